@@ -1,0 +1,3 @@
+export { expectClose, type Values } from './expect-close.ts';
+export { expectGradients, type GradientCheck } from './expect-gradients.ts';
+export { expectNoLeak } from './expect-no-leak.ts';

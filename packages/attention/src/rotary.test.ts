@@ -1,0 +1,68 @@
+import { createStream, randomNormal } from '@eflow/tensor';
+import { expectClose, expectGradients, expectNoLeak } from '@eflow/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { gatherRotary, rotaryTable, rotate } from './rotary.ts';
+
+describe('rotaryTable', () => {
+  it('turns by frame, row and column, in (t, h, w) order', () => {
+    const { cos } = rotaryTable([2, 3, 5], 10); // 5 pairs: 3 for time, 1 each for height and width
+    const token = (t: number, h: number, w: number) => tf.slice(cos, [(t * 3 + h) * 5 + w, 0], [1, 5]);
+    const expected = [
+      Math.cos(1),
+      Math.cos(10_000 ** (-1 / 3)),
+      Math.cos(10_000 ** (-2 / 3)),
+      Math.cos(2),
+      Math.cos(4),
+    ];
+    expectClose(token(1, 2, 4), expected);
+  });
+
+  it.each([4, 7])('refuses a head of %d', (headDim) => {
+    expect(() => rotaryTable([1, 1, 1], headDim)).toThrow(`headDim is ${headDim}`);
+  });
+});
+
+describe('rotate', () => {
+  const x = randomNormal(createStream(1), [2, 3, 7, 10]);
+  const rotary = rotaryTable([7, 1, 1], 10);
+
+  it('is multiplication by exp(i angle) of the pairs (x_i, x_{i + D/2})', () => {
+    const [values, cos, sin] = [x.dataSync(), rotary.cos.dataSync(), rotary.sin.dataSync()];
+    const expected = Array.from(values, (value, at) => {
+      const [d, token] = [at % 10, Math.floor(at / 10) % 7];
+      const [c, s] = [cos[token * 5 + (d % 5)]!, sin[token * 5 + (d % 5)]!];
+      return d < 5 ? value * c - values[at + 5]! * s : values[at - 5]! * s + value * c;
+    });
+    expectClose(rotate(x, rotary), expected);
+    expectNoLeak(() => rotate(x, rotary));
+  });
+
+  it('has the gradient of x', () => expectGradients((at) => rotate(at!, rotary), [x]));
+
+  it('with gathered tables is the gathered result', () => {
+    const kept = tf.tensor2d(
+      [
+        [0, 2, 5],
+        [1, 2, 6],
+      ],
+      [2, 3],
+      'int32',
+    );
+    const pick = (row: number, tokens: number[]) => tf.gather(tf.slice(x, [row, 0, 0, 0], [1, 3, 7, 10]), tokens, 2);
+    const keptX = tf.concat([pick(0, [0, 2, 5]), pick(1, [1, 2, 6])], 0);
+    const whole = rotate(x, rotary);
+    const keptWhole = tf.concat(
+      [
+        tf.gather(tf.slice(whole, [0, 0, 0, 0], [1, 3, 7, 10]), [0, 2, 5], 2),
+        tf.gather(tf.slice(whole, [1, 0, 0, 0], [1, 3, 7, 10]), [1, 2, 6], 2),
+      ],
+      0,
+    );
+    expectClose(rotate(keptX, gatherRotary(rotary, kept)), keptWhole);
+  });
+
+  it('refuses a table of other tokens', () => {
+    expect(() => rotate(x, rotaryTable([5, 1, 1], 10))).toThrow('expected rotary.cos [7, 5], got [5, 5]');
+  });
+});

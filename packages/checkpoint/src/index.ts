@@ -1,0 +1,20 @@
+export type { FileDigest } from './atomic-file.ts';
+export {
+  type Checkpoint,
+  type CheckpointContents,
+  type FoundCheckpoint,
+  findLatestCheckpoint,
+  listCheckpoints,
+  loadCheckpoint,
+  saveCheckpoint,
+} from './checkpoint.ts';
+export { type Json, type Manifest, verifyCheckpoint } from './manifest.ts';
+export {
+  readSafetensors,
+  type SafetensorsEntry,
+  type SafetensorsSource,
+  type TensorData,
+  writeSafetensors,
+} from './safetensors.ts';
+export type { Dtype } from './safetensors-header.ts';
+export { loadTree, readTree, saveTree } from './tree-file.ts';

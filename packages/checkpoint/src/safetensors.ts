@@ -1,0 +1,145 @@
+import { open } from 'node:fs/promises';
+import { type FileDigest, readFully, writeAtomically } from './atomic-file.ts';
+import {
+  countElements,
+  DTYPE_BYTES,
+  type Dtype,
+  formatHeader,
+  parseHeader,
+  parseHeaderLength,
+  type SafetensorsHeader,
+  type TensorInfo,
+} from './safetensors-header.ts';
+
+export type TensorData = Float64Array | Float32Array | BigInt64Array | Int32Array;
+
+/** One tensor of a file: F64, F32, I64 and I32 as they are, F16 and BF16 widened to float32 (exact, and only read). */
+export interface SafetensorsEntry {
+  dtype: Dtype;
+  shape: readonly number[];
+  data: TensorData;
+}
+
+/** What `writeSafetensors` takes: a tensor, or one whose data are fetched when their turn comes, to hold one at a time. */
+export type SafetensorsSource = Omit<SafetensorsEntry, 'data'> & { data: TensorData | (() => Promise<TensorData>) };
+
+/**
+ * Writes named tensors and string metadata as one safetensors file, in the given order, atomically: `file` holds its old
+ * content or all of the new. Returns its size and SHA-256. Throws, leaving `file` as it was, on a duplicate name, on
+ * data that do not match dtype and shape, on whatever the reader would refuse, and on I/O errors.
+ */
+export async function writeSafetensors(
+  file: string,
+  entries: Iterable<readonly [name: string, entry: SafetensorsSource]>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<FileDigest> {
+  const list = [...entries];
+  const tensors = new Map<string, TensorInfo>();
+  let offset = 0;
+  for (const [name, { dtype, shape }] of list) {
+    if (tensors.has(name)) throw new Error(`writeSafetensors: two tensors are named '${name}'; give each its own name`);
+    const end = offset + countElements(shape) * DTYPE_BYTES.get(dtype)!;
+    tensors.set(name, { dtype, shape: [...shape], begin: offset, end });
+    offset = end;
+  }
+  const header = formatHeader({ tensors, metadata });
+  return writeAtomically(file, async (append) => {
+    await append(header);
+    for (const [name, entry] of list) {
+      const data = typeof entry.data === 'function' ? await entry.data() : entry.data;
+      checkData(name, entry, data);
+      await append(data);
+    }
+  });
+}
+
+/** Reads a whole safetensors file. Throws, naming the file, what is wrong and the way out, unless all of it is valid. */
+export async function readSafetensors(
+  file: string,
+): Promise<{ tensors: Map<string, SafetensorsEntry>; metadata: Record<string, string> }> {
+  return openSafetensors(file, async ({ header, read }) => {
+    const tensors = new Map<string, SafetensorsEntry>();
+    for (const [name, info] of header.tensors) {
+      tensors.set(name, { dtype: info.dtype, shape: info.shape, data: await read(info) });
+    }
+    return { tensors, metadata: header.metadata };
+  });
+}
+
+export interface OpenSafetensors {
+  header: SafetensorsHeader;
+  read(info: TensorInfo): Promise<TensorData>;
+}
+
+/** Validates `file`'s header, hands it to `use` with a function that reads single tensors, then closes the file. */
+export async function openSafetensors<T>(file: string, use: (contents: OpenSafetensors) => Promise<T>): Promise<T> {
+  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`${file} cannot be opened (${error.code}): check the path, or load another checkpoint`);
+  });
+  /** Errors about the file's content; those thrown by `use` pass as they are. */
+  const reading = <R>(promise: Promise<R>): Promise<R> =>
+    promise.catch((error: Error) => {
+      throw new Error(
+        `${file} is not a valid safetensors file: ${error.message}. Copy it again from its source, or load another checkpoint`,
+      );
+    });
+  const readHeader = async () => {
+    const { size } = await handle.stat();
+    const prefix = new Uint8Array(Math.min(8, size));
+    await readFully(handle, prefix, 0);
+    const bytes = new Uint8Array(parseHeaderLength(prefix, size));
+    await readFully(handle, bytes, 8);
+    return { header: parseHeader(bytes, size - 8 - bytes.length), start: 8 + bytes.length };
+  };
+  try {
+    const { header, start } = await reading(readHeader());
+    const read = async (info: TensorInfo) => {
+      const raw = new Uint8Array(info.end - info.begin);
+      await readFully(handle, raw, start + info.begin);
+      return decode(info.dtype, raw.buffer);
+    };
+    return await use({ header, read: (info) => reading(read(info)) });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The format is little-endian, and so is every platform that this runs on: the bytes are the numbers. */
+function decode(dtype: Dtype, bytes: ArrayBuffer): TensorData {
+  switch (dtype) {
+    case 'F64':
+      return new Float64Array(bytes);
+    case 'F32':
+      return new Float32Array(bytes);
+    case 'I64':
+      return new BigInt64Array(bytes);
+    case 'I32':
+      return new Int32Array(bytes);
+    case 'BF16':
+      return new Float32Array(Uint32Array.from(new Uint16Array(bytes), (bits) => bits << 16).buffer);
+    case 'F16':
+      return Float32Array.from(new Uint16Array(bytes), widenHalf);
+  }
+}
+
+/** IEEE 754 binary16 (1 sign, 5 exponent, 10 fraction bits) as a number. */
+function widenHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+function checkData(name: string, { dtype, shape }: SafetensorsSource, data: TensorData): void {
+  const type = { F64: Float64Array, F32: Float32Array, I64: BigInt64Array, I32: Int32Array, F16: null, BF16: null }[
+    dtype
+  ];
+  if (type === null) throw new Error(`writeSafetensors: '${name}' is ${dtype}, which is only read; write it as F32`);
+  const size = countElements(shape);
+  if (data instanceof type && data.length === size) return;
+  throw new Error(
+    `writeSafetensors: '${name}' of dtype ${dtype}, shape [${shape.join(', ')}] needs a ${type.name} of ${size}, ` +
+      `got a ${data.constructor.name} of ${data.length}`,
+  );
+}

@@ -1,0 +1,118 @@
+import { mapTree, type Tree, treeEntries } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { FileDigest } from './atomic-file.ts';
+import { openSafetensors, type SafetensorsSource, type TensorData, writeSafetensors } from './safetensors.ts';
+import type { Dtype, TensorInfo } from './safetensors-header.ts';
+
+/**
+ * Writes a tree as one safetensors file, atomically, each leaf under its dotted name. Returns the file's size and
+ * SHA-256. Throws, leaving `file` as it was, on a NaN or infinity (naming the tensor) and on leaves that are neither
+ * float32 nor int32. The tree stays the caller's.
+ */
+export async function saveTree(file: string, tree: Tree): Promise<FileDigest> {
+  return writeSafetensors(
+    file,
+    treeEntries(tree).map(([name, leaf]) => [name, sourceOf(file, name, leaf)] as const),
+  );
+}
+
+/**
+ * Reads a file into a tree like `template`, whose leaves give names, shapes and dtypes; the caller owns the new leaves.
+ * Throws, before any tensor is read, if one is missing, unexpected or of another shape or kind.
+ */
+export async function loadTree<T extends Tree>(file: string, template: T): Promise<T> {
+  const leaves = await readLeaves(file, (found) => {
+    const wanted = new Map(treeEntries(template).map(([name, leaf]) => [name, describe(leaf.dtype, leaf.shape)]));
+    const differences = compare(wanted, found);
+    if (differences.length === 0) return;
+    const more = differences.length > 5 ? `; and ${differences.length - 5} more` : '';
+    throw new Error(
+      `${file} does not fit the template: ${differences.slice(0, 5).join('; ')}${more}. ` +
+        'Build the model from the configuration that the checkpoint was saved with, or choose another checkpoint',
+    );
+  });
+  return mapTree(template, (_, name) => leaves.get(name)!);
+}
+
+/**
+ * Reads a file into a tree of its own making: names are split at their dots, and keys 0, 1, ... n-1 make an array. The
+ * caller owns the leaves. F64 and 16-bit floats become float32, I64 int32. Throws if a name is both a tensor and a
+ * prefix of another.
+ */
+export async function readTree(file: string): Promise<Tree> {
+  const leaves = await readLeaves(file, (found) => checkNesting(file, new Set(found.keys())));
+  return nest([...leaves].map(([name, leaf]) => [name === '' ? [] : name.split('.'), leaf]));
+}
+
+async function readLeaves(file: string, check: (found: Map<string, string>) => void): Promise<Map<string, tf.Tensor>> {
+  return openSafetensors(file, async ({ header, read }) => {
+    check(new Map([...header.tensors].map(([name, { dtype, shape }]) => [name, describe(tensorDtype(dtype), shape)])));
+    const leaves = new Map<string, tf.Tensor>();
+    try {
+      for (const [name, info] of header.tensors) leaves.set(name, toTensor(file, name, info, await read(info)));
+    } catch (error) {
+      tf.dispose([...leaves.values()]);
+      throw error;
+    }
+    return leaves;
+  });
+}
+
+function compare(wanted: Map<string, string>, found: Map<string, string>): string[] {
+  const differs = [...wanted].filter(([name, description]) => found.get(name) !== description);
+  const unexpected = [...found].filter(([name]) => !wanted.has(name));
+  return [
+    ...differs.map(([name, want]) => `'${name}' is ${found.get(name) ?? 'missing'}, expected ${want}`),
+    ...unexpected.map(([name, description]) => `'${name}' ${description} is not expected`),
+  ];
+}
+
+function sourceOf(file: string, name: string, leaf: tf.Tensor): SafetensorsSource {
+  const data = async () => {
+    const values = (await leaf.data()) as Float32Array | Int32Array;
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad < 0) return values;
+    throw new Error(
+      `${file} was not written: '${name}' holds ${values[bad]} at element ${bad}. ` +
+        'Training has diverged: go back to the last checkpoint with a lower learning rate, or find the bad batch',
+    );
+  };
+  if (leaf.dtype === 'float32') return { dtype: 'F32', shape: leaf.shape, data };
+  if (leaf.dtype === 'int32') return { dtype: 'I32', shape: leaf.shape, data };
+  throw new Error(`${file} was not written: '${name}' is ${leaf.dtype}; convert it to float32 or int32`);
+}
+
+function toTensor(file: string, name: string, { dtype, shape }: TensorInfo, data: TensorData): tf.Tensor {
+  if (data instanceof BigInt64Array) {
+    const values = Int32Array.from(data, Number);
+    const bad = values.findIndex((value, i) => BigInt(value) !== data[i]);
+    if (bad < 0) return tf.tensor(values, shape, 'int32');
+    throw new Error(`${file}: '${name}' holds ${data[bad]}, too large for int32; read it with readSafetensors`);
+  }
+  return tf.tensor(data instanceof Float64Array ? Float32Array.from(data) : data, shape, tensorDtype(dtype));
+}
+
+const tensorDtype = (dtype: Dtype): 'int32' | 'float32' => (dtype.startsWith('I') ? 'int32' : 'float32');
+
+const describe = (dtype: string, shape: readonly number[]): string => `${dtype} [${shape.join(', ')}]`;
+
+/** Throws if a name is a tensor and also holds others, as `a` and `a.b` would. */
+function checkNesting(file: string, names: ReadonlySet<string>): void {
+  for (const name of names) {
+    const keys = name.split('.');
+    const outer = keys.map((_, i) => keys.slice(0, i).join('.')).find((prefix) => prefix !== name && names.has(prefix));
+    if (outer === undefined) continue;
+    throw new Error(`${file}: '${outer}' is a tensor and '${name}' lies inside it; read it with readSafetensors`);
+  }
+}
+
+/** Groups leaves by the first key of their paths. Object.fromEntries makes `__proto__` a key like any other. */
+function nest(leaves: readonly (readonly [path: readonly string[], leaf: tf.Tensor])[]): Tree {
+  if (leaves[0]?.[0].length === 0) return leaves[0][1];
+  const groups = new Map<string, [string[], tf.Tensor][]>();
+  for (const [[key, ...rest], leaf] of leaves) groups.set(key!, [...(groups.get(key!) ?? []), [rest, leaf]]);
+  const children = new Map([...groups].map(([key, group]) => [key, nest(group)]));
+  const items = Array.from(groups.keys(), (_, i) => children.get(String(i)));
+  const isArray = items.length > 0 && items.every((item) => item !== undefined);
+  return isArray ? items : Object.fromEntries(children);
+}

@@ -1,0 +1,150 @@
+import { execFile } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { makeBatch } from './batch.ts';
+import { type Batches, type BatchesOptions, createBatches } from './batches.ts';
+import { createMovingDigits } from './moving-digits.ts';
+import type { MovingDigitsSpec } from './spec.ts';
+
+const spec: MovingDigitsSpec = {
+  numFrames: 3,
+  height: 24,
+  width: 20,
+  digitSize: 16,
+  numDigits: 1,
+  minSpeed: 0.5,
+  maxSpeed: 2,
+  split: 'held-out',
+  seed: 5,
+};
+
+/** Blocks this thread as a native training step does; the worker goes on. */
+const block = (milliseconds: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+
+async function use<T>(options: BatchesOptions, body: (batches: Batches) => Promise<T>, given = spec): Promise<T> {
+  const batches = createBatches(given, options);
+  try {
+    return await body(batches);
+  } finally {
+    await batches.close();
+  }
+}
+
+describe('createBatches', () => {
+  it('gives the batches that this thread makes, in order', async () => {
+    const dataset = createMovingDigits(spec);
+    await use({ batchSize: 4, prefetch: 3 }, async (batches) => {
+      for (let index = 0; index < 8; index++) expect(await batches.next()).toEqual(makeBatch(dataset, 4, index));
+    });
+    const second = makeBatch(dataset, 4, 1);
+    const clip = dataset.clip(6); // the third clip of batch 1
+    expect(second.pixels.subarray(2 * 3 * 24 * 20, 3 * 3 * 24 * 20)).toEqual(clip.pixels);
+    expect([second.labels[2], second.captions[2]]).toEqual([clip.label, clip.caption]);
+  });
+
+  it('resumes at any batch', async () => {
+    const far = 1_000_000_000;
+    await use({ batchSize: 2, firstBatch: far }, async (batches) => {
+      const dataset = createMovingDigits(spec);
+      expect(await batches.next()).toEqual(makeBatch(dataset, 2, far));
+      expect(await batches.next()).toEqual(makeBatch(dataset, 2, far + 1));
+    });
+  });
+
+  it('keeps the order of calls made together', async () => {
+    await use({ batchSize: 1, prefetch: 1 }, async (batches) => {
+      const given = await Promise.all(Array.from({ length: 6 }, () => batches.next()));
+      expect(given.map((batch) => batch.index)).toEqual([0, 1, 2, 3, 4, 5]);
+    });
+  });
+
+  it('has a batch at once after a blocked event loop, with no turn of the loop', async () => {
+    await use({ batchSize: 2, prefetch: 2 }, async (batches) => {
+      await batches.next();
+      for (let step = 1; step < 5; step++) {
+        block(100);
+        let turned = false;
+        setImmediate(() => {
+          turned = true;
+        });
+        expect((await batches.next()).index).toBe(step);
+        expect(turned).toBe(false);
+      }
+    });
+  });
+
+  // Batches of 4 MiB take the worker a while: of four asked for at once, only the three made ahead are there at once.
+  it('makes exactly prefetch batches ahead', async () => {
+    const large = { ...spec, numFrames: 32, height: 128, width: 128 };
+    await use(
+      { batchSize: 8, prefetch: 3 },
+      async (batches) => {
+        await batches.next();
+        await sleep(700);
+        let turned = false;
+        setImmediate(() => {
+          turned = true;
+        });
+        const turns = [];
+        for (let i = 0; i < 4; i++) {
+          await batches.next();
+          turns.push(turned);
+        }
+        expect(turns).toEqual([false, false, false, true]);
+      },
+      large,
+    );
+  });
+
+  it('hands an error of the worker to the caller, after the batches before it, and then ends', async () => {
+    const lastBatch = Math.floor(Number.MAX_SAFE_INTEGER / 4); // the next one's clips have no exact indices
+    await use({ batchSize: 4, firstBatch: lastBatch }, async (batches) => {
+      expect((await batches.next()).index).toBe(lastBatch);
+      const clip = 'clip index: expected an integer from 0 to 9007199254740991';
+      const errors = [await batches.next().then(String, String), await batches.next().then(String, String)];
+      for (const error of errors) expect(error).toContain(clip);
+    });
+  });
+
+  it('hands over an error of memory as well', async () => {
+    const huge = { ...spec, numFrames: 60_000, height: 60_000, width: 60_000 };
+    await use(
+      { batchSize: 1000 },
+      (batches) => expect(batches.next()).rejects.toThrow('Invalid typed array length'),
+      huge,
+    );
+  });
+
+  it('ends when closed, also for a caller that waits', async () => {
+    const batches = createBatches(spec, { batchSize: 2 });
+    const waiting = expect(batches.next()).rejects.toThrow('batches: closed');
+    await batches.close();
+    await waiting;
+    await expect(batches.next()).rejects.toThrow('batches: closed');
+    await batches.close();
+  });
+
+  it('lets the process end without close, but not while a caller waits', async () => {
+    const { resolve } = createRequire(import.meta.url);
+    const load = (file: string) => `require(${JSON.stringify(resolve(file))})`;
+    const code = `${load('tsx/cjs/api')}.register();
+      const batches = ${load('./batches.ts')}.createBatches(${JSON.stringify(spec)}, { batchSize: 2 });
+      batches.next().then((batch) => process.stdout.write('got batch ' + batch.index));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', code], { timeout: 20_000 });
+    expect(stdout).toBe('got batch 0');
+  });
+
+  it.each([
+    [{ batchSize: 0 }, 'batchSize: expected an integer from 1'],
+    [{ batchSize: 2, prefetch: 0 }, 'prefetch: expected an integer from 1'],
+    [{ batchSize: 2, firstBatch: -1 }, 'firstBatch: expected an integer from 0'],
+  ])('refuses %j', (options, message) => {
+    expect(() => createBatches(spec, options)).toThrow(message);
+  });
+
+  it('refuses a bad spec before it starts a worker', () => {
+    expect(() => createBatches({ ...spec, digitSize: 40 }, { batchSize: 2 })).toThrow('does not fit');
+  });
+});

@@ -1,0 +1,96 @@
+import { type DigitPath, drawPaths, reflect } from './digit-paths.ts';
+import { loadDigits, MNIST_SIDE } from './mnist.ts';
+import { resizeSquare, resizeWeights } from './resize.ts';
+import { checkIndex, checkSpec, type MovingDigitsSpec } from './spec.ts';
+
+/** One clip: `pixels` uint8 [F, H, W, C] with C = 1, ink 255 on ground 0; its class in [0, numClasses); its caption. */
+export interface Clip {
+  pixels: Uint8Array;
+  label: number;
+  caption: string;
+}
+
+/** An endless sequence of clips; `clip(i)` is a pure function of (spec, i), made in O(1) whatever i is. */
+export interface MovingDigits {
+  /** [F, H, W, C] of every clip. */
+  shape: [number, number, number, number];
+  /** 10 for one digit, 100 for two. */
+  numClasses: number;
+  clip(index: number): Clip;
+}
+
+/**
+ * Moving MNIST (Srivastava et al., arXiv:1502.04681) made from real digits: they move in straight lines at a constant
+ * speed, placed to a fraction of a pixel, and the walls reflect them; where two overlap the brighter pixel is kept.
+ * The label of one digit is the digit; of two it is 10 * first + second, in the order of the caption (first and second
+ * are drawn alike, so that 37 and 73 look alike).
+ * Throws on a spec that cannot be met; `clip` throws on an index that is not an integer in [0, 2^53) and where the
+ * files of MNIST are missing, which are first read by it.
+ */
+export function createMovingDigits(spec: MovingDigitsSpec): MovingDigits {
+  checkSpec(spec);
+  const weights = resizeWeights(MNIST_SIDE, spec.digitSize);
+  return {
+    shape: [spec.numFrames, spec.height, spec.width, 1],
+    numClasses: 10 ** spec.numDigits,
+    clip(index) {
+      checkIndex('clip index', index);
+      const { images, labels } = loadDigits(spec.split);
+      const canvas = new Float32Array(spec.numFrames * spec.height * spec.width);
+      const captions: string[] = [];
+      let label = 0;
+      for (const path of drawPaths(spec, index)) {
+        const start = path.sample * MNIST_SIDE ** 2;
+        const ink = resizeSquare(images.subarray(start, start + MNIST_SIDE ** 2), weights);
+        drawMoving(canvas, ink, path, spec);
+        const digit = labels[path.sample]!;
+        label = 10 * label + digit;
+        captions.push(`the digit ${digit} ${path.heading}`);
+      }
+      const rounded = new Uint8ClampedArray(canvas);
+      return { pixels: new Uint8Array(rounded.buffer), label, caption: captions.join(' and ') };
+    },
+  };
+}
+
+/** Draws a digit along its path into every frame of `canvas` [F, H, W]. */
+function drawMoving(canvas: Float32Array, ink: Float32Array, path: DigitPath, spec: MovingDigitsSpec): void {
+  const { numFrames, height, width, digitSize } = spec;
+  for (let frame = 0; frame < numFrames; frame++) {
+    const x = reflect(path.x + frame * path.velocityX, width - digitSize);
+    const y = reflect(path.y + frame * path.velocityY, height - digitSize);
+    placeInk(canvas.subarray(frame * height * width, (frame + 1) * height * width), width, ink, digitSize, x, y);
+  }
+}
+
+/**
+ * Places `ink` [size, size] on `frame` [H, width] with its corner at (x, y), keeping the brighter value. A fractional
+ * corner shares each ink pixel among four (bilinear), so that on an empty frame the total ink does not change.
+ * The square must lie inside the frame: 0 <= x <= width - size, 0 <= y <= H - size.
+ */
+export function placeInk(
+  frame: Float32Array,
+  width: number,
+  ink: Float32Array,
+  size: number,
+  x: number,
+  y: number,
+): void {
+  const left = Math.floor(x);
+  const top = Math.floor(y);
+  const right = x - left; // the share that goes to the next pixel to the right
+  const down = y - top;
+  const at = (row: number, column: number): number =>
+    row < 0 || column < 0 || row >= size || column >= size ? 0 : ink[row * size + column]!;
+  const numRows = down > 0 ? size + 1 : size;
+  const numColumns = right > 0 ? size + 1 : size;
+  for (let row = 0; row < numRows; row++) {
+    for (let column = 0; column < numColumns; column++) {
+      const upper = (1 - right) * at(row - 1, column) + right * at(row - 1, column - 1);
+      const lower = (1 - right) * at(row, column) + right * at(row, column - 1);
+      const value = (1 - down) * lower + down * upper;
+      const index = (top + row) * width + left + column;
+      if (value > frame[index]!) frame[index] = value;
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdir, rename, rm, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildAtomically } from './cache.ts';
+import { FRAMEWORK_OBJECT, type Library } from './library.ts';
+import { type Progress, trackWhile } from './progress.ts';
+import { lastLines, runProcess } from './run-process.ts';
+import { diskFull, SetUpError } from './set-up-error.ts';
+
+const require = createRequire(import.meta.url);
+const bindingPackage = () => dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
+const nodeApiHeaders = () => join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+
+/** Node-API version of the addon, part of the path at which tfjs-node looks for it. */
+const NODE_API_VERSION = 8;
+const COMPILE_SECONDS = 20; // typical; only the progress bar depends on it
+
+/** tfjs-node's addon, and the small module that is loaded before it. */
+export const ADDON = 'tfjs_binding.node';
+export const QUIET_LOGS = 'quiet_logs.node';
+const QUIET_LOGS_SOURCE = fileURLToPath(new URL('../native/quiet-logs.cc', import.meta.url));
+
+/** The C++ compiler: CXX, else c++. */
+export const compilerCommand = (env: NodeJS.ProcessEnv = process.env): string => env.CXX || 'c++';
+
+/** Where tfjs-node looks for its addon. */
+export const addonPlace = (): string => join(bindingPackage(), 'lib', `napi-v${NODE_API_VERSION}`, ADDON);
+
+/** The cache folder of the modules for this library; its name is a hash of all that their compilation depends on. */
+export function addonFolder(cache: string, library: Library): string {
+  const hash = createHash('sha256').update(sharedArguments(library).join('\0'));
+  for (const file of [...bindingFiles(), QUIET_LOGS_SOURCE]) {
+    hash.update(`\0${basename(file)}\0`).update(readFileSync(file));
+  }
+  return join(cache, `addon-${hash.digest('hex').slice(0, 16)}`);
+}
+
+/** Throws a SetUpError unless the C++ compiler runs. */
+export async function requireCompiler(): Promise<void> {
+  const compiler = compilerCommand();
+  if ((await runProcess(compiler, ['--version'])).code === 0) return;
+  throw new SetUpError(
+    `The C++ compiler ${compiler} was not found; it compiles the addon between Node.js and TensorFlow.`,
+    'Install one (Debian and Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++), or name yours in CXX.',
+  );
+}
+
+/** Compiles the addon and its companion against `library` into `folder`, unless they are there. */
+export async function compileAddon(folder: string, library: Library, progress: Progress): Promise<void> {
+  const addonSources = bindingFiles().filter((file) => file.endsWith('.cc'));
+  await buildAtomically(folder, async (temporary) => {
+    await mkdir(temporary);
+    const stage = progress.start('Compiling the addon', COMPILE_SECONDS, 's');
+    const start = Date.now();
+    const seconds = () => Math.min((Date.now() - start) / 1000, COMPILE_SECONDS - 1);
+    const { mainObject } = library;
+    const work = compile(addonSources, library, {
+      objects: [mainObject, FRAMEWORK_OBJECT],
+      output: join(temporary, ADDON),
+    });
+    await trackWhile(stage, seconds, work);
+    await compile([QUIET_LOGS_SOURCE], library, { objects: [], output: join(temporary, QUIET_LOGS) });
+  });
+}
+
+/** Points tfjs-node at the compiled addon by one atomic rename of a link; milliseconds, so that any run can do it. */
+export async function placeAddon(addon: string, place = addonPlace()): Promise<void> {
+  if (linkTarget(place) === addon) return;
+  const temporary = `${place}.tmp-${process.pid}`;
+  try {
+    await mkdir(dirname(place), { recursive: true });
+    await rm(temporary, { force: true });
+    await symlink(addon, temporary);
+    await rename(temporary, place);
+  } catch (error) {
+    throw new SetUpError(
+      `The addon could not be placed at ${place}: ${error instanceof Error ? error.message : error}.`,
+      'Make that folder writable, or run eflow-engine setup once as the user who installed the packages.',
+    );
+  }
+}
+
+const bindingFiles = (): string[] =>
+  readdirSync(join(bindingPackage(), 'binding'))
+    .sort()
+    .map((file) => join(bindingPackage(), 'binding', file));
+
+const sharedArguments = ({ libraryFolder, includeFolder }: Library): string[] => [
+  ...['-std=c++17', '-O2', '-fPIC', '-shared', `-DNAPI_VERSION=${NODE_API_VERSION}`],
+  ...[`-I${includeFolder}`, `-L${libraryFolder}`, `-Wl,-rpath,${libraryFolder}`],
+];
+
+async function compile(
+  sources: readonly string[],
+  library: Library,
+  { objects, output }: { objects: readonly string[]; output: string },
+): Promise<void> {
+  const args = [...sharedArguments(library), `-I${nodeApiHeaders()}`];
+  // The libraries come after the sources: linkers look for a symbol only in what follows.
+  const result = await runProcess(compilerCommand(), [
+    ...args,
+    ...sources,
+    ...objects.map((name) => `-l:${name}`),
+    '-o',
+    output,
+  ]);
+  if (result.code === 0) return;
+  if (/no space left on device/i.test(result.output)) throw diskFull();
+  throw new SetUpError(
+    `The addon did not compile with ${compilerCommand()}:\n${lastLines(result.output, 12)}`,
+    'Use GCC 9 or Clang 9 or later (name it in CXX), and a complete library.',
+  );
+}
+
+/** Where the link at `path` points, if it is one and its target exists. */
+function linkTarget(path: string): string | undefined {
+  try {
+    return existsSync(path) ? readlinkSync(path) : undefined;
+  } catch {
+    return undefined; // a plain file
+  }
+}

@@ -1,0 +1,67 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
+import { ADDON, placeAddon, QUIET_LOGS } from './addon.ts';
+import { registerRandomKernels } from './random-kernels.ts';
+import { SetUpError } from './set-up-error.ts';
+import { findEngine } from './setup.ts';
+
+type TfjsNode = typeof import('@tensorflow/tfjs-node-gpu');
+
+export interface EngineInfo {
+  /** Version of the TensorFlow library, such as 2.21.0. */
+  readonly tensorflowVersion: string;
+  /** Where ops run: 'gpu' if the library has CUDA and finds a device. */
+  readonly device: 'cpu' | 'gpu';
+  /** Folder of the library in use. */
+  readonly library: string;
+}
+
+let engine: EngineInfo | undefined;
+
+/**
+ * Makes TensorFlow's own runtime the backend of `@tensorflow/tfjs-core` in this process, and registers the random
+ * kernels of @eflow/tensor. Later calls return the same. Places the addon first if an install has removed it. Throws a
+ * SetUpError if the engine is not set up, and an Error if the process has two copies of tfjs-core.
+ */
+export async function useTensorFlow(): Promise<EngineInfo> {
+  if (engine) return engine;
+  const found = findEngine();
+  if (!found) {
+    throw new SetUpError(
+      'TensorFlow is not set up for this user.',
+      'Run: npx eflow-engine setup (a few minutes, once).',
+    );
+  }
+  await placeAddon(join(found.addon, ADDON));
+  const tfjsNode = loadTfjsNode(found.addon);
+  if (tfjsNode.Tensor !== tf.Tensor) {
+    throw new Error(
+      `useTensorFlow: two copies of @tensorflow/tfjs-core are loaded (${tf.version_core} and ${tfjsNode.version_core}), so tensors of one are not tensors of the other. Make the package manager install one version: pnpm dedupe, or an override of @tensorflow/tfjs-core to ${tfjsNode.version_core}.`,
+    );
+  }
+  await tf.setBackend('tensorflow');
+  registerRandomKernels();
+  engine = { ...describeBackend(), library: found.library };
+  return engine;
+}
+
+function loadTfjsNode(addonFolder: string): TfjsNode {
+  const require = createRequire(import.meta.url);
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // warnings and notes of the library off, errors on
+  require(join(addonFolder, QUIET_LOGS));
+  restoreRemovedUtilities(require('node:util'));
+  return require('@tensorflow/tfjs-node-gpu');
+}
+
+/** Node.js 23 removed functions of `util` that tfjs-node 4.22 calls. */
+function restoreRemovedUtilities(util: Record<string, unknown>): void {
+  util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  util.isArray ??= Array.isArray;
+}
+
+function describeBackend(): Pick<EngineInfo, 'tensorflowVersion' | 'device'> {
+  const { binding, isUsingGpuDevice } = tf.backend() as NodeJSKernelBackend;
+  return { tensorflowVersion: binding.TF_Version, device: isUsingGpuDevice ? 'gpu' : 'cpu' };
+}

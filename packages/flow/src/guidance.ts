@@ -1,0 +1,38 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { perExample } from './path.ts';
+
+/** Time after which guidance fades, and how fast (SoFlow's code). */
+const FADE_START = 0.8;
+const FADE_RATE = 0.025;
+
+export interface GuidanceOptions {
+  /** omega: 1 is no guidance. */
+  guidanceScale: number;
+  /** mu: the share of the guided velocity in the target; the rest is the network's own prediction. */
+  targetMixRatio: number;
+}
+
+/** k(t) = 1 up to t = 0.8, then 1 - exp(-0.025 d / (1 - d)) with d = (1 - t) / 0.2: timestep [B] -> [B]. */
+export function guidanceFade(timestep: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => {
+    const d = tf.minimum(tf.div(tf.sub(1, timestep), 1 - FADE_START), 1 - 1e-6);
+    const faded = tf.sub(1, tf.exp(tf.mul(tf.div(d, tf.sub(1, d)), -FADE_RATE)));
+    return tf.where(tf.greater(timestep, FADE_START), faded, tf.onesLike(timestep));
+  });
+}
+
+/**
+ * v_cfg = v + k(t) (omega - 1) (v - v_ref): the velocity moved away from a weaker prediction. velocity and
+ * reference [B, ...], timestep [B]; the caller owns the result.
+ */
+export function guidedVelocity(
+  velocity: tf.Tensor,
+  reference: tf.Tensor,
+  timestep: tf.Tensor,
+  guidanceScale: number,
+): tf.Tensor {
+  return tf.tidy(() => {
+    const strength = tf.mul(guidanceFade(timestep), guidanceScale - 1);
+    return tf.add(velocity, tf.mul(perExample(strength, velocity.rank), tf.sub(velocity, reference)));
+  });
+}

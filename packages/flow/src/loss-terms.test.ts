@@ -1,0 +1,52 @@
+import { createStream, randomNormal } from '@eflow/tensor';
+import { expectClose, expectNoLeak } from '@eflow/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { adaptiveWeight, meanSquarePerExample, solutionSurrogate, weightedSquare } from './loss-terms.ts';
+
+const weighting = { weightPower: 0.75, weightEps: 0.01 };
+const d = randomNormal(createStream(1), [3, 2, 5]);
+const rows = (x: tf.Tensor) => Array.from({ length: 3 }, (_, i) => Array.from(x.dataSync()).slice(10 * i, 10 * i + 10));
+const meanSquare = (row: number[]) => row.reduce((sum, x) => sum + x * x, 0) / row.length;
+
+describe('loss terms', () => {
+  it('are their formulas', () => {
+    const squares = rows(d).map(meanSquare);
+    const weights = squares.map((m) => (m + 0.01) ** -0.75);
+    expectClose(meanSquarePerExample(d), squares);
+    expectClose(adaptiveWeight(d, weighting), weights);
+    expectClose(weightedSquare(d, weighting), [squares.reduce((sum, m, i) => sum + m * weights[i]!, 0) / 3]);
+    expectNoLeak(() => weightedSquare(d, weighting));
+  });
+
+  it('weightedSquare has the gradient 2 w(d) d / size: the weight is a constant', () => {
+    const gradient = tf.grad((x: tf.Tensor) => weightedSquare(x, weighting))(d);
+    expectClose(
+      gradient,
+      rows(d).flatMap((row) => row.map((x) => (2 * x * (meanSquare(row) + 0.01) ** -0.75) / 30)),
+    );
+  });
+
+  it('power 0 is the plain mean square', () => {
+    expectClose(weightedSquare(d, { weightPower: 0, weightEps: 0.01 }), tf.mean(tf.square(d)));
+  });
+
+  it("solutionSurrogate's gradient is that of the weighted squared residual, up to a positive factor per row", () => {
+    // dq = (x + (s - t) N - f) / (t - l) with scalars per row: d(mean(dq^2) w)/dN = 2 w dq (s - t) / (t - l) / size.
+    const [intervals, steps] = [
+      [0.7, 0.2, 0.05],
+      [0.07, 0.004, 0.001],
+    ];
+    const network = randomNormal(createStream(2), [3, 2, 5]);
+    const offset = randomNormal(createStream(3), [3, 2, 5]);
+    const column = (values: number[]) => tf.tensor(values, [3, 1, 1]);
+    const residual = (n: tf.Tensor) => tf.div(tf.sub(offset, tf.mul(n, column(intervals))), column(steps));
+    const fixed = residual(network);
+    const surrogate = tf.grad((n: tf.Tensor) => solutionSurrogate(n, fixed, weighting))(network);
+    const honest = tf.grad((n: tf.Tensor) => weightedSquare(residual(n), weighting))(network);
+    const factors = intervals.map((interval, i) => (2 * interval) / steps[i]!);
+    expect(Math.min(...factors)).toBeGreaterThan(0);
+    expectClose(tf.mul(surrogate, column(factors)), honest, { rtol: 1e-4, atol: 1e-6 });
+    expectNoLeak(() => solutionSurrogate(network, fixed, weighting));
+  });
+});

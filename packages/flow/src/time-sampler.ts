@@ -1,0 +1,55 @@
+import { type RandomStream, randomNormal, randomUniform, splitStream } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+
+/** A normal distribution squashed by the sigmoid: its mean and standard deviation before squashing. */
+export interface LogitNormal {
+  mean: number;
+  std: number;
+}
+
+/** Times and their targets, each [rows]: s <= l < t, and for the additivity penalty s < m < t. */
+export type SolutionTimes = {
+  /** t */
+  timestep: tf.Tensor;
+  /** s */
+  targetTimestep: tf.Tensor;
+  /** l, close to t: where the consistency target starts. */
+  nearTimestep: tf.Tensor;
+  /** uniform between s and t: where the long jump is cut in two. */
+  middleTimestep: tf.Tensor;
+};
+
+/** The least distance of two times, so that differences may be divided by it. */
+export const MIN_INTERVAL = 1e-4;
+
+/** Samples in (0, 1), [rows], owned by the caller. */
+export function sampleLogitNormal(stream: RandomStream, rows: number, { mean, std }: LogitNormal): tf.Tensor {
+  return tf.tidy(() => tf.sigmoid(tf.add(tf.mul(randomNormal(stream, [rows]), std), mean)));
+}
+
+/** SoFlow's interval schedule: falls exponentially from `start` to `end` while progress goes from 0 to 1. */
+export function intervalRatio(progress: number, { start, end }: { start: number; end: number }): number {
+  return start * (end / start) ** progress;
+}
+
+/**
+ * Times for the solution-map losses (SoFlow, arXiv 2512.15657, section 4): t logit-normal and at least 1e-4, s
+ * logit-normal but at most t - 1e-4, l = t + (s - t) ratio but at most t - 1e-4, m uniform between s and t.
+ * The caller owns the four tensors.
+ */
+export function sampleSolutionTimes(
+  stream: RandomStream,
+  rows: number,
+  options: { time: LogitNormal; targetTime: LogitNormal; ratio: number },
+): SolutionTimes {
+  return tf.tidy(() => {
+    const timestep = tf.maximum(sampleLogitNormal(splitStream(stream, 't'), rows, options.time), MIN_INTERVAL);
+    const latest = tf.sub(timestep, MIN_INTERVAL);
+    const targetTimestep = tf.minimum(sampleLogitNormal(splitStream(stream, 's'), rows, options.targetTime), latest);
+    const interval = tf.sub(timestep, targetTimestep);
+    const nearTimestep = tf.minimum(tf.sub(timestep, tf.mul(interval, options.ratio)), latest);
+    const share = randomUniform(splitStream(stream, 'm'), [rows]);
+    const middleTimestep = tf.add(targetTimestep, tf.mul(share, interval));
+    return { timestep, targetTimestep, nearTimestep, middleTimestep };
+  });
+}

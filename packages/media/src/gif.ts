@@ -1,0 +1,36 @@
+import { createRequire } from 'node:module';
+import type { Clips } from './clips.ts';
+import { checkFps, DEFAULT_FPS } from './frame-rate.ts';
+import { drawFrames, type Image, toRgba } from './grid.ts';
+import type { MovieOptions } from './webp.ts';
+import { writeWhole } from './write-file.ts';
+
+/** By require, since gifenc is CommonJS of a form whose exports `import` finds in some loaders and not in others. */
+const gifenc: typeof import('gifenc') = createRequire(import.meta.url)('gifenc');
+
+const GREYS = Array.from({ length: 256 }, (_, value) => [value, value, value]);
+
+/**
+ * Writes a grid of moving clips [N, F, H, W, C] as a GIF that loops for ever. Grey clips are exact; colours are reduced
+ * to one palette of 256 for all frames. A frame lasts whole hundredths of a second, so that fps is at most 50.
+ * Throws on bad clips or options and where the file cannot be written.
+ */
+export async function writeGridGif(file: string, clips: Clips, options: MovieOptions = {}): Promise<void> {
+  const { fps = DEFAULT_FPS, ...grid } = options;
+  checkFps(fps, 50);
+  const { palette, frames } = indexFrames(drawFrames(clips, grid));
+  const encoder = gifenc.GIFEncoder();
+  frames.forEach(({ data, width, height }, i) => {
+    encoder.writeFrame(data, width, height, { delay: 1000 / fps, ...(i === 0 ? { palette, repeat: 0 } : {}) });
+  });
+  encoder.finish();
+  await writeWhole(file, encoder.bytes());
+}
+
+/** A palette [R, G, B] of at most 256 colours and, for each frame, the index of each pixel's colour in it. */
+function indexFrames(frames: Image[]): { palette: number[][]; frames: Image[] } {
+  if (frames[0]!.channels === 1) return { palette: GREYS, frames }; // a grey is its own index
+  const rgba = frames.map(toRgba);
+  const palette = gifenc.quantize(new Uint8Array(Buffer.concat(rgba)), 256);
+  return { palette, frames: frames.map((frame, i) => ({ ...frame, data: gifenc.applyPalette(rgba[i]!, palette) })) };
+}

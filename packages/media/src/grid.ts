@@ -1,0 +1,94 @@
+import { type Clips, checkClips } from './clips.ts';
+
+/** How clips are laid out in a grid, in reading order. */
+export interface GridOptions {
+  /** Cells per row; the least square grid that holds all clips unless given. */
+  columns?: number;
+  /** Every pixel is drawn as scale x scale equal pixels; 1 unless given. */
+  scale?: number;
+  /** Width of the grey lines between cells in pixels of the file; 1 unless given. */
+  border?: number;
+}
+
+/** `data` uint8 [height, width, channels]. */
+export interface Image {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  channels: 1 | 3;
+}
+
+/** The value of the lines between cells, and of places without a clip. */
+export const BORDER_GREY = 96;
+
+/** One image per frame, on which all clips are side by side. Throws on bad clips or options. */
+export function drawFrames(clips: Clips, options: GridOptions): Image[] {
+  checkClips(clips);
+  const [numClips, numFrames] = clips.shape;
+  const columns = options.columns ?? Math.ceil(Math.sqrt(numClips));
+  return Array.from({ length: numFrames }, (_, frame) => {
+    const cells = Array.from({ length: numClips }, (_, clip) => frameOf(clips, clip, frame));
+    return drawCells(cells, clips, { ...options, columns });
+  });
+}
+
+/** One image with a row per clip and a column per frame. Throws on bad clips or options. */
+export function drawStrip(clips: Clips, options: GridOptions): Image {
+  checkClips(clips);
+  const [numClips, numFrames] = clips.shape;
+  const cells = Array.from({ length: numClips * numFrames }, (_, i) =>
+    frameOf(clips, Math.floor(i / numFrames), i % numFrames),
+  );
+  return drawCells(cells, clips, { ...options, columns: numFrames });
+}
+
+/** A view of one frame, [H, W, C]. */
+function frameOf({ data, shape }: Clips, clip: number, frame: number): Uint8Array {
+  const [, numFrames, height, width, channels] = shape;
+  const size = height * width * channels;
+  const start = (clip * numFrames + frame) * size;
+  return data.subarray(start, start + size);
+}
+
+function drawCells(cells: Uint8Array[], { shape }: Clips, options: GridOptions & { columns: number }): Image {
+  const { columns, scale = 1, border = 1 } = options;
+  checkInteger('columns', columns, 1);
+  checkInteger('scale', scale, 1);
+  checkInteger('border', border, 0);
+  const [, , cellHeight, cellWidth, cellChannels] = shape;
+  const channels = cellChannels === 1 ? 1 : 3;
+  const stepX = cellWidth * scale + border;
+  const stepY = cellHeight * scale + border;
+  const width = columns * stepX - border;
+  const height = Math.ceil(cells.length / columns) * stepY - border;
+  const data = new Uint8Array(height * width * channels).fill(BORDER_GREY);
+  cells.forEach((cell, i) => {
+    const left = (i % columns) * stepX;
+    const top = Math.floor(i / columns) * stepY;
+    for (let y = 0; y < cellHeight * scale; y++) {
+      for (let x = 0; x < cellWidth * scale; x++) {
+        const from = (Math.floor(y / scale) * cellWidth + Math.floor(x / scale)) * channels;
+        const to = ((top + y) * width + left + x) * channels;
+        for (let channel = 0; channel < channels; channel++) data[to + channel] = cell[from + channel]!;
+      }
+    }
+  });
+  return { data, width, height, channels };
+}
+
+function checkInteger(name: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new Error(`${name}: expected an integer of at least ${least}, got ${value}`);
+}
+
+/** The pixels as [height, width, 4] with an opaque alpha; grey becomes equal R, G and B. */
+export function toRgba({ data, channels }: Image): Uint8Array {
+  const rgba = new Uint8Array((data.length / channels) * 4);
+  for (let from = 0, to = 0; from < data.length; from += channels, to += 4) {
+    rgba[to] = data[from]!;
+    rgba[to + 1] = data[from + (channels === 3 ? 1 : 0)]!;
+    rgba[to + 2] = data[from + channels - 1]!;
+    rgba[to + 3] = 255;
+  }
+  return rgba;
+}

@@ -1,0 +1,19 @@
+import sharp from 'sharp';
+import type { Clips } from './clips.ts';
+import { drawFrames, drawStrip, type GridOptions } from './grid.ts';
+import { writeWhole } from './write-file.ts';
+
+export interface PngOptions extends GridOptions {
+  /** 'first': a grid of first frames, which is the default; 'strip': a row per clip, a column per frame. */
+  frames?: 'first' | 'strip';
+}
+
+/** Writes a still of clips [N, F, H, W, C] as PNG. Throws on bad clips or options and where the file cannot be written. */
+export async function writeGridPng(file: string, clips: Clips, options: PngOptions = {}): Promise<void> {
+  const { frames = 'first', ...grid } = options;
+  if (frames === 'strip' && grid.columns !== undefined) {
+    throw new Error(`columns: a strip has one column per frame, got ${grid.columns}; leave it out or ask for 'first'`);
+  }
+  const { data, ...raw } = frames === 'strip' ? drawStrip(clips, grid) : drawFrames(clips, grid)[0]!;
+  await writeWhole(file, await sharp(data, { raw }).png().toBuffer());
+}

@@ -1,0 +1,54 @@
+import { assertShape, type RandomStream, splitStream } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { silu } from './activations.ts';
+import { normal } from './initialisers.ts';
+import { initLinear, type LinearParams, linear } from './linear.ts';
+
+const FREQUENCIES = 128;
+const MAX_PERIOD = 10_000;
+/** DiT's embedder was made for t in [0, 1000]; ours takes t in [0, 1] and scales. */
+const TIME_SCALE = 1000;
+
+/** Sinusoidal features, then linear, SiLU, linear. */
+export type ScalarEmbedderParams = { fc1: LinearParams; fc2: LinearParams };
+
+/** Parameters of a timestep or interval embedder, N(0, 0.02^2) as in DiT (arXiv 2212.09748). The caller owns them. */
+export function initScalarEmbedder(stream: RandomStream, hiddenSize: number): ScalarEmbedderParams {
+  return {
+    fc1: initLinear(splitStream(stream, 'fc1'), 2 * FREQUENCIES, hiddenSize, normal(0.02)),
+    fc2: initLinear(splitStream(stream, 'fc2'), hiddenSize, hiddenSize, normal(0.02)),
+  };
+}
+
+/** Embeds a number per example: values [B], in [0, 1] -> [B, E], owned by the caller. */
+export function scalarEmbedder(params: ScalarEmbedderParams, values: tf.Tensor): tf.Tensor {
+  assertShape('scalarEmbedder', 'values', values, ['B']);
+  return tf.tidy(() => linear(params.fc2, silu(linear(params.fc1, sinusoidalFeatures(values)))));
+}
+
+/** cos and sin of 1000 t f, with f falling geometrically from 1 to 1 / 10,000: values [B] -> [B, 256]. */
+function sinusoidalFeatures(values: tf.Tensor): tf.Tensor {
+  const frequencies = Array.from({ length: FREQUENCIES }, (_, i) => TIME_SCALE * MAX_PERIOD ** (-i / FREQUENCIES));
+  const angles = tf.mul(tf.expandDims(values, 1), tf.tensor2d(frequencies, [1, FREQUENCIES]));
+  return tf.concat([tf.cos(angles), tf.sin(angles)], 1);
+}
+
+/** One row per class and a last one for "no class": [numClasses + 1, E]. */
+export type LabelEmbedderParams = { table: tf.Tensor2D };
+
+/** Parameters of a label embedder, N(0, 0.02^2). The caller owns them. */
+export function initLabelEmbedder(stream: RandomStream, numClasses: number, hiddenSize: number): LabelEmbedderParams {
+  return { table: normal(0.02)(splitStream(stream, 'table'), [numClasses + 1, hiddenSize]) };
+}
+
+/**
+ * Rows of the table: labels [B], int32 in [0, numClasses], where numClasses stands for "no class" -> [B, E], owned by
+ * the caller. A label out of range gives zeros; check labels where they enter, on the host.
+ */
+export function labelEmbedder(params: LabelEmbedderParams, labels: tf.Tensor): tf.Tensor {
+  assertShape('labelEmbedder', 'labels', labels, ['B']);
+  // A product with one-hot rows: its gradient is one product, where tfjs' gradient of gather loops.
+  return tf.tidy(() =>
+    tf.matMul(tf.oneHot(labels as tf.Tensor1D, params.table.shape[0], 1, 0, 'float32'), params.table),
+  );
+}

@@ -1,0 +1,13 @@
+export { stopGradient, valueAndGrad } from './gradient.ts';
+export { philoxBits, philoxNormal, philoxUniform, type Seed } from './philox.ts';
+export {
+  createStream,
+  RANDOM_KERNELS,
+  type RandomStream,
+  randomBits,
+  randomNormal,
+  randomUniform,
+  splitStream,
+} from './random.ts';
+export { type Axis, assertShape } from './shape.ts';
+export { countParameters, disposeTree, fillTree, mapTree, ravel, type Tree, treeEntries, treeLeaves } from './tree.ts';

@@ -1,0 +1,90 @@
+import { type AttentionSpec, attention, type Rotary } from '@eflow/attention';
+import { gelu, initLinear, type LinearParams, layerNorm, linear, modulate, rmsNorm, zeros } from '@eflow/nn';
+import { type RandomStream, splitStream } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+
+/** One q, k, v projection, the norms of q and k, GLGA's gate where the attention has one, and the output projection. */
+export type AttentionParams = {
+  qkv: LinearParams;
+  qNorm: { weight: tf.Tensor1D };
+  kNorm: { weight: tf.Tensor1D };
+  gate?: LinearParams;
+  proj: LinearParams;
+};
+
+export type BlockParams = {
+  adaLN: LinearParams;
+  attn: AttentionParams;
+  mlp: { fc1: LinearParams; fc2: LinearParams };
+};
+
+export interface BlockConfig {
+  hiddenSize: number;
+  numHeads: number;
+  mlpRatio: number;
+  attention: AttentionSpec;
+}
+
+/** Parameters of a block; adaLN starts at zero, so that a new block is the identity. The caller owns them. */
+export function initBlock(stream: RandomStream, config: BlockConfig): BlockParams {
+  const { hiddenSize, numHeads, mlpRatio } = config;
+  const headDim = hiddenSize / numHeads;
+  const mlpSize = Math.round(hiddenSize * mlpRatio);
+  const at = (label: string) => splitStream(stream, label);
+  return {
+    adaLN: initLinear(at('adaLN'), hiddenSize, 6 * hiddenSize, zeros),
+    attn: {
+      qkv: initLinear(at('qkv'), hiddenSize, 3 * hiddenSize),
+      qNorm: { weight: tf.ones([headDim]) },
+      kNorm: { weight: tf.ones([headDim]) },
+      // Zero: both branches start with equal weight.
+      ...(config.attention.kind === 'glga' && { gate: initLinear(at('gate'), hiddenSize, numHeads, zeros) }),
+      proj: initLinear(at('proj'), hiddenSize, hiddenSize),
+    },
+    mlp: {
+      fc1: initLinear(at('fc1'), hiddenSize, mlpSize),
+      fc2: initLinear(at('fc2'), mlpSize, hiddenSize),
+    },
+  };
+}
+
+/**
+ * adaLN-zero transformer block (DiT, arXiv 2212.09748) with any attention: x [B, L, E], activated condition [B, E]
+ * (SiLU already applied) -> [B, L, E], owned by the caller.
+ */
+export function block(
+  params: BlockParams,
+  config: BlockConfig,
+  x: tf.Tensor,
+  { condition, rotary }: { condition: tf.Tensor; rotary: Rotary },
+): tf.Tensor {
+  return tf.tidy(() => {
+    const [attnShift, attnScale, attnGate, mlpShift, mlpScale, mlpGate] = tf.split(
+      linear(params.adaLN, condition),
+      6,
+      1,
+    ) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+    const attnIn = modulate(layerNorm(x), attnShift, attnScale);
+    const attnOut = selfAttention(params.attn, config, attnIn, rotary);
+    const middle = tf.add(x, tf.mul(tf.expandDims(attnGate, 1), attnOut));
+    const mlpIn = modulate(layerNorm(middle), mlpShift, mlpScale);
+    const mlpOut = linear(params.mlp.fc2, gelu(linear(params.mlp.fc1, mlpIn)));
+    return tf.add(middle, tf.mul(tf.expandDims(mlpGate, 1), mlpOut));
+  });
+}
+
+/** Self-attention over x [B, L, E] with q and k normalised per head -> [B, L, E]. */
+function selfAttention(params: AttentionParams, config: BlockConfig, x: tf.Tensor, rotary: Rotary): tf.Tensor {
+  const [B, L, E] = x.shape as [number, number, number];
+  const N = config.numHeads;
+  const qkv = tf.transpose(tf.reshape(linear(params.qkv, x), [B, L, 3, N, E / N]), [2, 0, 3, 1, 4]);
+  const [q, k, v] = tf.unstack(qkv) as [tf.Tensor, tf.Tensor, tf.Tensor]; // [B, N, L, D] each
+  const output = attention(config.attention, {
+    q: rmsNorm(params.qNorm.weight, q),
+    k: rmsNorm(params.kNorm.weight, k),
+    v,
+    rotary,
+    gate: params.gate && tf.expandDims(tf.transpose(tf.sigmoid(linear(params.gate, x)), [0, 2, 1]), 3),
+  });
+  return linear(params.proj, tf.reshape(tf.transpose(output, [0, 2, 1, 3]), [B, L, E]));
+}

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+const source = ['@eflow/source'];
+
+export default defineConfig({
+  resolve: { conditions: [...source, 'module', 'node', 'development|production'] },
+  ssr: { resolve: { conditions: [...source, 'module', 'node', 'development|production'] } },
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**', '**/*.slow.test.ts', '**/*.gpu.test.ts'],
+    setupFiles: ['./vitest.setup.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
