@@ -123,7 +123,7 @@ function renameUnlessThere(temporary, folder) {
 }
 
 async function setUpEngine() {
-  const code = await run('node', [...FROM_SOURCES, 'packages/engine/src/cli.ts', 'setup', '--quiet']);
+  const code = await run('node', [...FROM_SOURCES, 'packages/engine/src/cli.ts', 'setup', '--if-needed']);
   if (code !== 0) process.exit(code);
 }
 

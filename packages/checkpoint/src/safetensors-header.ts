@@ -81,10 +81,11 @@ export function formatHeader(header: SafetensorsHeader): Uint8Array {
   return padded;
 }
 
-/** Number of elements of a shape. Throws past 2^53 - 1. */
+/** Number of elements of a shape. Throws past 2^53 - 1, and on an axis that is no whole number. */
 export function countElements(shape: readonly number[]): number {
   return shape.reduce((product, axis) => {
-    if (!Number.isSafeInteger(product * axis)) fail(`shape [${shape.join(', ')}] has too many elements`);
+    if (!(axis >= 0) || !Number.isSafeInteger(product * axis))
+      fail(`shape [${shape.join(', ')}] is no countable shape`);
     return product * axis;
   }, 1);
 }

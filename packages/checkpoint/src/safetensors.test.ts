@@ -155,7 +155,11 @@ describe('safetensors', () => {
     ['too few values', [['a', { dtype: 'F32', shape: [3], data: new Float32Array(2) }]], /needs a Float32Array of 3/],
     ['the wrong array', [['a', { dtype: 'I32', shape: [2], data: new Float32Array(2) }]], /needs a Int32Array of 2/],
     ['16-bit floats', [['a', { dtype: 'F16', shape: [2], data: new Float32Array(2) }]], /only read; write it as F32/],
-    ['a negative axis', [['a', { dtype: 'F32', shape: [-1], data: new Float32Array(0) }]], /\[-1/],
+    [
+      'a negative axis',
+      [['a', { dtype: 'F32', shape: [-1], data: new Float32Array(0) }]],
+      /kept.safetensors was not written: shape \[-1\]/,
+    ],
   ])('does not write %s, and keeps the old file', async (_, entries, message) => {
     const file = join(folder, 'kept.safetensors');
     await writeSafetensors(file, EXAMPLE);

@@ -34,15 +34,7 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<FileDigest> {
   const list = [...entries];
-  const tensors = new Map<string, TensorInfo>();
-  let offset = 0;
-  for (const [name, { dtype, shape }] of list) {
-    if (tensors.has(name)) throw new Error(`writeSafetensors: two tensors are named '${name}'; give each its own name`);
-    const end = offset + countElements(shape) * DTYPE_BYTES.get(dtype)!;
-    tensors.set(name, { dtype, shape: [...shape], begin: offset, end });
-    offset = end;
-  }
-  const header = formatHeader({ tensors, metadata });
+  const header = placeTensors(file, list, metadata);
   return writeAtomically(file, async (append) => {
     await append(header);
     for (const [name, entry] of list) {
@@ -51,6 +43,27 @@ export async function writeSafetensors(
       await append(data);
     }
   });
+}
+
+/** The header that places the tensors one after the other. */
+function placeTensors(
+  file: string,
+  entries: readonly (readonly [name: string, entry: SafetensorsSource])[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  const tensors = new Map<string, TensorInfo>();
+  let offset = 0;
+  try {
+    for (const [name, { dtype, shape }] of entries) {
+      if (tensors.has(name)) throw new Error(`two tensors are named '${name}'; give each its own name`);
+      const end = offset + countElements(shape) * DTYPE_BYTES.get(dtype)!;
+      tensors.set(name, { dtype, shape: [...shape], begin: offset, end });
+      offset = end;
+    }
+    return formatHeader({ tensors, metadata });
+  } catch (error) {
+    throw new Error(`${file} was not written: ${(error as Error).message}`);
+  }
 }
 
 /** Reads a whole safetensors file. Throws, naming the file, what is wrong and the way out, unless all of it is valid. */

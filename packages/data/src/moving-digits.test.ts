@@ -152,7 +152,9 @@ describe('createMovingDigits', () => {
   it('makes the clip that it made before', () => {
     const { pixels, caption } = createMovingDigits({ ...spec, numDigits: 2 }).clip(123_456_789_012);
     expect(caption).toBe('the digit 7 moving down and the digit 3 moving up and right');
-    expect(createHash('sha256').update(pixels).digest('hex')).toBe('235350703abdd70b829e6e5675db173f9e9425b777b84620f0bcf994ed81f6ec');
+    expect(createHash('sha256').update(pixels).digest('hex')).toBe(
+      '235350703abdd70b829e6e5675db173f9e9425b777b84620f0bcf994ed81f6ec',
+    );
   });
 
   it.each([

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { mkdir, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildAtomically } from './cache.ts';
+import { buildAtomically, linkAtomically, removeDeadTemporaries } from './cache.ts';
 import { FRAMEWORK_OBJECT, type Library } from './library.ts';
 import { type Progress, trackWhile } from './progress.ts';
 import { lastLines, runProcess } from './run-process.ts';
@@ -52,6 +52,7 @@ export async function requireCompiler(): Promise<void> {
 export async function compileAddon(folder: string, library: Library, progress: Progress): Promise<void> {
   const addonSources = bindingFiles().filter((file) => file.endsWith('.cc'));
   await buildAtomically(folder, async (temporary) => {
+    await requireCompiler();
     await mkdir(temporary);
     const stage = progress.start('Compiling the addon', COMPILE_SECONDS, 's');
     const start = Date.now();
@@ -69,12 +70,9 @@ export async function compileAddon(folder: string, library: Library, progress: P
 /** Points tfjs-node at the compiled addon by one atomic rename of a link; milliseconds, so that any run can do it. */
 export async function placeAddon(addon: string, place = addonPlace()): Promise<void> {
   if (linkTarget(place) === addon) return;
-  const temporary = `${place}.tmp-${process.pid}`;
   try {
-    await mkdir(dirname(place), { recursive: true });
-    await rm(temporary, { force: true });
-    await symlink(addon, temporary);
-    await rename(temporary, place);
+    await removeDeadTemporaries(dirname(place));
+    await linkAtomically(addon, place);
   } catch (error) {
     throw new SetUpError(
       `The addon could not be placed at ${place}: ${error instanceof Error ? error.message : error}.`,

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -34,6 +34,14 @@ export async function buildAtomically(target: string, build: (temporary: string)
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** Makes `path` a link to `target` by one rename, whatever it was before. */
+export async function linkAtomically(target: string, path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = temporaryName(path);
+  await symlink(target, temporary);
+  await rename(temporary, path);
 }
 
 /** Removes `target` at once: its name first, then its content. */

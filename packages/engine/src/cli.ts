@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { runDoctor } from './doctor.ts';
 import { SetUpError } from './set-up-error.ts';
-import { setUpEngine } from './setup.ts';
+import { findEngine, setUpEngine } from './setup.ts';
 
 const program = new Command('eflow-engine').description("TensorFlow's own runtime for TensorFlow.js.");
 
@@ -12,11 +12,14 @@ program
   .option('--cuda', 'the library with CUDA for NVIDIA GPUs (a download of about 3.4 GB)')
   .option('--library <folder>', 'use this library: libtensorflow_cc.so.2 or libtensorflow.so.2, framework, include/')
   .option('--force', 'fetch and compile again')
-  .option('--quiet', 'say nothing if there is nothing to do')
-  .action(async ({ quiet, ...options }: { cuda?: boolean; library?: string; force?: boolean; quiet?: boolean }) => {
-    const { library } = await setUpEngine(options);
-    if (!quiet) console.log(`TensorFlow is set up: ${library}`);
-  });
+  .option('--if-needed', 'do and say nothing if a library of any kind is set up')
+  .action(
+    async ({ ifNeeded, ...options }: { cuda?: boolean; library?: string; force?: boolean; ifNeeded?: boolean }) => {
+      if (ifNeeded && findEngine()) return; // useTensorFlow places the addon
+      const { library } = await setUpEngine(options);
+      console.log(`TensorFlow is set up: ${library}`);
+    },
+  );
 
 program
   .command('doctor')

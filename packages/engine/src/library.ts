@@ -52,5 +52,5 @@ export function inspectLibrary(folder: string): Library {
 const lacks = (folder: string, what: string) =>
   new SetUpError(
     `${folder} is no TensorFlow library: ${what}.`,
-    `Give a folder with ${MAIN_OBJECTS.join(' or ')}, ${FRAMEWORK_OBJECT} and include/, or leave --library and EFLOW_TENSORFLOW out to have one fetched.`,
+    `Give a folder with ${MAIN_OBJECTS.join(' or ')}, ${FRAMEWORK_OBJECT} and include/. If the set-up has fetched it itself, run: eflow-engine setup --force`,
   );

@@ -11,15 +11,23 @@ export class SetUpError extends Error {
   }
 }
 
-/** `fn()`, with a full disk reported as such. */
-export async function explainFullDisk<T>(fn: () => Promise<T>): Promise<T> {
+/** `fn()`, with a full disk and a cache folder that cannot be written reported as such. */
+export async function explainDiskErrors<T>(fn: () => Promise<T>): Promise<T> {
   try {
     return await fn();
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error) || error.code !== 'ENOSPC') throw error;
-    throw diskFull();
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOSPC' || code === 'EDQUOT') throw diskFull();
+    if (typeof code === 'string' && ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(code)) throw notWritable(error);
+    throw error;
   }
 }
+
+const notWritable = (error: unknown) =>
+  new SetUpError(
+    `The cache folder cannot be written: ${error instanceof Error ? error.message : error}.`,
+    'Make it writable, or set EFLOW_CACHE to a folder that is.',
+  );
 
 export const diskFull = () =>
   new SetUpError(

@@ -1,13 +1,12 @@
 import { existsSync, realpathSync } from 'node:fs';
-import { mkdir, rename, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ADDON, addonFolder, compileAddon, placeAddon, requireCompiler } from './addon.ts';
 import { archiveLibraryFolder, installArchive } from './archive-library.ts';
-import { cacheFolder, removeAtomically, removeDeadTemporaries, withLock } from './cache.ts';
+import { cacheFolder, linkAtomically, removeAtomically, removeDeadTemporaries, withLock } from './cache.ts';
 import { hasAllFolders, inspectLibrary, wheelLibraryFolder } from './library.ts';
 import { requireMachine } from './platform.ts';
 import { createProgress, type Progress } from './progress.ts';
-import { explainFullDisk, SetUpError } from './set-up-error.ts';
+import { explainDiskErrors, SetUpError } from './set-up-error.ts';
 import { installWheels } from './wheel-library.ts';
 import { type Architecture, type Device, WHEELS, type Wheel } from './wheels.ts';
 
@@ -19,46 +18,61 @@ export interface SetUpOptions {
   /** Fetch and compile again even if the cache has everything. */
   readonly force?: boolean;
   readonly progress?: Progress;
+}
+
+/** Folders of the TensorFlow library and of the addon compiled for it. */
+export interface Engine {
+  readonly library: string;
+  readonly addon: string;
+}
+
+/** What a set-up is made of; tests give small stand-ins. */
+interface SetUpParts {
   /** What to fetch; default the pinned wheels of this machine. */
   readonly wheels?: readonly Wheel[];
+  /** Where the addon goes; default where tfjs-node looks for it. */
+  readonly place?: string;
 }
 
 /**
  * Sets TensorFlow's library and the addon up: finds or fetches the library, compiles the addon, places it. Whatever is
  * there is not done again. May be killed at any moment, and run twice at once. Throws a SetUpError with the way out.
  */
-export async function setUpEngine(options: SetUpOptions = {}): Promise<{ library: string; addon: string }> {
+export async function setUpEngine(options: SetUpOptions = {}, parts: SetUpParts = {}): Promise<Engine> {
   const architecture = requireMachine();
   const progress = options.progress ?? createProgress();
   const cache = cacheFolder();
-  await requireCompiler();
   const onWait = (holder: string) => progress.say(`Waiting for another set-up (${holder}).`);
-  return withLock(join(cache, 'setup.lock'), onWait, () =>
-    explainFullDisk(async () => {
+  return explainDiskErrors(() =>
+    withLock(join(cache, 'setup.lock'), onWait, async () => {
       await removeDeadTemporaries(cache);
-      const folder = await obtainLibrary(cache, architecture, { ...options, progress });
+      const device = options.cuda ? 'cuda' : 'cpu';
+      const wheels = parts.wheels ?? WHEELS[`${device}-${architecture}`];
+      const folder = await obtainLibrary({ cache, device, architecture, wheels, progress, ...options });
       const library = inspectLibrary(folder);
       const addon = addonFolder(cache, library);
       if (options.force) await removeAtomically(addon);
       await compileAddon(addon, library, progress);
-      await selectLibrary(cache, folder);
-      await placeAddon(join(addon, ADDON));
+      await linkAtomically(folder, selectedLibrary(cache));
+      await placeAddon(join(addon, ADDON), parts.place);
       return { library: library.libraryFolder, addon };
     }),
   );
 }
 
+interface Request extends SetUpOptions {
+  readonly cache: string;
+  readonly device: Device;
+  readonly architecture: Architecture;
+  readonly wheels: readonly Wheel[];
+  readonly progress: Progress;
+}
+
 /** The three ways to a library, in order: the user's own, the pinned wheels, TensorFlow's own archive. */
-async function obtainLibrary(
-  cache: string,
-  architecture: Architecture,
-  options: SetUpOptions & { progress: Progress },
-): Promise<string> {
-  const { progress, force } = options;
-  const own = options.library ?? process.env.EFLOW_TENSORFLOW;
+async function obtainLibrary(request: Request): Promise<string> {
+  const { cache, device, architecture, wheels, progress, force } = request;
+  const own = request.library || process.env.EFLOW_TENSORFLOW;
   if (own) return resolve(own);
-  const device: Device = options.cuda ? 'cuda' : 'cpu';
-  const wheels = options.wheels ?? WHEELS[`${device}-${architecture}`];
   if (wheels.length === 0) {
     throw new SetUpError(
       `TensorFlow is published without CUDA for ${architecture}.`,
@@ -70,6 +84,7 @@ async function obtainLibrary(
   if (force) await Promise.all([fromWheels, fromArchive].map(removeAtomically));
   if (hasAllFolders(fromWheels, wheels)) return fromWheels;
   if (existsSync(fromArchive)) return fromArchive;
+  await requireCompiler(); // before a long download
   try {
     await installWheels(fromWheels, wheels, { architecture, progress });
     return fromWheels;
@@ -87,24 +102,15 @@ async function obtainLibrary(
 /** The link by which later runs know the library: the last one set up. */
 const selectedLibrary = (cache: string): string => join(cache, 'library');
 
-async function selectLibrary(cache: string, folder: string): Promise<void> {
-  const temporary = join(cache, `library.tmp-${process.pid}`);
-  await mkdir(cache, { recursive: true });
-  await rm(temporary, { force: true });
-  await symlink(folder, temporary);
-  await rename(temporary, selectedLibrary(cache));
-}
-
 /**
- * The folders of the library and the addon that a set-up has left in the cache: the one of EFLOW_TENSORFLOW, else the last one set up.
- * Undefined if there is none, or if the addon's sources have changed since.
+ * What a set-up has left in the cache: for the library of EFLOW_TENSORFLOW, else for the last one set up. Undefined if
+ * there is none, or if the addon's sources have changed since.
  */
-export function findEngine(env = process.env): { library: string; addon: string } | undefined {
+export function findEngine(env: NodeJS.ProcessEnv = process.env): Engine | undefined {
   const cache = cacheFolder(env);
-  const selected = env.EFLOW_TENSORFLOW ? resolve(env.EFLOW_TENSORFLOW) : selectedLibrary(cache);
-  if (!existsSync(selected)) return undefined;
-  const folder = env.EFLOW_TENSORFLOW ? selected : realpathSync(selected);
-  const library = inspectLibrary(folder);
+  const folder = env.EFLOW_TENSORFLOW ? resolve(env.EFLOW_TENSORFLOW) : selectedLibrary(cache);
+  if (!existsSync(folder)) return undefined;
+  const library = inspectLibrary(env.EFLOW_TENSORFLOW ? folder : realpathSync(folder));
   const addon = addonFolder(cache, library);
   return existsSync(addon) ? { library: library.libraryFolder, addon } : undefined;
 }

@@ -1,9 +1,51 @@
+import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { treeLeaves } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
+import { startProcess } from '../fixtures/tiny-world.ts';
+import { placeAddon } from './addon.ts';
 import { useTensorFlow } from './use-tensorflow.ts';
 
-it('shares', async () => {
-  const info = await useTensorFlow();
-  expect(info.tensorflowVersion).toBe('2.21.0');
+const environment = process.env as Record<string, string>;
+
+it('makes TensorFlow the backend of this very tfjs-core, once', async () => {
+  const engine = await useTensorFlow();
+  expect(engine.tensorflowVersion).toMatch(/^2\.\d+\.\d+$/);
+  expect(['cpu', 'gpu']).toContain(engine.device);
+  expect(existsSync(engine.library)).toBe(true);
   expect(tf.getBackend()).toBe('tensorflow');
+  expect(treeLeaves({ a: tf.tidy(() => tf.add(1, 2)) })).toHaveLength(1); // its tensors are ours
+  expect(await useTensorFlow()).toBe(engine);
+});
+
+it('says how to set it up where it is not', async () => {
+  const { code, output } = await startProcess('fixtures/use-without-utilities.ts', [], {
+    ...environment,
+    EFLOW_CACHE: '/tmp/eflow-that-is-not-there',
+  }).done;
+  expect(output).toMatch(/TensorFlow is not set up for this user\.\nRun: npx eflow-engine setup/);
+  expect(code).not.toBe(0);
+});
+
+it('works where Node.js lacks the utilities that tfjs-node calls, and prints nothing of its own', async () => {
+  const { code, output } = await startProcess('fixtures/use-without-utilities.ts', [], environment).done;
+  expect(output).toMatch(/^2\.\d+\.\d+ 6\n$/);
+  expect(code).toBe(0);
+});
+
+it('places the addon over whatever is there, and leaves a right place alone', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'eflow-place-'));
+  const [addon, place] = [join(folder, 'addon'), join(folder, 'deep', 'place')];
+  writeFileSync(addon, 'new');
+  await placeAddon(addon, place);
+  const { ino } = lstatSync(place);
+  await placeAddon(addon, place);
+  expect(lstatSync(place).ino).toBe(ino);
+  rmSync(place);
+  writeFileSync(place, 'a stale copy');
+  await placeAddon(addon, place);
+  expect(readFileSync(place, 'utf8')).toBe('new');
+  rmSync(folder, { recursive: true });
 });

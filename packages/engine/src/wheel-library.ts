@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { buildAtomically, removeDeadTemporaries } from './cache.ts';
 import { extractMembers } from './extract-members.ts';
 import { downloadWheel } from './pip.ts';
-import { requireDisk } from './platform.ts';
+import { requireDisk, toGigabytes } from './platform.ts';
 import { type Progress, trackWhile } from './progress.ts';
 import { SetUpError } from './set-up-error.ts';
 import type { Architecture, Wheel } from './wheels.ts';
@@ -23,6 +23,10 @@ export async function installWheels(
   await removeDeadTemporaries(folder);
   await removeDeadTemporaries(join(folder, 'nvidia'));
   await requireDisk(folder, neededBytes(missing));
+  const [download, unpacked] = [totalBytes(missing, 'sizeBytes'), totalBytes(missing, 'unpackedBytes')];
+  progress.say(
+    `Setting TensorFlow up, once: ${toGigabytes(download)} GB to download, ${toGigabytes(unpacked)} GB to unpack, an addon to compile.`,
+  );
   await mkdir(folder, { recursive: true });
   for (const wheel of missing) {
     const file = join(folder, `${wheel.name}-${wheel.version}.whl`);
@@ -33,10 +37,11 @@ export async function installWheels(
 }
 
 /** All that stays, and the largest wheel twice, since pip moves it by copying. */
-function neededBytes(wheels: readonly Wheel[]): number {
-  const unpacked = wheels.reduce((sum, wheel) => sum + wheel.unpackedBytes, 0);
-  return unpacked + 2 * Math.max(0, ...wheels.map((wheel) => wheel.sizeBytes));
-}
+const neededBytes = (wheels: readonly Wheel[]): number =>
+  totalBytes(wheels, 'unpackedBytes') + 2 * Math.max(0, ...wheels.map((wheel) => wheel.sizeBytes));
+
+const totalBytes = (wheels: readonly Wheel[], field: 'sizeBytes' | 'unpackedBytes'): number =>
+  wheels.reduce((sum, wheel) => sum + wheel[field], 0);
 
 async function fetchWheel(
   wheel: Wheel,

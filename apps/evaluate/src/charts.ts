@@ -1,0 +1,53 @@
+import type { StepMetrics } from '@eflow/run';
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+import type { Result } from './evaluation.ts';
+
+const WIDTH = 460;
+const HEIGHT = 260;
+
+const { document } = parseHTML('<html><body></body></html>');
+
+const draw = (options: Plot.PlotOptions): string =>
+  Plot.plot({ document, width: WIDTH, height: HEIGHT, marginLeft: 52, grid: true, ...options }).outerHTML;
+
+/** A median over `size` neighbours, which shows the trend of a noisy curve. */
+function smooth(values: number[], size: number): number[] {
+  const half = Math.floor(size / 2);
+  return values.map((_, i) => {
+    const window = values.slice(Math.max(0, i - half), i + half + 1).sort((a, b) => a - b);
+    return window[Math.floor(window.length / 2)]!;
+  });
+}
+
+/** The mean squares of one residual, each step and their running median, on a logarithmic scale; SVG. */
+export function lossChart(metrics: StepMetrics[], name: 'velocityLoss' | 'solutionLoss' | 'additivityLoss', label: string): string {
+  const values = metrics.map((m) => m[name]);
+  const medians = smooth(values, 25);
+  const points = metrics.map((m, i) => ({ step: m.step, value: values[i]!, median: medians[i]! })).filter(({ value }) => value > 0);
+  return draw({
+    title: label,
+    x: { label: 'step' },
+    y: { type: 'log', label: 'mean square', tickFormat: '~g' },
+    marks: [
+      Plot.dot(points, { x: 'step', y: 'value', r: 1, fill: '#9aa5b1' }),
+      Plot.line(points, { x: 'step', y: 'median', stroke: '#1d4ed8', strokeWidth: 2 }),
+    ],
+  });
+}
+
+/** Frechet distance at one number of steps against training time, with the floor that real clips set; SVG. */
+export function distanceChart(results: Result[], numSteps: number, floor: number): string {
+  const points = results.filter((result) => result.numSteps === numSteps);
+  return draw({
+    title: `Frechet distance at ${numSteps} steps`,
+    x: { label: 'minutes of training' },
+    y: { type: 'log', label: 'distance', tickFormat: '~g' },
+    marks: [
+      Plot.ruleY([floor], { stroke: '#15803d', strokeDasharray: '4 3' }),
+      Plot.text([floor], { y: (d: number) => d, frameAnchor: 'right', dy: -7, text: () => 'real clips', fill: '#15803d' }),
+      Plot.line(points, { x: (d: Result) => d.seconds / 60, y: 'frechetDistance', stroke: '#1d4ed8' }),
+      Plot.dot(points, { x: (d: Result) => d.seconds / 60, y: 'frechetDistance', fill: '#1d4ed8', r: 4 }),
+    ],
+  });
+}

@@ -1,0 +1,40 @@
+/** How good clips are, by a classifier of moving digits. */
+export interface Figures {
+  /** Frechet distance of its features from those of real held-out clips. Not FVD. */
+  frechetDistance: number;
+  /** Share of clips that it takes for the digit that was asked for. */
+  classAccuracy: number;
+  /** Share of clips in all of whose frames it sees the same digit. */
+  frameConsistency: number;
+}
+
+export interface Result extends Figures {
+  /** Updates made when the checkpoint was written. */
+  step: number;
+  /** Seconds of training until then. */
+  seconds: number;
+  /** Sampling steps, one network pass each. */
+  numSteps: number;
+  /** The grid of the first clips, in the evaluation's folder. */
+  grid: string;
+}
+
+/** The content of evaluation.json: every figure with what it was measured by. */
+export interface Evaluation {
+  protocol: {
+    extractor: string;
+    extractorSha256: string;
+    extractorHeldOutAccuracy: number;
+    featureSize: number;
+    covariance: string;
+    realClips: number;
+    generatedClips: number;
+    split: 'held-out';
+    sampler: string;
+    weights: 'ema';
+    seed: number;
+  };
+  /** Held-out clips against other held-out clips: what no model can beat by much. */
+  real: Figures & { grid: string };
+  results: Result[];
+}

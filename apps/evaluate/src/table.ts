@@ -1,0 +1,32 @@
+import type { Evaluation, Figures } from './evaluation.ts';
+
+export const COLUMNS = ['clips', 'network passes', 'Frechet distance', 'class accuracy', 'frame consistency'] as const;
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+const figures = ({ frechetDistance, classAccuracy, frameConsistency }: Figures) => [
+  frechetDistance.toFixed(frechetDistance < 10 ? 2 : 1),
+  percent(classAccuracy),
+  percent(frameConsistency),
+];
+
+/** "untrained", or the time of training after which a checkpoint was written. */
+export function describeAge({ step, seconds }: { step: number; seconds: number }): string {
+  if (step === 0) return 'untrained';
+  return `after ${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, '0')} min (step ${step})`;
+}
+
+/** One row per checkpoint and number of steps, and one of real clips. */
+export function tableRows({ results, real }: Evaluation): string[][] {
+  const generated = results.map((result) => [describeAge(result), String(result.numSteps), ...figures(result)]);
+  return [...generated, ['real held-out clips', '-', ...figures(real)]];
+}
+
+/** The table as aligned text. */
+export function formatTable(evaluation: Evaluation): string {
+  const rows = [[...COLUMNS], ...tableRows(evaluation)];
+  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const line = (row: string[]) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('   ');
+  const [head, ...body] = rows.map(line);
+  return [head, '-'.repeat(head!.length), ...body].join('\n');
+}

@@ -1,0 +1,92 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { useTensorFlow } from '@eflow/engine';
+import { canWriteMp4, writeGridGif, writeGridMp4, writeGridPng, writeGridWebp } from '@eflow/media';
+import { bindNetworks, cycleLabels, loadNetwork, SAMPLERS, type Sampler, sampleClips } from '@eflow/run';
+import { assertLabels } from '@eflow/video-dit';
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+interface Flags {
+  steps: number;
+  sampler: Sampler;
+  count: number;
+  labels?: number[];
+  seed: number;
+  checkpoint?: string;
+  weights: 'ema' | 'params';
+  scale: number;
+  fps: number;
+  out?: string;
+  overwrite?: boolean;
+}
+
+const integer = (least: number) => (text: string) => {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
+    throw new InvalidArgumentError(`expected an integer of at least ${least}`);
+  }
+  return value;
+};
+
+const program = new Command('sample')
+  .description("Samples clips from a run's checkpoint: a still, animated WebP and GIF, and mp4 where the codec is installed.")
+  .argument('<run>', 'the folder that training wrote, such as runs/digits-tiny')
+  .option('--steps <n>', 'sampling steps; one network pass each', integer(1), 4)
+  .addOption(
+    new Option('--sampler <name>', 'few-step jumps t -> s, renoise jumps to the data and back, euler follows the velocity')
+      .choices([...SAMPLERS])
+      .default('few-step'),
+  )
+  .option('--count <n>', 'clips, with labels 0, 1, 2, ... in turn', integer(1), 20)
+  .option('--labels <list>', 'labels, one clip each, such as 3,1,4 (instead of --count)', (text) => text.split(',').map(integer(0)))
+  .option('--seed <n>', 'clip i depends on the seed, on i and on its label', integer(0), 0)
+  .option('--checkpoint <name>', 'such as step-000500 (default: the newest)')
+  .addOption(new Option('--weights <which>', 'averaged or raw parameters').choices(['ema', 'params']).default('ema'))
+  .option('--scale <n>', 'file pixels per clip pixel', integer(1), 6)
+  .option('--fps <n>', 'frames per second', integer(1), 8)
+  .option('--out <folder>', "where the files go (default: samples-N-steps in the run's folder)")
+  .option('--overwrite', 'replace files that are there');
+
+async function main(root: string, flags: Flags): Promise<void> {
+  const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
+  const files = Object.fromEntries(['png', 'webp', 'gif', 'mp4', 'json'].map((kind) => [kind, join(out, `samples.${kind}`)]));
+  const taken = Object.values(files).filter((file) => existsSync(file));
+  if (taken.length > 0 && !flags.overwrite) {
+    throw new Error(`${taken[0]} exists: replace it with --overwrite, or choose another folder with --out`);
+  }
+  const { tensorflowVersion, device } = await useTensorFlow();
+  const { network, params, step } = await loadNetwork(root, flags);
+  const labels = flags.labels ?? cycleLabels(flags.count, network.numClasses);
+  assertLabels(labels, network.numClasses);
+  console.log(`Sampling ${labels.length} clips in ${flags.steps} steps from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`);
+
+  const start = performance.now();
+  const clips = sampleClips(bindNetworks(params, network).strong, network, {
+    sampler: flags.sampler,
+    numSteps: flags.steps,
+    labels,
+    seed: flags.seed,
+    onBatch: (done) => console.log(`  ${done} of ${labels.length} clips, ${((performance.now() - start) / 1000).toFixed(1)} s`),
+  });
+
+  mkdirSync(out, { recursive: true });
+  const movie = { scale: flags.scale, fps: flags.fps };
+  await writeGridPng(files.png!, clips, { frames: 'strip', scale: flags.scale });
+  await writeGridWebp(files.webp!, clips, movie);
+  await writeGridGif(files.gif!, clips, movie);
+  const written = [files.png, files.webp, files.gif];
+  if (await canWriteMp4()) {
+    await writeGridMp4(files.mp4!, clips, movie);
+    written.push(files.mp4);
+  } else {
+    console.log('No mp4: the optional codec is missing (pnpm add mediabunny @mediabunny/server).');
+  }
+  writeFileSync(files.json!, `${JSON.stringify({ run: root, step, labels, ...flags }, null, 2)}\n`);
+  console.log(written.join('\n'));
+}
+
+program.action(main);
+program.parseAsync().catch((error: Error) => {
+  console.error(`sample: ${error.message}`);
+  process.exitCode = 1;
+});

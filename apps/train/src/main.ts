@@ -1,0 +1,74 @@
+import { useTensorFlow } from '@eflow/engine';
+import { createRunFolder, loadConfig, openRunFolder, presetNames } from '@eflow/run';
+import { Command } from 'commander';
+import { stringify } from 'yaml';
+import { dryRun } from './dry-run.ts';
+import { train } from './train.ts';
+
+interface Flags {
+  out?: string;
+  dryRun?: boolean;
+  resume?: string;
+  overwrite?: boolean;
+  printConfig?: boolean;
+}
+
+/** Training was ended by Ctrl-C or SIGTERM and left a checkpoint. */
+const EXIT_STOPPED = 130;
+
+const program = new Command('train')
+  .description('Trains a few-step video generator from scratch and writes a run folder.')
+  .argument('[config]', `a YAML file or a preset: ${presetNames().join(', ')}`, 'digits-tiny')
+  .argument('[overrides...]', 'dotted keys to change, such as training.batchSize=16 network.attention.kind=softmax')
+  .option('--out <folder>', "the run's folder (default: runs/ and the config's name)")
+  .option('--dry-run', 'print shapes, parameters, and memory and time measured on a few steps; write nothing')
+  .option('--resume <folder>', 'go on with the run in that folder, from its newest checkpoint')
+  .option('--overwrite', 'replace the run that is in the folder')
+  .option('--print-config', 'print the whole config, defaults filled in, and exit')
+  .addHelpText(
+    'after',
+    `
+Ctrl-C finishes the step, writes a checkpoint and exits with ${EXIT_STOPPED}; a second one stops at once.
+
+Examples:
+  train digits-tiny --dry-run
+  train digits-tiny training.maxSeconds=600 --out runs/longer
+  train --resume runs/longer training.maxSeconds=1200`,
+  );
+
+async function main(source: string, overrides: string[], flags: Flags): Promise<void> {
+  if (flags.resume) {
+    // With --resume there is no config to name: what stands first is an override.
+    const { folder } = openRunFolder(flags.resume);
+    const changes = source.includes('=') ? [source, ...overrides] : overrides;
+    const config = loadConfig(folder.config, changes);
+    return run(config, folder, true);
+  }
+  const config = loadConfig(source, overrides);
+  if (flags.printConfig) return console.log(stringify(config));
+  if (flags.dryRun) return console.log(dryRun(config, await useTensorFlow()));
+  const root = flags.out ?? `runs/${config.name}`;
+  return run(config, createRunFolder(root, config, { overwrite: flags.overwrite }), false);
+}
+
+async function run(config: ReturnType<typeof loadConfig>, folder: ReturnType<typeof createRunFolder>, resume: boolean) {
+  let stopped = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stopped) process.exit(EXIT_STOPPED);
+      stopped = true;
+      console.error(`\n${signal}: finishing this step and writing a checkpoint; once more to stop at once.`);
+    });
+  }
+  const engine = await useTensorFlow();
+  console.log(`Training ${config.name} into ${folder.root} on TensorFlow ${engine.tensorflowVersion} (${engine.device}).`);
+  const { step, seconds } = await train(config, folder, { resume, engine, stopRequested: () => stopped });
+  console.log(`${stopped ? 'Stopped' : 'Done'} after ${step} steps and ${seconds.toFixed(0)} s. Sample from it: pnpm sample ${folder.root}`);
+  if (stopped) process.exitCode = EXIT_STOPPED;
+}
+
+program.action(main);
+program.parseAsync().catch((error: Error) => {
+  console.error(`\ntrain: ${error.message}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,50 @@
+import type { StepMetrics } from '@eflow/run';
+import { SingleBar } from 'cli-progress';
+
+/** How far training is: by steps, or by time where that ends it sooner. */
+export function progressOf({ step, seconds }: StepMetrics, steps: number, maxSeconds = Number.POSITIVE_INFINITY): number {
+  return Math.min(1, Math.max((step + 1) / steps, seconds / maxSeconds));
+}
+
+const clock = (seconds: number) => {
+  const whole = Math.max(0, Math.round(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+};
+
+/** A live line on a terminal, a line every ten seconds elsewhere. */
+export function createProgressLine(steps: number, maxSeconds?: number) {
+  const bar = new SingleBar({
+    format: '{bar} {percentage}% | step {step} | loss {loss} (fm {fm}, sol {sol}, mva {mva}) | {rate} it/s, {clips} clips/s | {elapsed} + {left} to go',
+    barsize: 16,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    hideCursor: true,
+    noTTYOutput: true,
+    notTTYSchedule: 10_000,
+    linewrap: true,
+    etaBuffer: 1,
+  });
+  let smooth = 0;
+  const blank = { step: 0, loss: '-', fm: '-', sol: '-', mva: '-', rate: '-', clips: '-', elapsed: '0:00', left: '?' };
+  bar.start(1000, 0, blank);
+  return {
+    update(metrics: StepMetrics, firstSeconds: number) {
+      smooth = smooth === 0 ? metrics.stepSeconds : 0.9 * smooth + 0.1 * metrics.stepSeconds;
+      const done = progressOf(metrics, steps, maxSeconds);
+      const start = maxSeconds === undefined ? 0 : Math.min(1, firstSeconds / maxSeconds);
+      const spent = metrics.seconds - firstSeconds;
+      bar.update(Math.round(1000 * done), {
+        step: metrics.step + 1,
+        loss: metrics.loss.toFixed(3),
+        fm: metrics.velocityLoss.toFixed(3),
+        sol: metrics.solutionLoss.toFixed(3),
+        mva: metrics.additivityLoss.toFixed(3),
+        rate: (1 / smooth).toFixed(2),
+        clips: (metrics.clipsPerSecond * (metrics.stepSeconds / smooth)).toFixed(0),
+        elapsed: clock(metrics.seconds),
+        left: clock(Math.min((steps - metrics.step - 1) * smooth, ((1 - done) * spent) / Math.max(done - start, 1e-9))),
+      });
+    },
+    stop: () => bar.stop(),
+  };
+}

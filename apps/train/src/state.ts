@@ -1,0 +1,60 @@
+import { loadCheckpoint, saveCheckpoint } from '@eflow/checkpoint';
+import { adamW, warmupConstant } from '@eflow/optim';
+import type { RunConfig, RunFolder } from '@eflow/run';
+import { createStream, disposeTree, ravel, splitStream, type Tree } from '@eflow/tensor';
+import { initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
+import * as tf from '@tensorflow/tfjs-core';
+
+export const createOptimizer = ({ optimizer }: RunConfig) =>
+  adamW({ ...optimizer, learningRate: warmupConstant(optimizer) });
+
+type OptimizerState = ReturnType<ReturnType<typeof createOptimizer>['init']>;
+
+/** What training changes. Parameters are one vector, so that an update is a few ops; `unravel` gives the tree. */
+export interface TrainState {
+  step: number;
+  params: tf.Tensor1D;
+  ema: tf.Tensor1D;
+  optimizer: OptimizerState;
+  unravel: (vector: tf.Tensor1D) => VideoDiTParams;
+}
+
+/** The state before the first step, from the run's seed. */
+export function initState(config: RunConfig, network: VideoDiTConfig): TrainState {
+  const tree = initVideoDiT(splitStream(createStream(config.seed), 'init'), network);
+  const { vector, unravel } = ravel(tree);
+  disposeTree(tree);
+  return { step: 0, params: vector, ema: tf.clone(vector), optimizer: createOptimizer(config).init(vector), unravel };
+}
+
+/** Writes the state as a checkpoint, every vector as a tree of named tensors. */
+export async function saveState(folder: RunFolder, config: RunConfig, state: TrainState, environment: Record<string, string>) {
+  const named = <T extends Tree>(tree: T): Tree =>
+    tree instanceof tf.Tensor ? state.unravel(tree as tf.Tensor1D) : Object.fromEntries(Object.entries(tree).map(([key, child]) => [key, named(child as Tree)]));
+  const trees = { params: named(state.params), ema: named(state.ema), optimizer: named(state.optimizer) };
+  try {
+    return await saveCheckpoint(folder.checkpoints, { step: state.step, trees, config, seed: config.seed, environment });
+  } finally {
+    disposeTree(trees);
+  }
+}
+
+/** The newest valid checkpoint's state. Throws if there is none or it is of another network. */
+export async function loadState(folder: RunFolder, config: RunConfig, network: VideoDiTConfig): Promise<TrainState> {
+  const fresh = initState(config, network);
+  const like = fresh.unravel(fresh.params);
+  const templates = { params: like, ema: like, optimizer: mapVectors(fresh.optimizer, () => like) };
+  const { step, trees } = await loadCheckpoint(folder.checkpoints, templates);
+  const state = {
+    step,
+    unravel: fresh.unravel,
+    params: ravel(trees.params).vector,
+    ema: ravel(trees.ema).vector,
+    optimizer: mapVectors(trees.optimizer, (tree) => ravel(tree).vector) as OptimizerState,
+  };
+  disposeTree([like, trees, fresh.params, fresh.ema, fresh.optimizer]);
+  return state;
+}
+
+const mapVectors = <In extends Tree, Out extends Tree>(moments: { [name: string]: In }, fn: (moment: In) => Out) =>
+  Object.fromEntries(Object.entries(moments).map(([name, moment]) => [name, fn(moment)])) as { [name: string]: Out };

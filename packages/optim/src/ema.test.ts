@@ -1,0 +1,96 @@
+import { expectClose, expectNoLeak } from '@eflow/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { emaDecay, updateEma } from './ema.ts';
+
+const exactly = { rtol: 0, atol: 0 };
+const anyValues = fc.array(fc.float({ noNaN: true, min: -1e6, max: 1e6 }), { minLength: 1, maxLength: 10 });
+
+describe('updateEma', () => {
+  it('copies at decay 0, keeps at decay 1, and leaves equal trees alone, to the bit', () => {
+    fc.assert(
+      fc.property(anyValues, fc.double({ min: 0, max: 1, noNaN: true }), (values, decay) => {
+        tf.tidy(() => {
+          const ema = tf.tensor1d(values.map((x) => x * 1.7 - 3));
+          const params = tf.tensor1d(values);
+          expectClose(
+            tf.equal(updateEma(ema, params, 0), params),
+            params.size === 0 ? [] : values.map(() => 1),
+            exactly,
+          );
+          expectClose(
+            tf.equal(updateEma(ema, params, 1), ema),
+            values.map(() => 1),
+            exactly,
+          );
+          expectClose(
+            tf.equal(updateEma(params, params, decay), params),
+            values.map(() => 1),
+            exactly,
+          );
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('agrees with the formula in float64', () => {
+    fc.assert(
+      fc.property(anyValues, fc.double({ min: 0, max: 1, noNaN: true }), (values, decay) => {
+        tf.tidy(() => {
+          const before = tf.tensor1d(values.map((x, i) => 10 * i - x));
+          const after = updateEma({ a: [before] }, { a: [tf.tensor1d(values)] }, decay);
+          const old = before.dataSync();
+          const scale = Math.max(...values.map(Math.abs), ...[...old].map(Math.abs));
+          expectClose(
+            after.a[0]!,
+            values.map((x, i) => decay * old[i]! + (1 - decay) * x),
+            {
+              rtol: 0,
+              atol: 3e-7 * scale,
+            },
+          );
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('converges to constant parameters at decay 0.9999, where rounding the two factors apart would not', () => {
+    tf.tidy(() => {
+      let ema: tf.Tensor = tf.tensor1d([1.001, 0.999]);
+      for (let step = 0; step < 2000; step++) ema = updateEma(ema, tf.tensor1d([1, 1]), 0.9999);
+      const expected = 1e-3 * 0.9999 ** 2000;
+      expectClose(ema, [1 + expected, 1 - expected], { rtol: 0, atol: 2e-4 });
+    });
+  });
+
+  it('leaks nothing and refuses bad decays and trees that differ', () => {
+    const ema = { a: tf.ones([2]) };
+    const params = { a: tf.zeros([2]) };
+    expectNoLeak(() => updateEma(ema, params, 0.9).a);
+    expectNoLeak(() => updateEma(ema, params, 0).a);
+    for (const bad of [-0.1, 1.1, Number.NaN]) {
+      expect(() => updateEma(ema, params, bad)).toThrow(`decay is ${bad}; expected a number from 0 to 1`);
+    }
+    expect(() => updateEma(ema, { a: tf.zeros([1]) }, 0.9)).toThrow("params holds 'a' [1] where ema holds 'a' [2]");
+  });
+});
+
+describe('emaDecay', () => {
+  it('warms up as (1 + step) / (10 + step), never above the decay', () => {
+    expect(emaDecay(0)).toBe(0.1);
+    expect(emaDecay(8)).toBe(0.5);
+    expect(emaDecay(90)).toBe(0.91);
+    expect(emaDecay(1e9)).toBe(0.9999);
+    expect(emaDecay(0, { decay: 0 })).toBe(0);
+    expect(emaDecay(0, { decay: 0.99, warmup: false })).toBe(0.99);
+    for (let step = 0; step < 1000; step++) expect(emaDecay(step + 1)).toBeGreaterThan(emaDecay(step));
+  });
+
+  it('refuses bad steps and decays', () => {
+    expect(() => emaDecay(-1)).toThrow('step is -1; expected an integer >= 0');
+    expect(() => emaDecay(0, { decay: 2 })).toThrow('decay is 2');
+  });
+});

@@ -1,0 +1,34 @@
+import { fillTree, type Tree } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { matchTrees } from './match-trees.ts';
+import { checkSteps } from './schedules.ts';
+
+/**
+ * The exponential moving average decay * ema + (1 - decay) * params, leaf by leaf. Computed as a step from the nearer
+ * end: decay 1 keeps `ema` and decay 0 copies `params` to the bit, and equal inputs stay as they are, which rounding
+ * two products separately would not give. Returns a new tree that the caller owns; the arguments are untouched. Throws
+ * if names or shapes differ, or if `decay` is outside [0, 1].
+ */
+export function updateEma<T extends Tree>(ema: T, params: T, decay: number): T {
+  checkDecay('updateEma', decay);
+  const [from, to] = matchTrees('updateEma', { ema, params }) as [tf.Tensor[], tf.Tensor[]];
+  const lerp = (near: tf.Tensor, far: tf.Tensor, weight: number) =>
+    tf.tidy(() => tf.add(near, tf.mul(tf.sub(far, near), weight)));
+  const next = from.map((old, i) => (decay >= 0.5 ? lerp(old, to[i]!, 1 - decay) : lerp(to[i]!, old, decay)));
+  return fillTree(ema, next);
+}
+
+/**
+ * The decay to use after `step` earlier updates: min(decay, (1 + step) / (10 + step)) while warming up, so that an
+ * average begun at random weights forgets them (the rule of TensorFlow's ExponentialMovingAverage). Throws if `decay` is
+ * outside [0, 1] or `step` is no integer >= 0.
+ */
+export function emaDecay(step: number, { decay = 0.9999, warmup = true } = {}): number {
+  checkDecay('emaDecay', decay);
+  checkSteps('emaDecay', 'step', step, 0);
+  return warmup ? Math.min(decay, (1 + step) / (10 + step)) : decay;
+}
+
+function checkDecay(where: string, decay: number): void {
+  if (!(decay >= 0 && decay <= 1)) throw new Error(`${where}: decay is ${decay}; expected a number from 0 to 1`);
+}

@@ -1,0 +1,46 @@
+import type { MovingDigitsSpec } from '@eflow/data';
+import { type Network, splitRows } from '@eflow/flow';
+import { countTokens, type VideoDiTConfig, type VideoDiTParams, validateConfig, videoDiT, weakVideoDiT } from '@eflow/video-dit';
+import type { RunConfig } from './config.ts';
+
+/** Classes of moving digits: ten of one, a hundred pairs of two. */
+const numClasses = (numDigits: 1 | 2) => 10 ** numDigits;
+
+/** The network that a config describes, for the clips that it describes. Throws if sizes do not go together. */
+export function videoDiTConfig({ data, network }: RunConfig): VideoDiTConfig {
+  const config: VideoDiTConfig = {
+    numFrames: data.numFrames,
+    height: data.height,
+    width: data.width,
+    channels: 1,
+    numClasses: numClasses(data.numDigits),
+    ...network,
+  };
+  validateConfig(config);
+  return config;
+}
+
+/** Throws if the batch cannot be split into rows of both kinds, or a window is wider than the sequence. */
+export function checkBatch(config: RunConfig): void {
+  splitRows(config.training.batchSize, config.objective.velocityRatio);
+  const { attention } = config.network;
+  const tokens = countTokens(videoDiTConfig(config));
+  if ('windowSize' in attention && attention.windowSize > tokens) {
+    throw new Error(`network.attention.windowSize is ${attention.windowSize}; a clip has ${tokens} tokens, so at most that`);
+  }
+}
+
+/** The clips that a config describes, of one split. */
+export const movingDigitsSpec = (config: RunConfig, split: MovingDigitsSpec['split']): MovingDigitsSpec => ({
+  ...config.data,
+  split,
+  seed: config.seed,
+});
+
+/** The strong and the weak path with parameters bound, as @eflow/flow takes them. The parameters stay the caller's. */
+export function bindNetworks(params: VideoDiTParams, config: VideoDiTConfig): { strong: Network; weak: Network } {
+  return {
+    strong: (input) => videoDiT(params, config, input),
+    weak: (input) => weakVideoDiT(params, config, input),
+  };
+}

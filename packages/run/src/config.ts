@@ -1,0 +1,86 @@
+import { EFLOW_DEFAULTS } from '@eflow/flow';
+import { z } from 'zod';
+
+const positive = z.number().positive();
+const count = z.int().min(1);
+const share = z.number().min(0).max(1);
+const logitNormal = (mean: number, std: number) =>
+  z.strictObject({ mean: z.number(), std: positive }).default({ mean, std });
+
+const featureMap = z.enum(['relu', 'elu1']).default('relu');
+const windowSize = count.describe('tokens per side');
+
+const attention = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('softmax') }),
+  z.strictObject({ kind: z.literal('linear'), featureMap }),
+  z.strictObject({ kind: z.literal('local'), windowSize }),
+  z.strictObject({ kind: z.literal('glga'), windowSize, featureMap }),
+]);
+
+const data = z.strictObject({
+  numFrames: count.describe('frames of a clip'),
+  height: count.describe('pixels'),
+  width: count.describe('pixels'),
+  digitSize: count.describe('side of a digit, pixels'),
+  numDigits: z.union([z.literal(1), z.literal(2)]).default(1),
+  minSpeed: z.number().min(0).describe('pixels per frame'),
+  maxSpeed: z.number().min(0).describe('pixels per frame'),
+});
+
+const network = z.strictObject({
+  patchSize: z.tuple([count, count, count]).describe('frames, rows, columns'),
+  hiddenSize: count,
+  depth: z.tuple([count, count, count]).describe('encoder, middle, decoder blocks'),
+  numHeads: count,
+  mlpRatio: positive.default(4),
+  attention,
+});
+
+const objective = z.strictObject({
+  velocityRatio: share.default(EFLOW_DEFAULTS.velocityRatio).describe('share of rows that train the velocity'),
+  classDropoutProb: share.default(EFLOW_DEFAULTS.classDropoutProb),
+  pathDropProb: share.default(EFLOW_DEFAULTS.pathDropProb),
+  keepRatio: z.number().gt(0).max(1).default(0.25).describe("share of the middle's tokens kept in training"),
+  velocityTime: logitNormal(EFLOW_DEFAULTS.velocityTime.mean, EFLOW_DEFAULTS.velocityTime.std),
+  solutionTime: logitNormal(EFLOW_DEFAULTS.solutionTime.mean, EFLOW_DEFAULTS.solutionTime.std),
+  targetTime: logitNormal(EFLOW_DEFAULTS.targetTime.mean, EFLOW_DEFAULTS.targetTime.std),
+  intervalRatio: z.strictObject({ start: share, end: share }).default(EFLOW_DEFAULTS.intervalRatio),
+  guidanceScale: z.number().min(1).default(EFLOW_DEFAULTS.guidanceScale),
+  targetMixRatio: z.number().gt(0).max(1).default(EFLOW_DEFAULTS.targetMixRatio),
+  weakCondition: z.enum(['null', 'same']).default(EFLOW_DEFAULTS.weakCondition),
+  additivityWeight: z.number().min(0).default(EFLOW_DEFAULTS.additivityWeight),
+  weightPower: z.number().min(0).default(EFLOW_DEFAULTS.weightPower),
+  weightEps: positive.default(EFLOW_DEFAULTS.weightEps),
+});
+
+const optimizer = z.strictObject({
+  learningRate: positive.default(1e-4),
+  warmupSteps: z.int().min(0).default(0),
+  betas: z.tuple([share, share]).default([0.9, 0.99]),
+  weightDecay: z.number().min(0).default(0),
+  clipNorm: positive.default(1),
+  emaDecay: share.default(0.9999),
+});
+
+const training = z.strictObject({
+  batchSize: count,
+  steps: count.describe('updates; schedules run over these'),
+  maxSeconds: positive.optional().describe('stops earlier if this much time has passed'),
+  checkpointEverySeconds: positive.default(600),
+  previewEvery: z.int().min(0).default(500).describe('steps between preview grids; 0 for none'),
+  previewClips: count.default(16),
+  previewSteps: count.default(4),
+});
+
+/** The whole of a run, strict at every level: an unknown key is an error. */
+export const runConfigSchema = z.strictObject({
+  name: z.string().min(1),
+  seed: z.int().min(0).max(0xffff_ffff).default(0),
+  data,
+  network,
+  objective: objective.prefault({}),
+  optimizer: optimizer.prefault({}),
+  training,
+});
+
+export type RunConfig = z.infer<typeof runConfigSchema>;

@@ -1,0 +1,109 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { checkBatch, videoDiTConfig } from './build.ts';
+import { type RunConfig, runConfigSchema } from './config.ts';
+import { closest } from 'fastest-levenshtein';
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+type Document = { [key: string]: unknown };
+
+const PRESETS = new URL('../presets/', import.meta.url);
+
+/** Names of the shipped presets. */
+export const presetNames = (): string[] =>
+  readdirSync(PRESETS).map((file) => file.replace(/\.yaml$/, '')).sort();
+
+/**
+ * The config in a YAML or JSON file, or in a preset of that name, with dotted overrides such as
+ * `training.batchSize=16` applied and defaults filled in. Throws an Error that names every wrong key with the nearest
+ * known one, every wrong value with what was expected, and sizes that do not go together.
+ */
+export function loadConfig(source: string, overrides: readonly string[] = []): RunConfig {
+  const document = readDocument(source);
+  for (const override of overrides) applyOverride(document, override);
+  return validateConfig(document, source);
+}
+
+/** Checks a parsed document against the schema and its sizes against each other; throws as `loadConfig` does. */
+export function validateConfig(document: unknown, source: string): RunConfig {
+  const result = runConfigSchema.safeParse(document);
+  if (!result.success) {
+    const problems = result.error.issues.flatMap((issue) => describeIssue(issue, document));
+    throw new Error(`${source}: ${problems.length === 1 ? 'one problem' : `${problems.length} problems`}\n${problems.map((p) => `  ${p}`).join('\n')}`);
+  }
+  try {
+    videoDiTConfig(result.data);
+    checkBatch(result.data);
+  } catch (error) {
+    throw new Error(`${source}: ${(error as Error).message}`);
+  }
+  return result.data;
+}
+
+function readDocument(source: string): Document {
+  const isFile = /[./]/.test(source);
+  if (!isFile && !presetNames().includes(source)) {
+    throw new Error(`config '${source}': no such preset; presets: ${presetNames().join(', ')}, or give a .yaml file`);
+  }
+  let text: string;
+  try {
+    text = readFileSync(isFile ? source : new URL(`${source}.yaml`, PRESETS), 'utf8');
+  } catch (error) {
+    throw new Error(`config '${source}': cannot be read (${(error as NodeJS.ErrnoException).code}); give a file or one of the presets: ${presetNames().join(', ')}`);
+  }
+  let document: unknown;
+  try {
+    document = parse(text);
+  } catch (error) {
+    throw new Error(`config '${source}': not valid YAML: ${(error as Error).message}`);
+  }
+  if (!isDocument(document)) throw new Error(`config '${source}': expected keys and values, such as 'seed: 1'`);
+  return document;
+}
+
+const isDocument = (value: unknown): value is Document => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function applyOverride(document: Document, override: string): void {
+  const at = override.indexOf('=');
+  if (at < 1) throw new Error(`override '${override}': expected key=value, such as training.batchSize=16`);
+  const path = override.slice(0, at).split('.');
+  const last = path.pop()!;
+  let node = document;
+  for (const key of path) {
+    if (!Object.hasOwn(node, key)) node[key] = {};
+    const child = node[key];
+    if (!isDocument(child)) throw new Error(`override '${override}': '${key}' is a value, not a section`);
+    node = child;
+  }
+  // A list keeps its length: network.depth=1,4,1 or network.depth=[1,4,1].
+  const text = override.slice(at + 1);
+  const value: unknown = parse(Array.isArray(node[last]) && !text.startsWith('[') ? `[${text}]` : text);
+  Object.defineProperty(node, last, { value, enumerable: true, configurable: true, writable: true });
+}
+
+function describeIssue(issue: z.core.$ZodIssue, document: unknown): string[] {
+  const where = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(issue.path, document);
+    return issue.keys.map((key) => {
+      const nearest = known.length > 0 ? `; did you mean '${closest(key, known)}'? Known here: ${known.join(', ')}` : '';
+      return `${[...issue.path, key].join('.')}: unknown key${nearest}`;
+    });
+  }
+  const value = issue.path.reduce<unknown>((node, key) => (node as Document | undefined)?.[key as string], document);
+  return [`${where}: ${issue.message}${value === undefined ? '' : `, got ${JSON.stringify(value)}`}`];
+}
+
+/** The keys that the schema knows at a path, read from its JSON Schema; of a union, those of the member of that kind. */
+function knownKeys(path: readonly PropertyKey[], document: unknown): string[] {
+  type Schema = { properties?: Record<string, Schema & { const?: unknown }>; anyOf?: Schema[]; oneOf?: Schema[] };
+  let node: Schema | undefined = z.toJSONSchema(runConfigSchema, { io: 'input' }) as Schema;
+  let value = document;
+  for (const key of path) {
+    node = node?.properties?.[String(key)];
+    value = (value as Document | undefined)?.[String(key)];
+    const members: Schema[] | undefined = node?.oneOf ?? node?.anyOf;
+    if (members) node = members.find((member) => member.properties?.kind?.const === (value as Document | undefined)?.kind);
+  }
+  return Object.keys(node?.properties ?? {});
+}
