@@ -32,14 +32,25 @@ it('passes this repository', () => {
 it('lets imports go down', () => {
   const root = repository({
     tensor: { source: '' },
-    'video-dit': { dependencies: ['@eflow/tensor'], source: "import { a } from '@eflow/tensor';\nexport * from './block.ts';" },
+    'video-dit': {
+      dependencies: ['@eflow/tensor'],
+      source: "import { a } from '@eflow/tensor';\nexport * from './block.ts';",
+    },
   });
   expect(findViolations(root)).toEqual([]);
 });
 
 it.each([
-  ['sideways', { flow: { dependencies: ['@eflow/nn'], source: "import '@eflow/nn';" } }, 'layer 1 is not below layer 1'],
-  ['up', { tensor: { dependencies: ['@eflow/nn'], source: "export { x } from '@eflow/nn';" } }, 'layer 1 is not below layer 0'],
+  [
+    'sideways',
+    { flow: { dependencies: ['@eflow/nn'], source: "import '@eflow/nn';" } },
+    'layer 1 is not below layer 1',
+  ],
+  [
+    'up',
+    { tensor: { dependencies: ['@eflow/nn'], source: "export { x } from '@eflow/nn';" } },
+    'layer 1 is not below layer 0',
+  ],
   ['unlisted', { nn: { source: "import { x } from '@eflow/tensor';" } }, "not in its package.json's dependencies"],
   ['relative', { nn: { source: "import { x } from '../../tensor/src/index.ts';" } }, 'outside its own package'],
   ['the runtime', { nn: { source: "const tf = await import('@tensorflow/tfjs-node-gpu');" } }, 'only the engine may'],

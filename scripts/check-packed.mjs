@@ -9,10 +9,12 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name) => join(root, 'node_modules/.bin', name);
-const run = (command, args, cwd = root) => execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const run = (command, args, cwd = root) =>
+  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
 /** Files that a package may publish besides its package.json. */
-const ALLOWED = /^package\/(LICENSE|README\.md|package\.json|dist\/.+\.(js|d\.ts)|src\/.+\.(ts|cc)|native\/.+\.(cc|h)|presets\/.+\.yaml|weights\/.+\.safetensors)$/;
+const ALLOWED =
+  /^package\/(LICENSE|README\.md|package\.json|dist\/.+\.(js|d\.ts)|src\/.+\.(ts|cc)|native\/.+\.(cc|h)|presets\/.+\.yaml|weights\/.+\.safetensors)$/;
 const FORBIDDEN = /\.test\.ts$|fixtures\//;
 
 let failures = 0;
@@ -27,7 +29,10 @@ try {
   for (const name of readdirSync(join(root, 'packages'))) {
     const cwd = join(root, 'packages', name);
     run('pnpm', ['pack', '--pack-destination', folder], cwd);
-    const tarball = join(folder, readdirSync(folder).find((file) => file.startsWith(`eflow-${name}-0`)));
+    const tarball = join(
+      folder,
+      readdirSync(folder).find((file) => file.startsWith(`eflow-${name}-0`)),
+    );
     for (const [tool, args] of [
       ['publint', ['run', tarball, '--strict']],
       ['attw', [tarball, '--profile', 'esm-only', '--format', 'ascii']],
@@ -44,7 +49,8 @@ try {
       if (!files.includes(`package/${needed}`)) fail(`${name}: lacks ${needed}`);
     }
     const manifest = run('tar', ['xzOf', tarball, 'package/package.json']);
-    if (manifest.includes('workspace:') || manifest.includes('catalog:')) fail(`${name}: publishes workspace: or catalog: versions`);
+    if (manifest.includes('workspace:') || manifest.includes('catalog:'))
+      fail(`${name}: publishes workspace: or catalog: versions`);
     for (const script of ['preinstall', 'install', 'postinstall']) {
       if (JSON.parse(manifest).scripts?.[script]) fail(`${name}: has an install script, ${script}`);
     }

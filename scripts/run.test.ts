@@ -10,20 +10,22 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-// A small stand-in for the repository around the real run.mjs: pnpm "installs" tsx and vitest as a few lines each, and
-// notes that it was called. Everything else is as it would be: processes, files, signals, exit codes.
+const TSX = dirname(createRequire(import.meta.url).resolve('tsx/package.json'));
+
+// A small stand-in for the repository around the real run.mjs: pnpm "installs" the real tsx and a vitest of one line,
+// and notes that it was called. Everything else is as it would be: processes, files, signals, exit codes.
 const PNPM = (version: string, root: string) => `#!/bin/sh
 if [ "$1" = --version ]; then echo ${version}; exit; fi
 echo "pnpm $* prefix=$npm_config_prefix registry=$npm_config_registry" >> ${root}/calls
 [ -e ${root}/no-network ] && exit 5
-mkdir -p ${root}/node_modules/tsx ${root}/node_modules/.bin
-echo '{ "type": "module", "exports": "./index.js" }' > ${root}/node_modules/tsx/package.json
-echo '' > ${root}/node_modules/tsx/index.js
+mkdir -p ${root}/node_modules/.bin
+ln -sf ${TSX} ${root}/node_modules/tsx
 printf '#!/bin/sh\\necho "vitest $*"; exit \${VITEST_EXIT:-0}\\n' > ${root}/node_modules/.bin/vitest
 chmod +x ${root}/node_modules/.bin/vitest
 `;
@@ -59,15 +61,17 @@ beforeEach(() => {
     PATH: `${join(root, 'bin')}:${node}:/usr/bin:/bin`,
     HOME: root,
     EFLOW_CACHE: join(root, 'cache'),
-    NODE_OPTIONS: '--experimental-strip-types --no-warnings',
   };
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 function start(args: string[], extra: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['scripts/run.mjs', ...args], { cwd: root, env: { ...env, ...extra } });
+  const command = ['-c', 'exec "$0" "$@" 2>&1', process.execPath, 'scripts/run.mjs', ...args]; // one pipe keeps the order
+  const child = spawn('sh', command, { cwd: root, env: { ...env, ...extra }, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk));
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk;
+  });
   const done = new Promise<{ code: number | null; output: string }>((resolve) =>
     child.on('close', (code) => resolve({ code, output })),
   );
@@ -145,7 +149,8 @@ describe('run.mjs', () => {
 
   it('passes SIGTERM on, and the exit code of what it stopped out', async () => {
     const { child, done, output } = start(['start', '--wait']);
-    while (!output().includes('waiting')) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!output().includes('waiting') && child.exitCode === null)
+      await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill('SIGTERM');
     expect((await done).code).toBe(7);
   });

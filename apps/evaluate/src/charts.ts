@@ -21,10 +21,16 @@ function smooth(values: number[], size: number): number[] {
 }
 
 /** The mean squares of one residual, each step and their running median, on a logarithmic scale; SVG. */
-export function lossChart(metrics: StepMetrics[], name: 'velocityLoss' | 'solutionLoss' | 'additivityLoss', label: string): string {
+export function lossChart(
+  metrics: StepMetrics[],
+  name: 'velocityLoss' | 'solutionLoss' | 'additivityLoss',
+  label: string,
+): string {
   const values = metrics.map((m) => m[name]);
   const medians = smooth(values, 25);
-  const points = metrics.map((m, i) => ({ step: m.step, value: values[i]!, median: medians[i]! })).filter(({ value }) => value > 0);
+  const points = metrics
+    .map((m, i) => ({ step: m.step, value: values[i]!, median: medians[i]! }))
+    .filter(({ value }) => value > 0);
   return draw({
     title: label,
     x: { label: 'step' },
@@ -45,7 +51,13 @@ export function distanceChart(results: Result[], numSteps: number, floor: number
     y: { type: 'log', label: 'distance', tickFormat: '~g' },
     marks: [
       Plot.ruleY([floor], { stroke: '#15803d', strokeDasharray: '4 3' }),
-      Plot.text([floor], { y: (d: number) => d, frameAnchor: 'right', dy: -7, text: () => 'real clips', fill: '#15803d' }),
+      Plot.text([floor], {
+        y: (d: number) => d,
+        frameAnchor: 'right',
+        dy: -7,
+        text: () => 'real clips',
+        fill: '#15803d',
+      }),
       Plot.line(points, { x: (d: Result) => d.seconds / 60, y: 'frechetDistance', stroke: '#1d4ed8' }),
       Plot.dot(points, { x: (d: Result) => d.seconds / 60, y: 'frechetDistance', fill: '#1d4ed8', r: 4 }),
     ],

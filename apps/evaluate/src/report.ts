@@ -18,22 +18,32 @@ img { image-rendering: pixelated; display: block; } pre { background: #f5f7fa; p
 .note { color: #52606d; font-size: .9rem; max-width: 46rem; }`;
 
 /** A page that stands alone: the table, the moving grids, the curves, the config. `folder` holds the grids. */
-export function renderReport(folder: string, config: RunConfig, metrics: StepMetrics[], evaluation: Evaluation): string {
+export function renderReport(
+  folder: string,
+  config: RunConfig,
+  metrics: StepMetrics[],
+  evaluation: Evaluation,
+): string {
   const { protocol, results, real } = evaluation;
   const last = results.at(-1)!;
   const movie = (grid: string, caption: string) =>
     `<figure><img alt="${escapeHtml(caption)}" src="data:image/webp;base64,${readFileSync(join(folder, grid)).toString('base64')}"><figcaption>${escapeHtml(caption)}</figcaption></figure>`;
-  const shared = Math.max(...results.filter(({ step }) => step === 0).map(({ numSteps }) => numSteps === 4 ? 4 : 0)) || last.numSteps;
+  const shared =
+    Math.max(...results.filter(({ step }) => step === 0).map(({ numSteps }) => (numSteps === 4 ? 4 : 0))) ||
+    last.numSteps;
   const overTime = results.filter(({ numSteps }) => numSteps === shared);
   const trained = results.filter(({ step }) => step === last.step);
-  const row = (cells: readonly string[], tag: string) => `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
+  const row = (cells: readonly string[], tag: string) =>
+    `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
   const finalMetrics = metrics.at(-1)!;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(config.name)}</title><style>${STYLE}</style></head><body>
 <h1>${escapeHtml(config.name)}: a few-step video generator, trained from scratch</h1>
 <p>${finalMetrics.step + 1} steps of ${config.training.batchSize} clips in ${Math.round(finalMetrics.seconds)} seconds. Every grid moves; clip i asks for the digit i mod 10.</p>
 <h2>Figures</h2>
-<table>${row(COLUMNS, 'th')}${tableRows(evaluation).map((cells) => row(cells, 'td')).join('')}</table>
+<table>${row(COLUMNS, 'th')}${tableRows(evaluation)
+    .map((cells) => row(cells, 'td'))
+    .join('')}</table>
 <p class="note">Distance: Frechet distance of ${protocol.featureSize} features of ${escapeHtml(protocol.extractor)} (weights ${protocol.extractorSha256.slice(0, 12)}, held-out accuracy ${(100 * protocol.extractorHeldOutAccuracy).toFixed(1)} %), ${protocol.generatedClips} generated clips against ${protocol.realClips} real ${protocol.split} ones, covariance over ${protocol.covariance}. It is not FVD and compares only with distances of the same protocol. The last row compares real held-out clips with other real held-out clips: the floor.</p>
 <h2>What ${shared} steps give while training goes on</h2>
 <div class="row">${overTime.map((result) => movie(result.grid, describeAge(result))).join('')}${movie(real.grid, 'real held-out clips')}</div>

@@ -26,7 +26,8 @@ export function tableRows({ results, real }: Evaluation): string[][] {
 export function formatTable(evaluation: Evaluation): string {
   const rows = [[...COLUMNS], ...tableRows(evaluation)];
   const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: string[]) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('   ');
+  const line = (row: string[]) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('   ');
   const [head, ...body] = rows.map(line);
   return [head, '-'.repeat(head!.length), ...body].join('\n');
 }

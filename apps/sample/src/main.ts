@@ -29,16 +29,23 @@ const integer = (least: number) => (text: string) => {
 };
 
 const program = new Command('sample')
-  .description("Samples clips from a run's checkpoint: a still, animated WebP and GIF, and mp4 where the codec is installed.")
+  .description(
+    "Samples clips from a run's checkpoint: a still, animated WebP and GIF, and mp4 where the codec is installed.",
+  )
   .argument('<run>', 'the folder that training wrote, such as runs/digits-tiny')
   .option('--steps <n>', 'sampling steps; one network pass each', integer(1), 4)
   .addOption(
-    new Option('--sampler <name>', 'few-step jumps t -> s, renoise jumps to the data and back, euler follows the velocity')
+    new Option(
+      '--sampler <name>',
+      'few-step jumps t -> s, renoise jumps to the data and back, euler follows the velocity',
+    )
       .choices([...SAMPLERS])
       .default('few-step'),
   )
   .option('--count <n>', 'clips, with labels 0, 1, 2, ... in turn', integer(1), 20)
-  .option('--labels <list>', 'labels, one clip each, such as 3,1,4 (instead of --count)', (text) => text.split(',').map(integer(0)))
+  .option('--labels <list>', 'labels, one clip each, such as 3,1,4 (instead of --count)', (text) =>
+    text.split(',').map(integer(0)),
+  )
   .option('--seed <n>', 'clip i depends on the seed, on i and on its label', integer(0), 0)
   .option('--checkpoint <name>', 'such as step-000500 (default: the newest)')
   .addOption(new Option('--weights <which>', 'averaged or raw parameters').choices(['ema', 'params']).default('ema'))
@@ -49,7 +56,9 @@ const program = new Command('sample')
 
 async function main(root: string, flags: Flags): Promise<void> {
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
-  const files = Object.fromEntries(['png', 'webp', 'gif', 'mp4', 'json'].map((kind) => [kind, join(out, `samples.${kind}`)]));
+  const files = Object.fromEntries(
+    ['png', 'webp', 'gif', 'mp4', 'json'].map((kind) => [kind, join(out, `samples.${kind}`)]),
+  );
   const taken = Object.values(files).filter((file) => existsSync(file));
   if (taken.length > 0 && !flags.overwrite) {
     throw new Error(`${taken[0]} exists: replace it with --overwrite, or choose another folder with --out`);
@@ -58,7 +67,9 @@ async function main(root: string, flags: Flags): Promise<void> {
   const { network, params, step } = await loadNetwork(root, flags);
   const labels = flags.labels ?? cycleLabels(flags.count, network.numClasses);
   assertLabels(labels, network.numClasses);
-  console.log(`Sampling ${labels.length} clips in ${flags.steps} steps from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`);
+  console.log(
+    `Sampling ${labels.length} clips in ${flags.steps} steps from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
+  );
 
   const start = performance.now();
   const clips = sampleClips(bindNetworks(params, network).strong, network, {
@@ -66,7 +77,8 @@ async function main(root: string, flags: Flags): Promise<void> {
     numSteps: flags.steps,
     labels,
     seed: flags.seed,
-    onBatch: (done) => console.log(`  ${done} of ${labels.length} clips, ${((performance.now() - start) / 1000).toFixed(1)} s`),
+    onBatch: (done) =>
+      console.log(`  ${done} of ${labels.length} clips, ${((performance.now() - start) / 1000).toFixed(1)} s`),
   });
 
   mkdirSync(out, { recursive: true });

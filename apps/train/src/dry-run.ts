@@ -1,9 +1,8 @@
-import { createMovingDigits } from '@eflow/data';
+import { createMovingDigits, makeBatch } from '@eflow/data';
 import { type EngineInfo, reportMemory } from '@eflow/engine';
 import { movingDigitsSpec, type RunConfig, videoDiTConfig } from '@eflow/run';
 import { countParameters, disposeTree, treeEntries } from '@eflow/tensor';
 import { countKept, countTokens, tokenGrid } from '@eflow/video-dit';
-import { makeBatch } from '@eflow/data';
 import { initState } from './state.ts';
 import { trainStep, upload } from './train-step.ts';
 
@@ -38,14 +37,29 @@ export function dryRun(config: RunConfig, engine: EngineInfo): string {
   const planned = Math.min(stepSeconds * training.steps, training.maxSeconds ?? Number.POSITIVE_INFINITY);
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   const rowsOut: [string, string][] = [
-    ['clips', `[${training.batchSize}, ${network.numFrames}, ${network.height}, ${network.width}, ${network.channels}] (B, F, H, W, C)`],
-    ['tokens', `${tokens} = ${frames} x ${rows} x ${columns}, of which the middle keeps ${countKept(tokens, objective.keepRatio)} in training`],
-    ['attention', `[${training.batchSize}, ${network.numHeads}, ${tokens}, ${network.hiddenSize / network.numHeads}] (B, N, L, D), ${network.attention.kind}`],
+    [
+      'clips',
+      `[${training.batchSize}, ${network.numFrames}, ${network.height}, ${network.width}, ${network.channels}] (B, F, H, W, C)`,
+    ],
+    [
+      'tokens',
+      `${tokens} = ${frames} x ${rows} x ${columns}, of which the middle keeps ${countKept(tokens, objective.keepRatio)} in training`,
+    ],
+    [
+      'attention',
+      `[${training.batchSize}, ${network.numHeads}, ${tokens}, ${network.hiddenSize / network.numHeads}] (B, N, L, D), ${network.attention.kind}`,
+    ],
     ['classes', `${network.numClasses}`],
     ['parameters', `${parameters.toLocaleString('en')}`],
     ...[...parts].map(([part, size]): [string, string] => [`  ${part}`, size.toLocaleString('en')]),
-    ['a step', `${(1000 * stepSeconds).toFixed(0)} ms (median of ${STEPS - 1}), ${(training.batchSize / stepSeconds).toFixed(0)} clips/s on TensorFlow ${engine.tensorflowVersion}, ${engine.device}`],
-    ['training', `${training.steps} steps${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatDuration(planned)}, ${Math.floor(planned / stepSeconds)} steps`],
+    [
+      'a step',
+      `${(1000 * stepSeconds).toFixed(0)} ms (median of ${STEPS - 1}), ${(training.batchSize / stepSeconds).toFixed(0)} clips/s on TensorFlow ${engine.tensorflowVersion}, ${engine.device}`,
+    ],
+    [
+      'training',
+      `${training.steps} steps${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatDuration(planned)}, ${Math.floor(planned / stepSeconds)} steps`,
+    ],
     ['memory', `${megabytes(reportMemory().peakResidentBytes)} at its peak`],
     ['a checkpoint', `${megabytes(4 * 4 * parameters)} (parameters, EMA and the optimizer's two moments)`],
   ];

@@ -61,9 +61,13 @@ async function run(config: ReturnType<typeof loadConfig>, folder: ReturnType<typ
     });
   }
   const engine = await useTensorFlow();
-  console.log(`Training ${config.name} into ${folder.root} on TensorFlow ${engine.tensorflowVersion} (${engine.device}).`);
+  console.log(
+    `Training ${config.name} into ${folder.root} on TensorFlow ${engine.tensorflowVersion} (${engine.device}).`,
+  );
   const { step, seconds } = await train(config, folder, { resume, engine, stopRequested: () => stopped });
-  console.log(`${stopped ? 'Stopped' : 'Done'} after ${step} steps and ${seconds.toFixed(0)} s. Sample from it: pnpm sample ${folder.root}`);
+  console.log(
+    `${stopped ? 'Stopped' : 'Done'} after ${step} steps and ${seconds.toFixed(0)} s. Sample from it: pnpm sample ${folder.root}`,
+  );
   if (stopped) process.exitCode = EXIT_STOPPED;
 }
 

@@ -2,7 +2,15 @@ import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { createSummaryWriter } from '@eflow/engine';
 import { type RunFolder, readMetrics, type StepMetrics } from '@eflow/run';
 
-const CURVES = ['loss', 'velocityLoss', 'solutionLoss', 'additivityLoss', 'gradNorm', 'learningRate', 'clipsPerSecond'] as const;
+const CURVES = [
+  'loss',
+  'velocityLoss',
+  'solutionLoss',
+  'additivityLoss',
+  'gradNorm',
+  'learningRate',
+  'clipsPerSecond',
+] as const;
 
 /** Writes each step to metrics.jsonl and to TensorBoard. Steps from `firstStep` on, of an earlier attempt, are removed. */
 export async function createMetricsLog(folder: RunFolder, firstStep: number) {

@@ -2,7 +2,11 @@ import type { StepMetrics } from '@eflow/run';
 import { SingleBar } from 'cli-progress';
 
 /** How far training is: by steps, or by time where that ends it sooner. */
-export function progressOf({ step, seconds }: StepMetrics, steps: number, maxSeconds = Number.POSITIVE_INFINITY): number {
+export function progressOf(
+  { step, seconds }: StepMetrics,
+  steps: number,
+  maxSeconds = Number.POSITIVE_INFINITY,
+): number {
   return Math.min(1, Math.max((step + 1) / steps, seconds / maxSeconds));
 }
 
@@ -14,7 +18,8 @@ const clock = (seconds: number) => {
 /** A live line on a terminal, a line every ten seconds elsewhere. */
 export function createProgressLine(steps: number, maxSeconds?: number) {
   const bar = new SingleBar({
-    format: '{bar} {percentage}% | step {step} | loss {loss} (fm {fm}, sol {sol}, mva {mva}) | {rate} it/s, {clips} clips/s | {elapsed} + {left} to go',
+    format:
+      '{bar} {percentage}% | step {step} | loss {loss} (fm {fm}, sol {sol}, mva {mva}) | {rate} it/s, {clips} clips/s | {elapsed} + {left} to go',
     barsize: 16,
     barCompleteChar: '█',
     barIncompleteChar: '░',

@@ -28,12 +28,25 @@ export function initState(config: RunConfig, network: VideoDiTConfig): TrainStat
 }
 
 /** Writes the state as a checkpoint, every vector as a tree of named tensors. */
-export async function saveState(folder: RunFolder, config: RunConfig, state: TrainState, environment: Record<string, string>) {
+export async function saveState(
+  folder: RunFolder,
+  config: RunConfig,
+  state: TrainState,
+  environment: Record<string, string>,
+) {
   const named = <T extends Tree>(tree: T): Tree =>
-    tree instanceof tf.Tensor ? state.unravel(tree as tf.Tensor1D) : Object.fromEntries(Object.entries(tree).map(([key, child]) => [key, named(child as Tree)]));
+    tree instanceof tf.Tensor
+      ? state.unravel(tree as tf.Tensor1D)
+      : Object.fromEntries(Object.entries(tree).map(([key, child]) => [key, named(child as Tree)]));
   const trees = { params: named(state.params), ema: named(state.ema), optimizer: named(state.optimizer) };
   try {
-    return await saveCheckpoint(folder.checkpoints, { step: state.step, trees, config, seed: config.seed, environment });
+    return await saveCheckpoint(folder.checkpoints, {
+      step: state.step,
+      trees,
+      config,
+      seed: config.seed,
+      environment,
+    });
   } finally {
     disposeTree(trees);
   }

@@ -36,7 +36,12 @@ export interface StepLosses {
  * One update: draws from (seed, step), the loss and its gradients, clipping, AdamW, EMA. Replaces the tensors in
  * `state`. Throws, leaving `state` as it was, if the loss or the gradient is not finite.
  */
-export function trainStep(config: RunConfig, network: VideoDiTConfig, state: TrainState, batch: DeviceBatch): StepLosses {
+export function trainStep(
+  config: RunConfig,
+  network: VideoDiTConfig,
+  state: TrainState,
+  batch: DeviceBatch,
+): StepLosses {
   const { objective, optimizer, training } = config;
   const batchSize = batch.condition.size;
   const stream = splitStream(splitStream(createStream(config.seed), 'train'), state.step);
@@ -59,11 +64,15 @@ export function trainStep(config: RunConfig, network: VideoDiTConfig, state: Tra
   });
   const clipped = clipByGlobalNorm(gradient, optimizer.clipNorm);
   const scalars = { ...values, gradNorm: clipped.norm };
-  const losses = Object.fromEntries(Object.entries(scalars).map(([name, x]) => [name, x.dataSync()[0]!])) as unknown as StepLosses;
+  const losses = Object.fromEntries(
+    Object.entries(scalars).map(([name, x]) => [name, x.dataSync()[0]!]),
+  ) as unknown as StepLosses;
   disposeTree([gradient, scalars]);
   if (!Number.isFinite(losses.loss) || !Number.isFinite(losses.gradNorm)) {
     clipped.grads.dispose();
-    throw new Error(`step ${state.step}: the loss is ${losses.loss} and its gradient's norm ${losses.gradNorm}; no weight was changed. Lower optimizer.learningRate, or resume from the last checkpoint`);
+    throw new Error(
+      `step ${state.step}: the loss is ${losses.loss} and its gradient's norm ${losses.gradNorm}; no weight was changed. Lower optimizer.learningRate, or resume from the last checkpoint`,
+    );
   }
   const updated = createOptimizer(config).update(clipped.grads, state.optimizer, state.params, state.step);
   const ema = updateEma(state.ema, updated.params, emaDecay(state.step, { decay: optimizer.emaDecay, warmup: true }));

@@ -4,7 +4,15 @@ import { createBatches } from '@eflow/data';
 import { type EngineInfo, reportMemory } from '@eflow/engine';
 import { writeGridPng, writeGridWebp } from '@eflow/media';
 import { warmupConstant } from '@eflow/optim';
-import { bindNetworks, cycleLabels, movingDigitsSpec, type RunConfig, type RunFolder, sampleClips, videoDiTConfig } from '@eflow/run';
+import {
+  bindNetworks,
+  cycleLabels,
+  movingDigitsSpec,
+  type RunConfig,
+  type RunFolder,
+  sampleClips,
+  videoDiTConfig,
+} from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import { createMetricsLog } from './metrics-log.ts';
 import { createProgressLine } from './progress-line.ts';
@@ -23,10 +31,17 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
   const { training, optimizer } = config;
   const network = videoDiTConfig(config);
   const state = options.resume ? await loadState(folder, config, network) : initState(config, network);
-  const environment = { tensorflow: options.engine.tensorflowVersion, device: options.engine.device, node: process.version };
+  const environment = {
+    tensorflow: options.engine.tensorflowVersion,
+    device: options.engine.device,
+    node: process.version,
+  };
   const learningRate = warmupConstant(optimizer);
   const log = await createMetricsLog(folder, state.step);
-  const batches = createBatches(movingDigitsSpec(config, 'train'), { batchSize: training.batchSize, firstBatch: state.step });
+  const batches = createBatches(movingDigitsSpec(config, 'train'), {
+    batchSize: training.batchSize,
+    firstBatch: state.step,
+  });
   const progress = createProgressLine(training.steps, training.maxSeconds);
 
   if (!options.resume) await saveState(folder, config, state, environment);
@@ -60,7 +75,8 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
       progress.update(metrics, log.earlierSeconds);
       await setImmediate(); // a training step blocks the event loop: let signals in
       if (options.stopRequested()) break;
-      if (training.previewEvery > 0 && state.step % training.previewEvery === 0) await writePreview(config, folder, state);
+      if (training.previewEvery > 0 && state.step % training.previewEvery === 0)
+        await writePreview(config, folder, state);
       if (secondsNow() - savedAt >= training.checkpointEverySeconds) {
         await saveState(folder, config, state, environment);
         savedAt = secondsNow();

@@ -2,12 +2,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type AttentionInputs, assertInputs } from './inputs.ts';
 import { rotate } from './rotary.ts';
 
+/** Up to here one masked product over all pairs costs less than cutting the sequence up. */
+const SHORT = 128;
+
 /** Added to scores outside the window; exp of it is exactly 0 in float32. */
 const MASKED = -1e9;
 
 /**
  * Softmax attention in which token i sees the tokens j with |i - j| <= windowSize, in sequence order; at the ends the
- * window is cut, never padded. The sequence is cut into blocks of windowSize tokens, each against its own block and
+ * window is cut, never padded. A long sequence is cut into blocks of windowSize tokens, each against its own block and
  * both neighbours. Returns [B, N, L, D], owned by the caller; cost and memory O(L windowSize). Throws if the shapes
  * disagree or windowSize is not a positive integer.
  */
@@ -21,8 +24,9 @@ export function slidingWindowAttention({ q, k, v, rotary }: AttentionInputs, win
   return tf.tidy(() => {
     const queries = tf.mul(rotary ? rotate(q, rotary) : q, 1 / Math.sqrt(D));
     const keys = rotary ? rotate(k, rotary) : k;
-    // Three blocks hold the whole sequence: blocks would save nothing.
-    if (L <= 3 * windowSize) return maskedAttention(queries, keys, v, windowMask(1, L, L, 0, windowSize, L));
+    // Three blocks hold the whole sequence, or it is short: blocks would save nothing.
+    if (L <= Math.max(3 * windowSize, SHORT))
+      return maskedAttention(queries, keys, v, windowMask(1, L, L, 0, windowSize, L));
 
     const blocks = Math.ceil(L / windowSize);
     const tail = blocks * windowSize - L;

@@ -59,8 +59,8 @@ async function readManifest(folder: string): Promise<Manifest> {
   const step = parseStepFolder(folder);
   if (step !== undefined && manifest.step !== step) damaged(file, `is of step ${manifest.step}, not of its folder's`);
   for (const name of Object.keys(manifest.files)) {
-    if (!/^[\w-]+\.safetensors$/.test(name))
-      damaged(file, `lists '${name}', which is not a plain safetensors file name`);
+    if (name.endsWith('.safetensors') && TREE_NAME.test(name.slice(0, -'.safetensors'.length))) continue;
+    damaged(file, `lists '${name}', which is not a plain safetensors file name`);
   }
   return manifest;
 }

@@ -27,7 +27,7 @@ const QUIET_LOGS_SOURCE = fileURLToPath(new URL('../native/quiet-logs.cc', impor
 export const compilerCommand = (env: NodeJS.ProcessEnv = process.env): string => env.CXX || 'c++';
 
 /** Where tfjs-node looks for its addon. */
-export const addonPlace = (): string => join(bindingPackage(), 'lib', `napi-v${NODE_API_VERSION}`, ADDON);
+const addonPlace = (): string => join(bindingPackage(), 'lib', `napi-v${NODE_API_VERSION}`, ADDON);
 
 /** The cache folder of the modules for this library; its name is a hash of all that their compilation depends on. */
 export function addonFolder(cache: string, library: Library): string {

@@ -16,7 +16,7 @@ const ARCHIVE_VERSION = '2.18.0';
 const ARCHIVE_BYTES = 800e6;
 
 /** Address of TensorFlow's own archive of its C library; EFLOW_TENSORFLOW_ARCHIVE names another, http(s) or file. */
-export const archiveUrl = (device: Device, env: NodeJS.ProcessEnv = process.env): string =>
+const archiveUrl = (device: Device, env: NodeJS.ProcessEnv = process.env): string =>
   env.EFLOW_TENSORFLOW_ARCHIVE ||
   `https://storage.googleapis.com/tensorflow/versions/${ARCHIVE_VERSION}/libtensorflow-${device === 'cpu' ? 'cpu' : 'gpu'}-linux-x86_64.tar.gz`;
 

@@ -59,6 +59,7 @@ it("removes temporaries of dead processes, and other machines' after a day", asy
   const old = new Date(Date.now() - 25 * 3600 * 1000);
   const names = {
     dead: `x.tmp-${hostname()}~${deadPid()}~0a`,
+    deadParts: `x.tmp-${hostname()}~${deadPid()}~0a.tar.gz`,
     alive: `x.tmp-${hostname()}~${process.pid}~0b`,
     elsewhere: 'x.tmp-other~1~0c',
     elsewhereOld: 'x.tmp-other~1~0d',

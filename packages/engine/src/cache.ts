@@ -12,7 +12,8 @@ export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string =>
   env.EFLOW_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'eflow');
 
 const DAY_MS = 24 * 3600 * 1000;
-const TEMPORARY = /\.tmp-(?<host>[^~]*)~(?<pid>\d+)~[0-9a-f]+$/;
+/** A temporary's name, and what a builder may append to it for temporaries of its own. */
+const TEMPORARY = /\.tmp-(?<host>[^~]*)~(?<pid>\d+)~[0-9a-f]+(\.[a-z.]+)?$/;
 
 const temporaryName = (target: string) =>
   `${target}.tmp-${hostname()}~${process.pid}~${randomBytes(4).toString('hex')}`;

@@ -7,7 +7,7 @@ import { hasAllFolders, inspectLibrary, wheelLibraryFolder } from './library.ts'
 import { requireMachine } from './platform.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { explainDiskErrors, SetUpError } from './set-up-error.ts';
-import { installWheels } from './wheel-library.ts';
+import { installWheels, tidyWheels } from './wheel-library.ts';
 import { type Architecture, type Device, WHEELS, type Wheel } from './wheels.ts';
 
 export interface SetUpOptions {
@@ -82,6 +82,7 @@ async function obtainLibrary(request: Request): Promise<string> {
   const fromWheels = wheelLibraryFolder(cache, device, architecture);
   const fromArchive = archiveLibraryFolder(cache, device);
   if (force) await Promise.all([fromWheels, fromArchive].map(removeAtomically));
+  await tidyWheels(fromWheels, wheels);
   if (hasAllFolders(fromWheels, wheels)) return fromWheels;
   if (existsSync(fromArchive)) return fromArchive;
   await requireCompiler(); // before a long download

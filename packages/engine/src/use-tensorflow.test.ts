@@ -25,7 +25,7 @@ it('says how to set it up where it is not', async () => {
     ...environment,
     EFLOW_CACHE: '/tmp/eflow-that-is-not-there',
   }).done;
-  expect(output).toMatch(/TensorFlow is not set up for this user\.\nRun: npx eflow-engine setup/);
+  expect(output).toMatch(/TensorFlow is not set up for this user\.\nRun: npx @eflow\/engine setup/);
   expect(code).not.toBe(0);
 });
 

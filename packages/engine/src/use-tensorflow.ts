@@ -31,7 +31,7 @@ export async function useTensorFlow(): Promise<EngineInfo> {
   if (!found) {
     throw new SetUpError(
       'TensorFlow is not set up for this user.',
-      'Run: npx eflow-engine setup (a few minutes, once).',
+      'Run: npx @eflow/engine setup (a few minutes, once).',
     );
   }
   await placeAddon(join(found.addon, ADDON));

@@ -20,8 +20,6 @@ export async function installWheels(
   { architecture, progress }: { architecture: Architecture; progress: Progress },
 ): Promise<void> {
   const missing = wheels.filter((wheel) => !existsSync(join(folder, wheel.folder)));
-  await removeDeadTemporaries(folder);
-  await removeDeadTemporaries(join(folder, 'nvidia'));
   await requireDisk(folder, neededBytes(missing));
   const [download, unpacked] = [totalBytes(missing, 'sizeBytes'), totalBytes(missing, 'unpackedBytes')];
   progress.say(
@@ -29,12 +27,22 @@ export async function installWheels(
   );
   await mkdir(folder, { recursive: true });
   for (const wheel of missing) {
-    const file = join(folder, `${wheel.name}-${wheel.version}.whl`);
+    const file = wheelFile(folder, wheel);
     await buildAtomically(file, (temporary) => fetchWheel(wheel, temporary, { architecture, progress }));
     await buildAtomically(join(folder, wheel.folder), (temporary) => unpackWheel(wheel, file, { temporary, progress }));
     await rm(file, { force: true });
   }
 }
+
+/** Removes what killed runs left in the library folder: temporaries, and wheels that are unpacked. */
+export async function tidyWheels(folder: string, wheels: readonly Wheel[]): Promise<void> {
+  await removeDeadTemporaries(folder);
+  await removeDeadTemporaries(join(folder, 'nvidia'));
+  const unpacked = wheels.filter((wheel) => existsSync(join(folder, wheel.folder)));
+  for (const wheel of unpacked) await rm(wheelFile(folder, wheel), { force: true });
+}
+
+const wheelFile = (folder: string, wheel: Wheel): string => join(folder, `${wheel.name}-${wheel.version}.whl`);
 
 /** All that stays, and the largest wheel twice, since pip moves it by copying. */
 const neededBytes = (wheels: readonly Wheel[]): number =>
@@ -64,7 +72,7 @@ async function fetchWheel(
 }
 
 /** Throws a SetUpError, and deletes the file, unless its SHA-256 is the wheel's. */
-export async function requireHash(file: string, wheel: Wheel): Promise<void> {
+async function requireHash(file: string, wheel: Wheel): Promise<void> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk);
   const actual = hash.digest('hex');

@@ -1,7 +1,7 @@
 import { assertShape, type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from './activations.ts';
-import { normal } from './initialisers.ts';
+import { normal, xavierUniform } from './initialisers.ts';
 import { initLinear, type LinearParams, linear } from './linear.ts';
 
 const FREQUENCIES = 128;
@@ -12,11 +12,15 @@ const TIME_SCALE = 1000;
 /** Sinusoidal features, then linear, SiLU, linear. */
 export type ScalarEmbedderParams = { fc1: LinearParams; fc2: LinearParams };
 
-/** Parameters of a timestep or interval embedder, N(0, 0.02^2) as in DiT (arXiv 2212.09748). The caller owns them. */
+/**
+ * Parameters of a timestep or interval embedder, Xavier-uniform. The caller owns them.
+ * Our choice: DiT (arXiv 2212.09748) takes N(0, 0.02^2), which a hidden size of 1,152 turns into a condition of about
+ * unit size; in narrow networks it would leave the condition too small to be learnt from.
+ */
 export function initScalarEmbedder(stream: RandomStream, hiddenSize: number): ScalarEmbedderParams {
   return {
-    fc1: initLinear(splitStream(stream, 'fc1'), 2 * FREQUENCIES, hiddenSize, normal(0.02)),
-    fc2: initLinear(splitStream(stream, 'fc2'), hiddenSize, hiddenSize, normal(0.02)),
+    fc1: initLinear(splitStream(stream, 'fc1'), 2 * FREQUENCIES, hiddenSize, xavierUniform),
+    fc2: initLinear(splitStream(stream, 'fc2'), hiddenSize, hiddenSize, xavierUniform),
   };
 }
 
@@ -36,9 +40,9 @@ function sinusoidalFeatures(values: tf.Tensor): tf.Tensor {
 /** One row per class and a last one for "no class": [numClasses + 1, E]. */
 export type LabelEmbedderParams = { table: tf.Tensor2D };
 
-/** Parameters of a label embedder, N(0, 0.02^2). The caller owns them. */
+/** Parameters of a label embedder, N(0, 1) (our choice, as above). The caller owns them. */
 export function initLabelEmbedder(stream: RandomStream, numClasses: number, hiddenSize: number): LabelEmbedderParams {
-  return { table: normal(0.02)(splitStream(stream, 'table'), [numClasses + 1, hiddenSize]) };
+  return { table: normal(1)(splitStream(stream, 'table'), [numClasses + 1, hiddenSize]) };
 }
 
 /**

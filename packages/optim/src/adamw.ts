@@ -1,5 +1,6 @@
 import { fillTree, mapTree, type Tree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { lerp } from './lerp.ts';
 import { matchTrees } from './match-trees.ts';
 import { checkRate, checkSteps, type Schedule } from './schedules.ts';
 
@@ -46,8 +47,8 @@ export function adamW({ learningRate, betas = [0.9, 0.99], eps = 1e-8, weightDec
   /** With rootBias = sqrt(1 - beta2^n): p -= rate m / (1 - beta1^n) / (sqrt(v) / rootBias + eps), in fewer ops. */
   const updateLeaf = (grad: tf.Tensor, m: tf.Tensor, v: tf.Tensor, param: tf.Tensor, rate: number, count: number) => {
     const rootBias = Math.sqrt(1 - beta2 ** count);
-    const nextM = tf.add(m, tf.mul(tf.sub(grad, m), 1 - beta1));
-    const nextV = tf.add(v, tf.mul(tf.sub(tf.square(grad), v), 1 - beta2));
+    const nextM = lerp(m, grad, beta1);
+    const nextV = lerp(v, tf.square(grad), beta2);
     const direction = tf.div(nextM, tf.add(tf.sqrt(nextV), eps * rootBias));
     const decayed = weightDecay === 0 ? param : tf.mul(param, 1 - rate * weightDecay);
     const nextParam = tf.sub(decayed, tf.mul(direction, (rate * rootBias) / (1 - beta1 ** count)));

@@ -1,21 +1,21 @@
 import { fillTree, type Tree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { lerp } from './lerp.ts';
 import { matchTrees } from './match-trees.ts';
 import { checkSteps } from './schedules.ts';
 
 /**
- * The exponential moving average decay * ema + (1 - decay) * params, leaf by leaf. Computed as a step from the nearer
- * end: decay 1 keeps `ema` and decay 0 copies `params` to the bit, and equal inputs stay as they are, which rounding
- * two products separately would not give. Returns a new tree that the caller owns; the arguments are untouched. Throws
- * if names or shapes differ, or if `decay` is outside [0, 1].
+ * The exponential moving average decay * ema + (1 - decay) * params, leaf by leaf: decay 1 keeps `ema` and decay 0 copies
+ * `params` to the bit. Returns a new tree that the caller owns; the arguments are untouched. Throws if names or shapes
+ * differ, or if `decay` is outside [0, 1].
  */
 export function updateEma<T extends Tree>(ema: T, params: T, decay: number): T {
   checkDecay('updateEma', decay);
   const [from, to] = matchTrees('updateEma', { ema, params }) as [tf.Tensor[], tf.Tensor[]];
-  const lerp = (near: tf.Tensor, far: tf.Tensor, weight: number) =>
-    tf.tidy(() => tf.add(near, tf.mul(tf.sub(far, near), weight)));
-  const next = from.map((old, i) => (decay >= 0.5 ? lerp(old, to[i]!, 1 - decay) : lerp(to[i]!, old, decay)));
-  return fillTree(ema, next);
+  return fillTree(
+    ema,
+    from.map((old, i) => tf.tidy(() => lerp(old, to[i]!, decay))),
+  );
 }
 
 /**

@@ -1,6 +1,13 @@
 import type { MovingDigitsSpec } from '@eflow/data';
 import { type Network, splitRows } from '@eflow/flow';
-import { countTokens, type VideoDiTConfig, type VideoDiTParams, validateConfig, videoDiT, weakVideoDiT } from '@eflow/video-dit';
+import {
+  countTokens,
+  type VideoDiTConfig,
+  type VideoDiTParams,
+  validateConfig,
+  videoDiT,
+  weakVideoDiT,
+} from '@eflow/video-dit';
 import type { RunConfig } from './config.ts';
 
 /** Classes of moving digits: ten of one, a hundred pairs of two. */
@@ -26,7 +33,9 @@ export function checkBatch(config: RunConfig): void {
   const { attention } = config.network;
   const tokens = countTokens(videoDiTConfig(config));
   if ('windowSize' in attention && attention.windowSize > tokens) {
-    throw new Error(`network.attention.windowSize is ${attention.windowSize}; a clip has ${tokens} tokens, so at most that`);
+    throw new Error(
+      `network.attention.windowSize is ${attention.windowSize}; a clip has ${tokens} tokens, so at most that`,
+    );
   }
 }
 

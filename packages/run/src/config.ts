@@ -5,7 +5,7 @@ const positive = z.number().positive();
 const count = z.int().min(1);
 const share = z.number().min(0).max(1);
 const logitNormal = (mean: number, std: number) =>
-  z.strictObject({ mean: z.number(), std: positive }).default({ mean, std });
+  z.strictObject({ mean: z.number().default(mean), std: positive.default(std) }).prefault({});
 
 const featureMap = z.enum(['relu', 'elu1']).default('relu');
 const windowSize = count.describe('tokens per side');
@@ -44,7 +44,12 @@ const objective = z.strictObject({
   velocityTime: logitNormal(EFLOW_DEFAULTS.velocityTime.mean, EFLOW_DEFAULTS.velocityTime.std),
   solutionTime: logitNormal(EFLOW_DEFAULTS.solutionTime.mean, EFLOW_DEFAULTS.solutionTime.std),
   targetTime: logitNormal(EFLOW_DEFAULTS.targetTime.mean, EFLOW_DEFAULTS.targetTime.std),
-  intervalRatio: z.strictObject({ start: share, end: share }).default(EFLOW_DEFAULTS.intervalRatio),
+  intervalRatio: z
+    .strictObject({
+      start: z.number().gt(0).max(1).default(EFLOW_DEFAULTS.intervalRatio.start),
+      end: z.number().gt(0).max(1).default(EFLOW_DEFAULTS.intervalRatio.end),
+    })
+    .prefault({}),
   guidanceScale: z.number().min(1).default(EFLOW_DEFAULTS.guidanceScale),
   targetMixRatio: z.number().gt(0).max(1).default(EFLOW_DEFAULTS.targetMixRatio),
   weakCondition: z.enum(['null', 'same']).default(EFLOW_DEFAULTS.weakCondition),

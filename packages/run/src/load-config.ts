@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { checkBatch, videoDiTConfig } from './build.ts';
-import { type RunConfig, runConfigSchema } from './config.ts';
 import { closest } from 'fastest-levenshtein';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { checkBatch, videoDiTConfig } from './build.ts';
+import { type RunConfig, runConfigSchema } from './config.ts';
 
 type Document = { [key: string]: unknown };
 
@@ -11,7 +11,9 @@ const PRESETS = new URL('../presets/', import.meta.url);
 
 /** Names of the shipped presets. */
 export const presetNames = (): string[] =>
-  readdirSync(PRESETS).map((file) => file.replace(/\.yaml$/, '')).sort();
+  readdirSync(PRESETS)
+    .map((file) => file.replace(/\.yaml$/, ''))
+    .sort();
 
 /**
  * The config in a YAML or JSON file, or in a preset of that name, with dotted overrides such as
@@ -29,7 +31,9 @@ export function validateConfig(document: unknown, source: string): RunConfig {
   const result = runConfigSchema.safeParse(document);
   if (!result.success) {
     const problems = result.error.issues.flatMap((issue) => describeIssue(issue, document));
-    throw new Error(`${source}: ${problems.length === 1 ? 'one problem' : `${problems.length} problems`}\n${problems.map((p) => `  ${p}`).join('\n')}`);
+    throw new Error(
+      `${source}: ${problems.length === 1 ? 'one problem' : `${problems.length} problems`}\n${problems.map((p) => `  ${p}`).join('\n')}`,
+    );
   }
   try {
     videoDiTConfig(result.data);
@@ -49,7 +53,9 @@ function readDocument(source: string): Document {
   try {
     text = readFileSync(isFile ? source : new URL(`${source}.yaml`, PRESETS), 'utf8');
   } catch (error) {
-    throw new Error(`config '${source}': cannot be read (${(error as NodeJS.ErrnoException).code}); give a file or one of the presets: ${presetNames().join(', ')}`);
+    throw new Error(
+      `config '${source}': cannot be read (${(error as NodeJS.ErrnoException).code}); give a file or one of the presets: ${presetNames().join(', ')}`,
+    );
   }
   let document: unknown;
   try {
@@ -61,24 +67,26 @@ function readDocument(source: string): Document {
   return document;
 }
 
-const isDocument = (value: unknown): value is Document => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isDocument = (value: unknown): value is Document =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function applyOverride(document: Document, override: string): void {
   const at = override.indexOf('=');
   if (at < 1) throw new Error(`override '${override}': expected key=value, such as training.batchSize=16`);
   const path = override.slice(0, at).split('.');
-  const last = path.pop()!;
-  let node = document;
-  for (const key of path) {
-    if (!Object.hasOwn(node, key)) node[key] = {};
-    const child = node[key];
-    if (!isDocument(child)) throw new Error(`override '${override}': '${key}' is a value, not a section`);
-    node = child;
-  }
-  // A list keeps its length: network.depth=1,4,1 or network.depth=[1,4,1].
   const text = override.slice(at + 1);
-  const value: unknown = parse(Array.isArray(node[last]) && !text.startsWith('[') ? `[${text}]` : text);
-  Object.defineProperty(node, last, { value, enumerable: true, configurable: true, writable: true });
+  const isList = /^[^[{'"]*,/.test(text); // network.depth=1,4,1 is network.depth=[1,4,1]
+  const value: unknown = parse(isList ? `[${text}]` : text);
+  path.reduce((node, key, i) => {
+    const own = Object.hasOwn(node, key) ? node[key] : undefined;
+    if (i < path.length - 1 && own !== undefined && !isDocument(own)) {
+      throw new Error(`override '${override}': '${key}' is a value, not a section`);
+    }
+    const next = i === path.length - 1 ? value : (own ?? {});
+    // Not an assignment: that would take __proto__ for more than a name.
+    Object.defineProperty(node, key, { value: next, enumerable: true, configurable: true, writable: true });
+    return next as Document;
+  }, document);
 }
 
 function describeIssue(issue: z.core.$ZodIssue, document: unknown): string[] {
@@ -86,7 +94,8 @@ function describeIssue(issue: z.core.$ZodIssue, document: unknown): string[] {
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(issue.path, document);
     return issue.keys.map((key) => {
-      const nearest = known.length > 0 ? `; did you mean '${closest(key, known)}'? Known here: ${known.join(', ')}` : '';
+      const nearest =
+        known.length > 0 ? `; did you mean '${closest(key, known)}'? Known here: ${known.join(', ')}` : '';
       return `${[...issue.path, key].join('.')}: unknown key${nearest}`;
     });
   }
@@ -103,7 +112,8 @@ function knownKeys(path: readonly PropertyKey[], document: unknown): string[] {
     node = node?.properties?.[String(key)];
     value = (value as Document | undefined)?.[String(key)];
     const members: Schema[] | undefined = node?.oneOf ?? node?.anyOf;
-    if (members) node = members.find((member) => member.properties?.kind?.const === (value as Document | undefined)?.kind);
+    if (members)
+      node = members.find((member) => member.properties?.kind?.const === (value as Document | undefined)?.kind);
   }
   return Object.keys(node?.properties ?? {});
 }

@@ -22,7 +22,10 @@ export interface LoadedNetwork {
 }
 
 /** The network of a run's checkpoint. Throws if there is none, it is damaged, or it is of another network. */
-export async function loadNetwork(root: string, { checkpoint, weights = 'ema' }: LoadOptions = {}): Promise<LoadedNetwork> {
+export async function loadNetwork(
+  root: string,
+  { checkpoint, weights = 'ema' }: LoadOptions = {},
+): Promise<LoadedNetwork> {
   const { folder, config } = openRunFolder(root);
   const network = videoDiTConfig(config);
   const template = initVideoDiT(createStream(0), network);

@@ -37,9 +37,14 @@ export function createRunFolder(root: string, config: RunConfig, { overwrite = f
   const folder = runFolder(root);
   if (existsSync(root) && readdirSync(root).length > 0) {
     if (!overwrite) {
-      throw new Error(`${root} exists: resume it with --resume, replace it with --overwrite, or choose another folder with --out`);
+      throw new Error(
+        `${root} exists: resume it with --resume, replace it with --overwrite, or choose another folder with --out`,
+      );
     }
-    if (!existsSync(folder.config)) throw new Error(`${root} is not a run (it has no config.yaml): it is left alone; choose another folder with --out`);
+    if (!existsSync(folder.config))
+      throw new Error(
+        `${root} is not a run (it has no config.yaml): it is left alone; choose another folder with --out`,
+      );
     for (const path of [folder.config, folder.metrics, folder.checkpoints, folder.previews, folder.events]) {
       rmSync(path, { recursive: true, force: true });
     }
@@ -53,7 +58,9 @@ export function createRunFolder(root: string, config: RunConfig, { overwrite = f
 export function openRunFolder(root: string): { folder: RunFolder; config: RunConfig } {
   const folder = runFolder(root);
   if (!existsSync(folder.config)) {
-    throw new Error(`${root}: no run here (config.yaml is missing); give the folder that training wrote, such as runs/digits-tiny`);
+    throw new Error(
+      `${root}: no run here (config.yaml is missing); give the folder that training wrote, such as runs/digits-tiny`,
+    );
   }
   return { folder, config: loadConfig(folder.config) };
 }

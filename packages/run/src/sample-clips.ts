@@ -33,7 +33,10 @@ export function sampleClips(network: Network, config: VideoDiTConfig, options: S
     tf.tidy(() => {
       const noise = tf.stack(part.map((_, i) => randomNormal(splitStream(stream, first + i), [...clipShape])));
       const input = { noise, condition: tf.tensor1d([...part], 'int32'), numSteps };
-      const { data } = runSampler(network, options.sampler, { ...input, stream: splitStream(stream, `renoise${first}`) });
+      const { data } = runSampler(network, options.sampler, {
+        ...input,
+        stream: splitStream(stream, `renoise${first}`),
+      });
       values.set(data.dataSync(), first * clipSize);
     });
     options.onBatch?.(first + part.length);

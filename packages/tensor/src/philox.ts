@@ -83,8 +83,10 @@ export function philoxNormal(seed: Seed, count: number): Float32Array {
   const bits = philoxBits(seed, count + (count % 2));
   const values = new Float32Array(bits.length);
   for (let i = 0; i < bits.length; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(Math.max(toUniform(bits[i]!), 1e-7)));
-    const angle = 2 * Math.PI * toUniform(bits[i + 1]!);
+    // Rounded to float32 where TensorFlow does: in the tails anything else differs by more than 1e-6.
+    const log = Math.fround(Math.log(Math.fround(Math.max(toUniform(bits[i]!), 1e-7))));
+    const radius = Math.fround(Math.sqrt(-2 * log));
+    const angle = Math.fround(2 * Math.PI * toUniform(bits[i + 1]!));
     values[i] = radius * Math.sin(angle);
     values[i + 1] = radius * Math.cos(angle);
   }

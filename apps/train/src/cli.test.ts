@@ -1,0 +1,106 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const app = (name: string) => fileURLToPath(new URL(`../../${name}/src/main.ts`, import.meta.url));
+const node = ['--import', 'tsx', '--conditions=@eflow/source'];
+const root = mkdtempSync(join(tmpdir(), 'cli-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const tiny = [
+  'data.numFrames=2',
+  'data.height=8',
+  'data.width=8',
+  'data.digitSize=7',
+  'network.hiddenSize=12',
+  'network.depth=1,1,1',
+  'network.numHeads=2',
+  'network.attention.windowSize=3',
+  'training.batchSize=4',
+  'training.previewEvery=0',
+];
+
+function command(name: string, ...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...node, app(name), ...args], { encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+describe('train and sample as commands', () => {
+  it('Ctrl-C leaves a checkpoint that sample can use', async () => {
+    const out = join(root, 'stopped');
+    const training = spawn(process.execPath, [...node, app('train'), 'digits-tiny', ...tiny, '--out', out]);
+    const metrics = join(out, 'metrics.jsonl');
+    while (!existsSync(metrics) || readFileSync(metrics, 'utf8').split('\n').length < 4) {
+      if (training.exitCode !== null) throw new Error(`train ended early with ${training.exitCode}`);
+      await new Promise((r) => setTimeout(r, 50));
+    }
+    training.kill('SIGINT');
+    expect(await new Promise((exit) => training.on('exit', exit))).toBe(130);
+    const steps = readFileSync(metrics, 'utf8').trim().split('\n').length;
+    expect(readdirSync(join(out, 'checkpoints'))).toContain(`step-${String(steps).padStart(6, '0')}`);
+
+    const sampled = command('sample', out, '--steps', '2', '--labels', '3,1,4');
+    expect(sampled.stderr).toBe('');
+    expect(sampled.status).toBe(0);
+    const folder = join(out, 'samples-2-steps');
+    expect(readdirSync(folder)).toEqual(
+      expect.arrayContaining(['samples.gif', 'samples.json', 'samples.png', 'samples.webp']),
+    );
+    expect(JSON.parse(readFileSync(join(folder, 'samples.json'), 'utf8'))).toMatchObject({
+      step: steps,
+      labels: [3, 1, 4],
+      steps: 2,
+    });
+
+    const again = command('sample', out, '--steps', '2');
+    expect(again.status).toBe(1);
+    expect(again.stderr).toContain('exists: replace it with --overwrite');
+
+    // A damaged newest checkpoint: named, and the one before it is used.
+    writeFileSync(join(out, 'checkpoints', `step-${String(steps).padStart(6, '0')}`, 'ema.safetensors'), 'short');
+    const fallback = command('sample', out, '--steps', '1');
+    expect(fallback.status).toBe(0);
+    expect(fallback.stdout).toContain('from step 0');
+    const named = command(
+      'sample',
+      out,
+      '--steps',
+      '1',
+      '--overwrite',
+      '--checkpoint',
+      `step-${String(steps).padStart(6, '0')}`,
+    );
+    expect(named.status).toBe(1);
+    expect(named.stderr).toContain('ema.safetensors');
+  });
+
+  it('--dry-run prints what a run would be and writes nothing', () => {
+    const { status, stdout } = command('train', 'digits-tiny', ...tiny, '--dry-run', '--out', join(root, 'dry'));
+    expect(status).toBe(0);
+    for (const line of [
+      /tokens +4 = 1 x 2 x 2, of which the middle keeps 1/,
+      /parameters +[\d,]+/,
+      /a step +\d+ ms/,
+      /memory +\d+ MB/,
+    ]) {
+      expect(stdout).toMatch(line);
+    }
+    expect(existsSync(join(root, 'dry'))).toBe(false);
+  });
+
+  it.each([
+    ['train', ['digits-tiny', 'training.batchsize=8'], "did you mean 'batchSize'"],
+    ['train', ['digits-tiny', 'network.patchSize=2,5,4'], 'height 16 is not a multiple of its patch, 5'],
+    ['train', ['--resume', join(root, 'nowhere')], 'no run here'],
+    ['sample', [join(root, 'nowhere')], 'no run here'],
+    ['sample', [join(root, 'nowhere'), '--steps', '0'], 'expected an integer of at least 1'],
+  ])('%s %j: one clear error, no stack', (name, args, message) => {
+    const { status, stderr } = command(name, ...args);
+    expect(status).toBe(1);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('    at ');
+  });
+});

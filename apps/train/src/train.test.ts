@@ -1,0 +1,96 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { useTensorFlow } from '@eflow/engine';
+import { createRunFolder, loadConfig, loadNetwork, openRunFolder, readMetrics } from '@eflow/run';
+import { treeLeaves } from '@eflow/tensor';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { train } from './train.ts';
+
+vi.spyOn(console, 'log').mockImplementation(() => {});
+const root = mkdtempSync(join(tmpdir(), 'train-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const overrides = [
+  'data.numFrames=2',
+  'data.height=8',
+  'data.width=8',
+  'data.digitSize=7',
+  'network.hiddenSize=12',
+  'network.depth=1,1,1',
+  'network.numHeads=2',
+  'network.attention.windowSize=3',
+  'training.batchSize=4',
+  'training.previewEvery=0',
+  'training.maxSeconds=1000',
+];
+
+async function run(name: string, changes: string[], { resume = false, stopAfter = Number.POSITIVE_INFINITY } = {}) {
+  const config = loadConfig('digits-tiny', [...overrides, ...changes]);
+  const path = join(root, name);
+  const folder = resume ? openRunFolder(path).folder : createRunFolder(path, config);
+  let steps = 0;
+  await train(config, folder, { resume, engine: await useTensorFlow(), stopRequested: () => ++steps >= stopAfter });
+  return { path, folder, metrics: readMetrics(folder) };
+}
+
+const losses = (metrics: { loss: number; gradNorm: number }[]) => metrics.map(({ loss, gradNorm }) => [loss, gradNorm]);
+
+async function weights(path: string, which: 'ema' | 'params') {
+  const { params, step } = await loadNetwork(path, { weights: which });
+  return { step, values: treeLeaves(params).map((leaf) => Array.from(leaf.dataSync())) };
+}
+
+describe('train', () => {
+  it('gives the same losses and weights, bit for bit, for the same seed, and others for another', async () => {
+    const [first, second, other] = [
+      await run('a', ['training.steps=8']),
+      await run('b', ['training.steps=8']),
+      await run('c', ['training.steps=8', 'seed=1']),
+    ];
+    expect(losses(second.metrics)).toEqual(losses(first.metrics));
+    expect(await weights(second.path, 'params')).toEqual(await weights(first.path, 'params'));
+    expect(losses(other.metrics)).not.toEqual(losses(first.metrics));
+  });
+
+  it('goes on from a checkpoint as if it had never stopped', async () => {
+    const whole = await run('whole', ['training.steps=9']);
+    await run('parts', ['training.steps=9'], { stopAfter: 4 });
+    const parts = await run('parts', ['training.steps=9'], { resume: true });
+    expect(readdirSync(parts.folder.checkpoints).sort()).toEqual(['step-000000', 'step-000004', 'step-000009']);
+    expect(losses(parts.metrics)).toEqual(losses(whole.metrics));
+    for (const which of ['params', 'ema'] as const)
+      expect(await weights(parts.path, which)).toEqual(await weights(whole.path, which));
+  });
+
+  it('learns: the velocity loss falls well below that of a network that predicts 0', async () => {
+    const { metrics } = await run('learns', [
+      'training.steps=250',
+      'objective.guidanceScale=1',
+      'optimizer.learningRate=3e-3',
+    ]);
+    const mean = (part: { velocityLoss: number }[]) => part.reduce((sum, m) => sum + m.velocityLoss, 0) / part.length;
+    expect(mean(metrics.slice(-50))).toBeLessThan(0.8 * mean(metrics.slice(0, 20)));
+  });
+
+  it('does not grow: not in tensors over 200 steps, not in memory', async () => {
+    const { metrics } = await run('memory', ['training.steps=260']);
+    const settled = metrics.slice(60);
+    expect(new Set(settled.map(({ numTensors }) => numTensors)).size).toBe(1);
+    const resident = (part: typeof metrics) => part.reduce((sum, m) => sum + m.residentBytes, 0) / part.length;
+    expect(resident(settled.slice(-50)) / resident(settled.slice(0, 50))).toBeLessThan(1.05);
+  });
+
+  it('stops at a loss that is not finite, before a weight is touched', async () => {
+    await expect(
+      run('diverges', ['training.steps=50', 'optimizer.learningRate=1e30', 'optimizer.warmupSteps=0']),
+    ).rejects.toThrow(/step \d+: the loss is .* no weight was changed/);
+  });
+
+  it('writes previews, curves for TensorBoard and a whole config', async () => {
+    const { folder } = await run('files', ['training.steps=2', 'training.previewEvery=2', 'training.previewClips=4']);
+    expect(readdirSync(folder.previews).sort()).toEqual(['step-000002.png', 'step-000002.webp']);
+    expect(readFileSync(join(folder.events, readdirSync(folder.events)[0]!)).includes('velocityLoss')).toBe(true);
+    expect(readFileSync(folder.config, 'utf8')).toContain('weightEps: 0.01');
+  });
+});

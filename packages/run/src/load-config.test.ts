@@ -1,0 +1,99 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { videoDiTConfig } from './build.ts';
+import { loadConfig, presetNames } from './load-config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+describe('loadConfig', () => {
+  it.each(presetNames())('reads the preset %s, whose filled-in form reads as the same config', (name) => {
+    const config = loadConfig(name);
+    expect(config.name).toBe(name);
+    expect(loadConfig(file(`${name}.yaml`, stringify(config)))).toEqual(config);
+    expect(videoDiTConfig(config).numClasses).toBe(10);
+  });
+
+  it('applies dotted overrides, also to lists, sections that are not in the file, and whole sections', () => {
+    const config = loadConfig('digits-tiny', [
+      'training.batchSize=8',
+      'network.depth=1,3,1',
+      'network.patchSize=[4, 4, 4]',
+      'optimizer.betas=0.8,0.9',
+      'objective.velocityTime.mean=0.5',
+      'network.attention={ kind: softmax }',
+      'name=other',
+    ]);
+    expect(config.training.batchSize).toBe(8);
+    expect(config.network).toMatchObject({ depth: [1, 3, 1], patchSize: [4, 4, 4], attention: { kind: 'softmax' } });
+    expect(config.optimizer.betas).toEqual([0.8, 0.9]);
+    expect(config.objective.velocityTime.mean).toBe(0.5);
+    expect(config.name).toBe('other');
+  });
+
+  it('has JSON as a kind of YAML', () => {
+    const config = loadConfig('digits-tiny');
+    expect(loadConfig(file('config.json', JSON.stringify(config)))).toEqual(config);
+  });
+
+  it.each<[string, string[], string]>([
+    ['an unknown key', ['training.batchsize=8'], "training.batchsize: unknown key; did you mean 'batchSize'?"],
+    ['an unknown section', ['optimiser.learningRate=1'], "optimiser: unknown key; did you mean 'optimizer'?"],
+    [
+      'an unknown key of a kind of attention',
+      ['network.attention.windowsize=3'],
+      "network.attention.windowsize: unknown key; did you mean 'windowSize'?",
+    ],
+    [
+      'a key of another kind',
+      ['network.attention={kind: softmax, windowSize: 3}'],
+      'network.attention.windowSize: unknown key',
+    ],
+    [
+      'a wrong type',
+      ['training.batchSize=many'],
+      'training.batchSize: Invalid input: expected number, received string, got "many"',
+    ],
+    ['a value out of range', ['objective.keepRatio=0'], 'objective.keepRatio: Too small'],
+    ['a missing value', ['network.depth=[1,2]'], 'network.depth'],
+    ['an unknown kind', ['network.attention.kind=flash'], 'network.attention'],
+    ['a patch that does not divide', ['network.patchSize=2,5,4'], 'height 16 is not a multiple of its patch, 5'],
+    ['heads that do not divide', ['network.numHeads=7'], 'is not a multiple of numHeads 7'],
+    ['a window wider than the clip', ['network.attention.windowSize=1000'], 'network.attention.windowSize is 1000'],
+    ['a batch that cannot be split', ['training.batchSize=1'], 'a batch of 1'],
+    ['no key', ['training'], "override 'training': expected key=value"],
+    ['a path through a value', ['name.a=1'], "'name' is a value, not a section"],
+    ['no prototype pollution', ['__proto__.polluted=1'], '__proto__: unknown key'],
+  ])('refuses %s', (_case, overrides, message) => {
+    expect(() => loadConfig('digits-tiny', overrides)).toThrow(message);
+    expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+
+  it('lists all problems at once', () => {
+    expect(() => loadConfig('digits-tiny', ['seed=-1', 'training.steps=0'])).toThrow(
+      /2 problems\n {2}seed: .*\n {2}training.steps: /,
+    );
+  });
+
+  it('names presets and unreadable or malformed files', () => {
+    expect(() => loadConfig('digits-tny')).toThrow("config 'digits-tny': no such preset; presets: ");
+    expect(() => loadConfig('./missing.yaml')).toThrow('cannot be read (ENOENT)');
+    expect(() => loadConfig(file('bad.yaml', 'a: [1'))).toThrow('not valid YAML');
+    expect(() => loadConfig(file('list.yaml', '- 1'))).toThrow('expected keys and values');
+  });
+
+  it('does not take a value for a key of the defaults', () => {
+    const plain = parse(stringify(loadConfig('digits-tiny'))) as Record<string, unknown>;
+    delete plain.training;
+    expect(() => loadConfig(file('partial.yaml', stringify(plain)))).toThrow('training: ');
+  });
+});
