@@ -46,7 +46,7 @@ async function main(source: string, overrides: string[], flags: Flags): Promise<
   }
   const config = loadConfig(source, overrides);
   if (flags.printConfig) return console.log(stringify(config));
-  if (flags.dryRun) return console.log(dryRun(config, await useTensorFlow()));
+  if (flags.dryRun) return console.log(dryRun(config, await useTensorFlow(config.training)));
   const root = flags.out ?? `runs/${config.name}`;
   return run(config, createRunFolder(root, config, { overwrite: flags.overwrite }), false);
 }
@@ -60,7 +60,7 @@ async function run(config: ReturnType<typeof loadConfig>, folder: ReturnType<typ
       console.error(`\n${signal}: finishing this step and writing a checkpoint; once more to stop at once.`);
     });
   }
-  const engine = await useTensorFlow();
+  const engine = await useTensorFlow(config.training);
   console.log(
     `Training ${config.name} into ${folder.root} on TensorFlow ${engine.tensorflowVersion} (${engine.device}).`,
   );

@@ -47,15 +47,18 @@ export function trainStep(
   const stream = splitStream(splitStream(createStream(config.seed), 'train'), state.step);
 
   const { values, gradient } = tf.tidy(() => {
-    const draws = drawEflow(splitStream(stream, 'draws'), batch.data.shape, state.step / training.steps, objective);
+    const progress = state.step / training.steps;
+    const draws = drawEflow(splitStream(stream, 'draws'), batch.data.shape, progress, objective);
+    const keepRatio = keepRatioAt(progress, objective);
     const keptTokens =
-      objective.keepRatio < 1
-        ? drawKeptTokens(splitStream(stream, 'keptTokens'), batchSize, countTokens(network), objective.keepRatio)
+      keepRatio < 1
+        ? drawKeptTokens(splitStream(stream, 'keptTokens'), batchSize, countTokens(network), keepRatio)
         : undefined;
+    const options = { ...objective, guidanceScale: guidanceScaleAt(progress, objective) };
     const nullCondition = tf.fill([batchSize], network.numClasses, 'int32');
     const params = state.unravel(state.params);
     const { values, grads } = valueAndGrad(
-      () => eflowLoss(bindNetworks(params, network), { ...batch, nullCondition, keptTokens }, draws, objective),
+      () => eflowLoss(bindNetworks(params, network), { ...batch, nullCondition, keptTokens }, draws, options),
       params,
     );
     const gradient = tf.keep(ravel(grads).vector);
@@ -79,4 +82,17 @@ export function trainStep(
   disposeTree([clipped.grads, state.params, state.optimizer, state.ema]);
   Object.assign(state, { params: updated.params, optimizer: updated.state, ema, step: state.step + 1 });
   return losses;
+}
+
+/** Tokens are dropped until the last stage of training, which is dense, as sampling is (SPRINT, arXiv 2510.21986). */
+function keepRatioAt(progress: number, { keepRatio, denseTail }: RunConfig['objective']): number {
+  return progress < 1 - denseTail ? keepRatio : 1;
+}
+
+/**
+ * Our choice: guidance rises from none. While the weak path has learnt nothing, v - v_ref is v itself, and the guided
+ * velocity would be a target twice too long, to be unlearnt later.
+ */
+function guidanceScaleAt(progress: number, { guidanceScale, guidanceWarmup }: RunConfig['objective']): number {
+  return 1 + (guidanceScale - 1) * Math.min(1, progress / Math.max(guidanceWarmup, 1e-9));
 }

@@ -156,8 +156,8 @@ describe('identities', () => {
     const { q, k, v } = inputsFor([1, 2, 9, 8], 8);
     const whole = rotaryTable([14, 1, 1], 8);
     const from = (start: number) => ({
-      cos: tf.slice(whole.cos, [start, 0], [9, 4]),
-      sin: tf.slice(whole.sin, [start, 0], [9, 4]),
+      cos: tf.slice(whole.cos, [start, 0], [9, 8]),
+      sin: tf.slice(whole.sin, [start, 0], [9, 8]),
     });
     for (const spec of [{ kind: 'softmax' }, { kind: 'linear', featureMap: 'relu' }] as AttentionSpec[]) {
       const at = (start: number) => attention(spec, { q, k, v, rotary: from(start) });

@@ -1,7 +1,7 @@
 import type { AttentionSpec } from './attention.ts';
 import { LINEAR_EPS } from './linear.ts';
 
-/** Inputs of the oracle as plain numbers, row-major: q, k, v [B, N, L, D], cos and sin [L, D / 2], gate [B, N, L]. */
+/** Inputs of the oracle as plain numbers, row-major: q, k, v [B, N, L, D], cos and sin [L, D], gate [B, N, L]. */
 export interface OracleInputs {
   q: number[];
   k: number[];
@@ -30,7 +30,7 @@ export function attentionOracle(
       if (!cos || !sin) return row;
       const half = D / 2;
       return row.map((value, d) => {
-        const at = token * half + (d % half);
+        const at = token * D + d;
         return d < half ? value * cos[at]! - row[d + half]! * sin[at]! : value * cos[at]! + row[d - half]! * sin[at]!;
       });
     };

@@ -7,15 +7,9 @@ import { gatherRotary, rotaryTable, rotate } from './rotary.ts';
 describe('rotaryTable', () => {
   it('turns by frame, row and column, in (t, h, w) order', () => {
     const { cos } = rotaryTable([2, 3, 5], 10); // 5 pairs: 3 for time, 1 each for height and width
-    const token = (t: number, h: number, w: number) => tf.slice(cos, [(t * 3 + h) * 5 + w, 0], [1, 5]);
-    const expected = [
-      Math.cos(1),
-      Math.cos(10_000 ** (-1 / 3)),
-      Math.cos(10_000 ** (-2 / 3)),
-      Math.cos(2),
-      Math.cos(4),
-    ];
-    expectClose(token(1, 2, 4), expected);
+    const token = (t: number, h: number, w: number) => tf.slice(cos, [(t * 3 + h) * 5 + w, 0], [1, 10]);
+    const half = [Math.cos(1), Math.cos(10_000 ** (-1 / 3)), Math.cos(10_000 ** (-2 / 3)), Math.cos(2), Math.cos(4)];
+    expectClose(token(1, 2, 4), [...half, ...half]);
   });
 
   it.each([4, 7])('refuses a head of %d', (headDim) => {
@@ -31,7 +25,7 @@ describe('rotate', () => {
     const [values, cos, sin] = [x.dataSync(), rotary.cos.dataSync(), rotary.sin.dataSync()];
     const expected = Array.from(values, (value, at) => {
       const [d, token] = [at % 10, Math.floor(at / 10) % 7];
-      const [c, s] = [cos[token * 5 + (d % 5)]!, sin[token * 5 + (d % 5)]!];
+      const [c, s] = [cos[token * 10 + d]!, sin[token * 10 + d]!];
       return d < 5 ? value * c - values[at + 5]! * s : values[at - 5]! * s + value * c;
     });
     expectClose(rotate(x, rotary), expected);
@@ -63,6 +57,6 @@ describe('rotate', () => {
   });
 
   it('refuses a table of other tokens', () => {
-    expect(() => rotate(x, rotaryTable([5, 1, 1], 10))).toThrow('expected rotary.cos [7, 5], got [5, 5]');
+    expect(() => rotate(x, rotaryTable([5, 1, 1], 10))).toThrow('expected rotary.cos [7, 10], got [5, 10]');
   });
 });

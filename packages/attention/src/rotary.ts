@@ -1,7 +1,7 @@
 import { assertShape } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
-/** cos and sin of each token's rotation angles, [L, D / 2], or [B, K, D / 2] for tokens kept per example. */
+/** cos and sin of each token's rotation angles, [L, D], or [B, K, D] for tokens kept per example; both halves are equal. */
 export type Rotary = { cos: tf.Tensor; sin: tf.Tensor };
 
 const BASE = 10_000;
@@ -9,7 +9,7 @@ const BASE = 10_000;
 /**
  * Factorised 3-D rotary embedding (RoFormer, arXiv 2104.09864, per axis): of the D / 2 pairs of a head a third turns
  * with the token's row, a third with its column, and the rest with its frame. `grid` = tokens in [frames, rows, columns],
- * in (t, h, w) order. Returns [L, D / 2] tables that the caller owns. Throws unless D is even and at least 6.
+ * in (t, h, w) order. Returns [L, D] tables that the caller owns. Throws unless D is even and at least 6.
  */
 export function rotaryTable(grid: readonly [number, number, number], headDim: number): Rotary {
   if (headDim % 2 !== 0 || headDim < 6) {
@@ -21,25 +21,27 @@ export function rotaryTable(grid: readonly [number, number, number], headDim: nu
   const spatial = Math.floor(pairs / 3);
   const pairsPerAxis = [pairs - 2 * spatial, spatial, spatial];
   const [frames, rows, columns] = grid;
-  const angles = new Float32Array(frames * rows * columns * pairs);
+  const angles = new Float32Array(frames * rows * columns * headDim);
   let next = 0;
   for (let t = 0; t < frames; t++) {
     for (let h = 0; h < rows; h++) {
       for (let w = 0; w < columns; w++) {
-        [t, h, w].forEach((position, axis) => {
+        const turns = [t, h, w].flatMap((position, axis) => {
           const count = pairsPerAxis[axis]!;
-          for (let pair = 0; pair < count; pair++) angles[next++] = position * BASE ** (-pair / count);
+          return Array.from({ length: count }, (_, pair) => position * BASE ** (-pair / count));
         });
+        angles.set([...turns, ...turns], next);
+        next += headDim;
       }
     }
   }
   return {
-    cos: tf.tensor2d(angles.map(Math.cos), [frames * rows * columns, pairs]),
-    sin: tf.tensor2d(angles.map(Math.sin), [frames * rows * columns, pairs]),
+    cos: tf.tensor2d(angles.map(Math.cos), [frames * rows * columns, headDim]),
+    sin: tf.tensor2d(angles.map(Math.sin), [frames * rows * columns, headDim]),
   };
 }
 
-/** The rows of a table for the tokens kept in each example: [L, D / 2], kept [B, K] int32 -> [B, K, D / 2]. */
+/** The rows of a table for the tokens kept in each example: [L, D], kept [B, K] int32 -> [B, K, D]. */
 export function gatherRotary(rotary: Rotary, kept: tf.Tensor): Rotary {
   return { cos: tf.gather(rotary.cos, kept as tf.Tensor2D), sin: tf.gather(rotary.sin, kept as tf.Tensor2D) };
 }
@@ -51,11 +53,10 @@ export function gatherRotary(rotary: Rotary, kept: tf.Tensor): Rotary {
 export function rotate(x: tf.Tensor, rotary: Rotary): tf.Tensor {
   const { B, L, D } = assertShape('rotate', 'x', x, ['B', 'N', 'L', 'D']);
   const perExample = rotary.cos.rank === 3;
-  assertShape('rotate', 'rotary.cos', rotary.cos, perExample ? [B, L, D / 2] : [L, D / 2]);
-  const rows = perExample ? [B, 1, L, D] : [L, D];
+  assertShape('rotate', 'rotary.cos', rotary.cos, perExample ? [B, L, D] : [L, D]);
   return tf.tidy(() => {
-    const cos = tf.reshape(tf.concat([rotary.cos, rotary.cos], -1), rows);
-    const sin = tf.reshape(tf.concat([rotary.sin, rotary.sin], -1), rows);
+    const cos = perExample ? tf.expandDims(rotary.cos, 1) : rotary.cos;
+    const sin = perExample ? tf.expandDims(rotary.sin, 1) : rotary.sin;
     const quarterTurn = quarterTurnMatrix(D);
     // cos x + sin (x turned by 90 degrees); one product is cheaper than cutting x in halves and joining them again.
     const turn = (value: tf.Tensor, sine: tf.Tensor) => {

@@ -2,4 +2,4 @@ export { type MemoryReport, reportMemory } from './memory-report.ts';
 export { SetUpError } from './set-up-error.ts';
 export { type SetUpOptions, setUpEngine } from './setup.ts';
 export { createSummaryWriter, type SummaryWriter } from './summary-writer.ts';
-export { type EngineInfo, useTensorFlow } from './use-tensorflow.ts';
+export { type EngineInfo, type EngineOptions, useTensorFlow } from './use-tensorflow.ts';

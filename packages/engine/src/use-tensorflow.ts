@@ -18,15 +18,28 @@ export interface EngineInfo {
   readonly library: string;
 }
 
+export interface EngineOptions {
+  /**
+   * Threads that share one op; as many as there are cores unless given, or what TF_NUM_INTRAOP_THREADS says. Small
+   * tensors are faster with 1. Fixed once the library is loaded.
+   */
+  readonly threads?: number;
+}
+
 let engine: EngineInfo | undefined;
 
 /**
  * Makes TensorFlow's own runtime the backend of `@tensorflow/tfjs-core` in this process, and registers the random
- * kernels of @eflow/tensor. Later calls return the same. Places the addon first if an install has removed it. Throws a
- * SetUpError if the engine is not set up, and an Error if the process has two copies of tfjs-core.
+ * kernels of @eflow/tensor. Later calls return the same, whatever their options. Places the addon first if an install has removed it. Throws a
+ * SetUpError if the engine is not set up, and an Error if the process has two copies of tfjs-core or `threads` is no
+ * positive integer.
  */
-export async function useTensorFlow(): Promise<EngineInfo> {
+export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<EngineInfo> {
   if (engine) return engine;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
+    throw new Error(`useTensorFlow: threads is ${threads}; expected an integer of at least 1`);
+  }
+  if (threads !== undefined) process.env.TF_NUM_INTRAOP_THREADS ??= String(threads);
   const found = findEngine();
   if (!found) {
     throw new SetUpError(

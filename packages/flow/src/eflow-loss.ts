@@ -57,8 +57,9 @@ export type EflowLoss = {
  * - Solution rows, L_sol: g(x_t, t, s) against g(x_l, l, s), one small step along v* nearer to the data (SoFlow).
  * - Solution rows, L_mva: g(x_t, t, s) against the two short jumps t -> m -> s (mean-velocity additivity).
  *
- * All rows share one pass with gradient; the solution rows add three without (one where lambda is 0), a mix ratio
- * below 1 adds one on all rows, and the reference costs a pass of the weak path. The caller owns the four scalars.
+ * Passes: one with gradient on all rows; without gradient the solution rows take three (one where lambda is 0), two of
+ * them together, a mix ratio below 1 adds one on all rows, and the reference costs one of the weak path. The caller owns
+ * the four scalars.
  */
 export function eflowLoss(
   networks: { strong: Network; weak: Network },
@@ -95,14 +96,27 @@ export function eflowLoss(
     const from = solutionPart(noisy);
     const meanVelocity = solutionPart(predicted);
     const longJump = solutionMap(from, meanVelocity, t, s);
+    const additivity = options.additivityWeight > 0;
     const rows: Pick<NetworkInput, 'condition' | 'keptTokens'> = {
       condition: solutionPart(condition),
       keptTokens: keptTokens && solutionPart(keptTokens),
     };
-    const jump = (x: tf.Tensor, start: tf.Tensor, end: tf.Tensor) =>
-      solutionMap(x, strong({ noisy: x, timestep: start, targetTimestep: end, ...rows }), start, end);
+    const jump = (x: tf.Tensor, start: tf.Tensor, end: tf.Tensor, of = rows) =>
+      solutionMap(x, strong({ noisy: x, timestep: start, targetTimestep: end, ...of }), start, end);
+    const twice = (x: tf.Tensor) => tf.concat([x, x]);
 
-    const solutionTarget = stopGradient(() => jump(solutionMap(from, solutionPart(target), t, l), l, s));
+    // Constants: where the small step along v* leads, g(x_l, l, s), and the first of the two short jumps, g(x_t, t, m).
+    // Neither waits for the other, so one pass on twice the rows makes both.
+    const near = stopGradient(() => solutionMap(from, solutionPart(target), t, l));
+    const targets = stopGradient(() =>
+      additivity
+        ? jump(tf.concat([near, from]), tf.concat([l, t]), tf.concat([s, m]), {
+            condition: twice(rows.condition),
+            keptTokens: rows.keptTokens && twice(rows.keptTokens),
+          })
+        : jump(near, l, s),
+    );
+    const solutionTarget = tf.slice(targets, [0], [solutionRows]);
     const solutionResidual = stopGradient(() =>
       tf.div(tf.sub(longJump, solutionTarget), perExample(tf.sub(t, l), from.rank)),
     );
@@ -115,9 +129,9 @@ export function eflowLoss(
       solutionLoss: meanSquare(solutionResidual),
       additivityLoss: tf.scalar(0),
     };
-    if (options.additivityWeight === 0) return withoutAdditivity;
+    if (!additivity) return withoutAdditivity;
 
-    const shortJumps = stopGradient(() => jump(jump(from, t, m), m, s));
+    const shortJumps = stopGradient(() => jump(tf.slice(targets, [solutionRows], [solutionRows]), m, s));
     const semigroupDefect = tf.div(tf.sub(longJump, shortJumps), perExample(tf.sub(t, s), from.rank));
     const additivityLoss = weightedSquare(semigroupDefect, options);
     return {

@@ -1,3 +1,11 @@
+export { classAccuracy, frameConsistency } from './class-metrics.ts';
+export {
+  type DigitsClassifierOutput,
+  type DigitsClassifierParams,
+  digitsClassifier,
+  digitsClassifierWeights,
+  initDigitsClassifier,
+} from './digits-classifier.ts';
 export { frechetDistance } from './frechet-distance.ts';
 export {
   type CovarianceRule,

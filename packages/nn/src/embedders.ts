@@ -6,8 +6,11 @@ import { initLinear, type LinearParams, linear } from './linear.ts';
 
 const FREQUENCIES = 128;
 const MAX_PERIOD = 10_000;
-/** DiT's embedder was made for t in [0, 1000]; ours takes t in [0, 1] and scales. */
-const TIME_SCALE = 1000;
+/**
+ * Our choice: DiT's embedder spans 1,000 radians over t in [0, 1]. The solution loss divides differences of predictions
+ * by differences of time as small as 1e-4, and wants an embedding that is smooth on that scale.
+ */
+const TIME_SCALE = 30;
 
 /** Sinusoidal features, then linear, SiLU, linear. */
 export type ScalarEmbedderParams = { fc1: LinearParams; fc2: LinearParams };
@@ -30,7 +33,7 @@ export function scalarEmbedder(params: ScalarEmbedderParams, values: tf.Tensor):
   return tf.tidy(() => linear(params.fc2, silu(linear(params.fc1, sinusoidalFeatures(values)))));
 }
 
-/** cos and sin of 1000 t f, with f falling geometrically from 1 to 1 / 10,000: values [B] -> [B, 256]. */
+/** cos and sin of 30 t f, with f falling geometrically from 1 to 1 / 10,000: values [B] -> [B, 256]. */
 function sinusoidalFeatures(values: tf.Tensor): tf.Tensor {
   const frequencies = Array.from({ length: FREQUENCIES }, (_, i) => TIME_SCALE * MAX_PERIOD ** (-i / FREQUENCIES));
   const angles = tf.mul(tf.expandDims(values, 1), tf.tensor2d(frequencies, [1, FREQUENCIES]));

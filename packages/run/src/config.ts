@@ -41,6 +41,7 @@ const objective = z.strictObject({
   classDropoutProb: share.default(EFLOW_DEFAULTS.classDropoutProb),
   pathDropProb: share.default(EFLOW_DEFAULTS.pathDropProb),
   keepRatio: z.number().gt(0).max(1).default(0.25).describe("share of the middle's tokens kept in training"),
+  denseTail: share.default(0.05).describe('share of the steps, at the end, that keep all tokens'),
   velocityTime: logitNormal(EFLOW_DEFAULTS.velocityTime.mean, EFLOW_DEFAULTS.velocityTime.std),
   solutionTime: logitNormal(EFLOW_DEFAULTS.solutionTime.mean, EFLOW_DEFAULTS.solutionTime.std),
   targetTime: logitNormal(EFLOW_DEFAULTS.targetTime.mean, EFLOW_DEFAULTS.targetTime.std),
@@ -51,6 +52,7 @@ const objective = z.strictObject({
     })
     .prefault({}),
   guidanceScale: z.number().min(1).default(EFLOW_DEFAULTS.guidanceScale),
+  guidanceWarmup: share.default(0).describe('share of the steps over which the scale rises from 1'),
   targetMixRatio: z.number().gt(0).max(1).default(EFLOW_DEFAULTS.targetMixRatio),
   weakCondition: z.enum(['null', 'same']).default(EFLOW_DEFAULTS.weakCondition),
   additivityWeight: z.number().min(0).default(EFLOW_DEFAULTS.additivityWeight),
@@ -71,6 +73,7 @@ const training = z.strictObject({
   batchSize: count,
   steps: count.describe('updates; schedules run over these'),
   maxSeconds: positive.optional().describe('stops earlier if this much time has passed'),
+  threads: count.optional().describe("TensorFlow's threads for one op; a small network is faster with 1"),
   checkpointEverySeconds: positive.default(600),
   previewEvery: z.int().min(0).default(500).describe('steps between preview grids; 0 for none'),
   previewClips: count.default(16),

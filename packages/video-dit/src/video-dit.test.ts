@@ -165,7 +165,7 @@ describe('block', () => {
     const blockConfig = { hiddenSize: 14, numHeads: 1, mlpRatio: 3, attention: config.attention };
     const x = randomNormal(createStream(1), [2, 5, 14]);
     const condition = randomNormal(createStream(2), [2, 14]);
-    const rotary = { cos: tf.ones([5, 7]), sin: tf.zeros([5, 7]) };
+    const rotary = { cos: tf.ones([5, 14]), sin: tf.zeros([5, 14]) };
     expectClose(block(initBlock(createStream(3), blockConfig), blockConfig, x, { condition, rotary }), x, {
       rtol: 0,
       atol: 0,

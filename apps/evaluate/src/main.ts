@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { listCheckpoints } from '@eflow/checkpoint';
+import { useTensorFlow } from '@eflow/engine';
+import { digitsClassifierWeights } from '@eflow/fvd';
+import { type Clips, writeGridWebp } from '@eflow/media';
+import {
+  bindNetworks,
+  cycleLabels,
+  loadNetwork,
+  openRunFolder,
+  type RunConfig,
+  readMetrics,
+  type StepMetrics,
+  sampleClips,
+} from '@eflow/run';
+import { disposeTree } from '@eflow/tensor';
+import { Command, InvalidArgumentError } from 'commander';
+import type { Evaluation, Result } from './evaluation.ts';
+import { COVARIANCE_RULE, compare, loadClassifier, readClips, realClips } from './measure.ts';
+import { renderReport } from './report.ts';
+import { describeAge, formatTable } from './table.ts';
+
+interface Flags {
+  steps: number[];
+  clips: number;
+  seed: number;
+}
+
+/** Clips in a grid of the report. */
+const SHOWN = 20;
+const GRID = { columns: 5, scale: 3 };
+
+const integer = (least: number) => (text: string) => {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
+    throw new InvalidArgumentError(`expected an integer of at least ${least}`);
+  }
+  return value;
+};
+
+const program = new Command('evaluate')
+  .description(
+    "Measures a run of moving digits: untrained, while it trained, and at its end, beside real clips. Writes evaluation.json and report.html into the run's folder.",
+  )
+  .argument('<run>', 'the folder that training wrote, such as runs/digits-tiny')
+  .option(
+    '--steps <list>',
+    'numbers of sampling steps for the first and the last checkpoint',
+    (text) => text.split(',').map(integer(1)),
+    [1, 2, 4, 8],
+  )
+  .option('--clips <n>', 'generated clips per figure, and real ones to compare with', integer(256), 1000)
+  .option('--seed <n>', 'of the samples', integer(0), 0);
+
+async function main(root: string, flags: Flags): Promise<void> {
+  const { folder, config } = openRunFolder(root);
+  checkMeasurable(config);
+  const metrics = readMetrics(folder);
+  const checkpoints = (await listCheckpoints(folder.checkpoints)).reverse();
+  for (const { problem } of checkpoints) if (problem) console.error(`Skipped: ${problem}`);
+  const usable = checkpoints.filter(({ problem }) => problem === undefined);
+  if (usable.length === 0) throw new Error(`${folder.checkpoints} holds no valid checkpoint; train first`);
+  await useTensorFlow({ threads: config.training.threads });
+  const out = join(root, 'evaluation');
+  mkdirSync(out, { recursive: true });
+
+  const { params: classifier, heldOutAccuracy } = await loadClassifier();
+  const reference = realClips(config, 0, flags.clips);
+  const others = realClips(config, flags.clips, flags.clips);
+  const referenceReading = readClips(classifier, reference.clips, reference.labels);
+  const real = { ...compare(readClips(classifier, others.clips, others.labels), referenceReading), grid: 'real.webp' };
+  const byLabel = pickLabels(others.clips, others.labels, cycleLabels(SHOWN, 10));
+  await writeGridWebp(join(out, real.grid), byLabel, GRID);
+
+  const results: Result[] = [];
+  for (const [i, checkpoint] of usable.entries()) {
+    const isEnd = i === 0 || i === usable.length - 1;
+    const stepCounts = isEnd ? flags.steps : flags.steps.filter((n) => n === comparedSteps(flags.steps));
+    const { network, params, step } = await loadNetwork(root, { checkpoint: basename(checkpoint.folder) });
+    const { strong } = bindNetworks(params, network);
+    for (const numSteps of stepCounts) {
+      const start = performance.now();
+      const labels = cycleLabels(flags.clips, network.numClasses);
+      const clips = sampleClips(strong, network, { sampler: 'few-step', numSteps, labels, seed: flags.seed });
+      const figures = compare(readClips(classifier, clips, labels), referenceReading);
+      const grid = `step-${step}-${numSteps}.webp`;
+      await writeGridWebp(join(out, grid), firstClips(clips, SHOWN), GRID);
+      const result = { step, seconds: secondsAt(metrics, step), numSteps, ...figures, grid };
+      results.push(result);
+      console.log(
+        `  ${describeAge(result)}, ${numSteps} passes: distance ${figures.frechetDistance.toFixed(1)} (${flags.clips} clips in ${((performance.now() - start) / 1000).toFixed(0)} s)`,
+      );
+    }
+    disposeTree(params);
+  }
+
+  const evaluation: Evaluation = {
+    protocol: {
+      extractor: 'the moving-digits classifier of @eflow/fvd',
+      extractorSha256: createHash('sha256').update(readFileSync(digitsClassifierWeights)).digest('hex'),
+      extractorHeldOutAccuracy: heldOutAccuracy,
+      featureSize: referenceReading.featureSize,
+      covariance: COVARIANCE_RULE,
+      realClips: flags.clips,
+      generatedClips: flags.clips,
+      split: 'held-out',
+      sampler: 'few-step',
+      weights: 'ema',
+      seed: flags.seed,
+    },
+    real,
+    results,
+  };
+  writeFileSync(join(root, 'evaluation.json'), `${JSON.stringify(evaluation, null, 2)}\n`);
+  writeFileSync(join(root, 'report.html'), renderReport(out, config, metrics, evaluation));
+  console.log(`\n${formatTable(evaluation)}\n`);
+  console.log(
+    `Distances are Frechet distances of the digits classifier's features, not FVD; ${flags.clips} clips against ${flags.clips}.`,
+  );
+  console.log(`${join(root, 'evaluation.json')}\n${join(root, 'report.html')}`);
+}
+
+/** The number of steps at which checkpoints are compared: 4 where it is asked for, else the last. */
+const comparedSteps = (steps: number[]) => (steps.includes(4) ? 4 : steps.at(-1)!);
+
+/** The classifier knows single digits of the size that it was trained on. */
+function checkMeasurable({ data }: RunConfig): void {
+  if (data.numDigits !== 1) throw new Error('evaluate: the classifier knows clips of one digit; data.numDigits is 2');
+  if (data.digitSize !== 12) {
+    throw new Error(
+      `evaluate: the classifier was trained on digits of 12 pixels; data.digitSize is ${data.digitSize}. Train another with pnpm train-classifier`,
+    );
+  }
+}
+
+/** Seconds of training when `step` updates had been made. */
+const secondsAt = (metrics: StepMetrics[], step: number) => metrics.find((m) => m.step === step - 1)?.seconds ?? 0;
+
+function firstClips({ data, shape }: Clips, count: number): Clips {
+  return pick(
+    { data, shape },
+    Array.from({ length: Math.min(count, shape[0]) }, (_, i) => i),
+  );
+}
+
+/** For each wanted label the next clip that has it, so that real grids ask for the same digits as sampled ones. */
+function pickLabels(clips: Clips, labels: number[], wanted: number[]): Clips {
+  const used = new Set<number>();
+  const indices = wanted.map((label) => {
+    const index = labels.findIndex((other, i) => other === label && !used.has(i));
+    used.add(index);
+    return index;
+  });
+  return pick(
+    clips,
+    indices.filter((index) => index >= 0),
+  );
+}
+
+function pick({ data, shape }: Clips, indices: number[]): Clips {
+  const size = data.length / shape[0];
+  const picked = new Uint8Array(indices.length * size);
+  indices.forEach((index, i) => {
+    picked.set(data.subarray(index * size, (index + 1) * size), i * size);
+  });
+  return { data: picked, shape: [indices.length, shape[1], shape[2], shape[3], shape[4]] };
+}
+
+program.action(main);
+program.parseAsync().catch((error: Error) => {
+  console.error(`evaluate: ${error.message}`);
+  process.exitCode = 1;
+});

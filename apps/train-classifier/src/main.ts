@@ -1,0 +1,172 @@
+import { existsSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { writeSafetensors } from '@eflow/checkpoint';
+import { type Batch, createBatches, createMovingDigits, makeBatch, normalizePixels } from '@eflow/data';
+import { useTensorFlow } from '@eflow/engine';
+import {
+  classAccuracy,
+  type DigitsClassifierParams,
+  digitsClassifier,
+  digitsClassifierWeights,
+  frameConsistency,
+  initDigitsClassifier,
+} from '@eflow/fvd';
+import { adamW, warmupCosine } from '@eflow/optim';
+import { createStream, disposeTree, splitStream, treeEntries, valueAndGrad } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { SingleBar } from 'cli-progress';
+import { Command, InvalidArgumentError } from 'commander';
+import { CLIPS } from './clips.ts';
+
+interface Flags {
+  steps: number;
+  batchSize: number;
+  learningRate: number;
+  seed: number;
+  out: string;
+  force?: boolean;
+}
+
+const HELD_OUT_CLIPS = 10_000;
+const REQUIRED_ACCURACY = 0.97;
+const WARMUP_STEPS = 50;
+const WEIGHT_DECAY = 0.01;
+
+const number = (isValid: (value: number) => boolean, expected: string) => (text: string) => {
+  const value = Number(text);
+  if (text.trim() === '' || !isValid(value)) throw new InvalidArgumentError(`expected ${expected}`);
+  return value;
+};
+const integer = (least: number) =>
+  number((value) => Number.isSafeInteger(value) && value >= least, `an integer of at least ${least}`);
+
+const program = new Command('train-classifier')
+  .description(
+    `Trains the classifier of moving digits that the Frechet distance and the class accuracy are measured with, on ${CLIPS.numFrames} frames of ${CLIPS.height}x${CLIPS.width}, and writes its weights if at least ${100 * REQUIRED_ACCURACY} % of ${HELD_OUT_CLIPS} held-out clips are named right.`,
+  )
+  .option('--steps <n>', 'updates', integer(WARMUP_STEPS + 1), 4000)
+  .option('--batch-size <n>', 'clips per update', integer(1), 64)
+  .option(
+    '--learning-rate <x>',
+    'of AdamW, at its highest',
+    number((value) => value > 0 && value < 1, 'a number between 0 and 1'),
+    3e-3,
+  )
+  .option('--seed <n>', 'of the first weights and the order of clips; same seed, same weights', integer(0), 0)
+  .option('--out <file>', 'where the weights go', fileURLToPath(digitsClassifierWeights))
+  .option('--force', 'replace the file that is there');
+
+async function main(flags: Flags): Promise<void> {
+  if (existsSync(flags.out) && !flags.force) {
+    throw new Error(`${flags.out} exists: replace it with --force, or choose another file with --out`);
+  }
+  const { tensorflowVersion, device } = await useTensorFlow();
+  console.log(
+    `Training on TensorFlow ${tensorflowVersion} (${device}): ${flags.steps} steps of ${flags.batchSize} clips.`,
+  );
+  const start = performance.now();
+  const params = await train(flags);
+  const seconds = (performance.now() - start) / 1000;
+
+  const { accuracy, consistency } = measure(params);
+  console.log(
+    `Trained in ${seconds.toFixed(0)} s. On ${HELD_OUT_CLIPS} held-out clips: accuracy ${accuracy.toFixed(4)}, all frames of one class in ${consistency.toFixed(4)}.`,
+  );
+  if (accuracy < REQUIRED_ACCURACY) {
+    throw new Error(
+      `accuracy ${accuracy} is below ${REQUIRED_ACCURACY}, so nothing was written: train longer with --steps`,
+    );
+  }
+  const tensors = treeEntries(params).map(
+    ([name, leaf]) => [name, { dtype: 'F32', shape: leaf.shape, data: leaf.dataSync<'float32'>() }] as const,
+  );
+  const { bytes, sha256 } = await writeSafetensors(flags.out, tensors, {
+    heldOutAccuracy: String(accuracy),
+    heldOutFrameConsistency: String(consistency),
+    heldOutClips: String(HELD_OUT_CLIPS),
+    steps: String(flags.steps),
+    batchSize: String(flags.batchSize),
+    learningRate: String(flags.learningRate),
+    seed: String(flags.seed),
+    spec: JSON.stringify(CLIPS),
+    tensorflow: tensorflowVersion,
+  });
+  console.log(`${flags.out} (${bytes} bytes, SHA-256 ${sha256})`);
+}
+
+/** Minimises the cross-entropy of every frame, so that each learns to name the digit without the rest of the clip. */
+async function train({ steps, batchSize, learningRate, seed }: Flags): Promise<DigitsClassifierParams> {
+  const optimizer = adamW({
+    learningRate: warmupCosine({ learningRate, warmupSteps: WARMUP_STEPS, totalSteps: steps }),
+    weightDecay: WEIGHT_DECAY,
+  });
+  let params = initDigitsClassifier(splitStream(createStream(seed), 'init'));
+  let state = optimizer.init(params);
+  const batches = createBatches({ ...CLIPS, split: 'train', seed }, { batchSize });
+  const bar = new SingleBar({
+    format:
+      '{bar} {percentage}% | step {value} of {total} | loss {loss} | {duration_formatted} + {eta_formatted} to go',
+    barsize: 16,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    hideCursor: true,
+    noTTYOutput: true,
+    notTTYSchedule: 10_000,
+    etaBuffer: 100,
+  });
+  bar.start(steps, 0, { loss: '-' });
+  for (let step = 0; step < steps; step++) {
+    const { clips, labels } = upload(await batches.next());
+    const { values, grads } = tf.tidy(() =>
+      valueAndGrad(() => {
+        const logProbabilities = tf.logSoftmax(digitsClassifier(params, clips).frameLogits);
+        const wanted = tf.expandDims(tf.oneHot(labels, 10), 1);
+        return { loss: tf.neg(tf.mean(tf.sum(tf.mul(logProbabilities, wanted), -1))) as tf.Scalar };
+      }, params),
+    );
+    const loss = values.loss.dataSync()[0]!;
+    if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss} at step ${step}: lower --learning-rate`);
+    const next = optimizer.update(grads, state, params, step);
+    disposeTree([clips, labels, values, grads, state, params]);
+    ({ params, state } = next);
+    bar.update(step + 1, { loss: loss.toFixed(3) });
+    await setImmediate(); // a training step blocks the event loop: let the progress line and signals in
+  }
+  bar.stop();
+  await batches.close();
+  disposeTree(state);
+  return params;
+}
+
+/** Accuracy and frame consistency on clips of digits by other writers than training has seen. */
+function measure(params: DigitsClassifierParams): { accuracy: number; consistency: number } {
+  const dataset = createMovingDigits({ ...CLIPS, split: 'held-out', seed: 0 });
+  const batchSize = 200;
+  const [logits, frameLogits, labels] = [[], [], []] as [number[], number[], number[]];
+  for (let index = 0; index < HELD_OUT_CLIPS / batchSize; index++) {
+    const batch = makeBatch(dataset, batchSize, index);
+    tf.tidy(() => {
+      const output = digitsClassifier(params, upload(batch).clips);
+      logits.push(...output.logits.dataSync());
+      frameLogits.push(...output.frameLogits.dataSync());
+      labels.push(...batch.labels);
+    });
+  }
+  return {
+    accuracy: classAccuracy(Float32Array.from(logits), 10, labels),
+    consistency: frameConsistency(Float32Array.from(frameLogits), CLIPS.numFrames, 10),
+  };
+}
+
+/** `clips` [B, F, H, W, 1] in [-1, 1] and `labels` [B], owned by the caller. */
+function upload({ pixels, labels }: Batch): { clips: tf.Tensor; labels: tf.Tensor1D } {
+  const shape = [labels.length, CLIPS.numFrames, CLIPS.height, CLIPS.width, 1];
+  return { clips: tf.tensor(normalizePixels(pixels), shape), labels: tf.tensor1d(labels, 'int32') };
+}
+
+program.action(main);
+program.parseAsync().catch((error: Error) => {
+  console.error(`\ntrain-classifier: ${error.message}`);
+  process.exitCode = 1;
+});
