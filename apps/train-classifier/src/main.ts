@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { writeSafetensors } from '@eflow/checkpoint';
@@ -61,6 +62,7 @@ async function main(flags: Flags): Promise<void> {
   if (existsSync(flags.out) && !flags.force) {
     throw new Error(`${flags.out} exists: replace it with --force, or choose another file with --out`);
   }
+  mkdirSync(dirname(flags.out), { recursive: true }); // what cannot be made fails before training, not after
   const { tensorflowVersion, device } = await useTensorFlow();
   console.log(
     `Training on TensorFlow ${tensorflowVersion} (${device}): ${flags.steps} steps of ${flags.batchSize} clips.`,

@@ -2,11 +2,7 @@ import type { StepMetrics } from '@eflow/run';
 import { SingleBar } from 'cli-progress';
 
 /** How far training is: by steps, or by time where that ends it sooner. */
-export function progressOf(
-  { step, seconds }: StepMetrics,
-  steps: number,
-  maxSeconds = Number.POSITIVE_INFINITY,
-): number {
+function progressOf({ step, seconds }: StepMetrics, steps: number, maxSeconds = Number.POSITIVE_INFINITY): number {
   return Math.min(1, Math.max((step + 1) / steps, seconds / maxSeconds));
 }
 

@@ -27,7 +27,7 @@ export function loadConfig(source: string, overrides: readonly string[] = []): R
 }
 
 /** Checks a parsed document against the schema and its sizes against each other; throws as `loadConfig` does. */
-export function validateConfig(document: unknown, source: string): RunConfig {
+function validateConfig(document: unknown, source: string): RunConfig {
   const result = runConfigSchema.safeParse(document);
   if (!result.success) {
     const problems = result.error.issues.flatMap((issue) => describeIssue(issue, document));

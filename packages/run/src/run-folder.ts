@@ -20,7 +20,7 @@ export interface RunFolder {
 }
 
 /** The places in a run's folder; nothing is read or written. */
-export const runFolder = (root: string): RunFolder => ({
+const runFolder = (root: string): RunFolder => ({
   root,
   config: join(root, 'config.yaml'),
   metrics: join(root, 'metrics.jsonl'),

@@ -4,7 +4,7 @@ import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** One q, k, v projection, the norms of q and k, GLGA's gate where the attention has one, and the output projection. */
-export type AttentionParams = {
+type AttentionParams = {
   qkv: LinearParams;
   qNorm: { weight: tf.Tensor1D };
   kNorm: { weight: tf.Tensor1D };
