@@ -17,7 +17,7 @@ function command(app: string, ...args: string[]) {
 
 it('measures a run, untrained and at its end, beside real clips, and writes a page that stands alone', () => {
   const run = join(root, 'run');
-  const changes = ['network.hiddenSize=24', 'network.depth=1,1,1', 'training.batchSize=4', 'training.steps=3'];
+  const changes = ['network.hiddenSize=24', 'network.depth=1,1,1', 'training.batchSize=4', 'training.steps=3', 'optimizer.warmupSteps=0'];
   expect(command('train', 'digits-tiny', ...changes, '--out', run).status).toBe(0);
 
   const { status, stdout, stderr } = command('evaluate', run, '--steps', '1,4', '--clips', '256');

@@ -1,12 +1,22 @@
 import { loadCheckpoint, saveCheckpoint } from '@eflow/checkpoint';
-import { adamW, warmupConstant } from '@eflow/optim';
+import { adamW, type Schedule, warmupConstant, warmupCosine } from '@eflow/optim';
 import type { RunConfig, RunFolder } from '@eflow/run';
 import { createStream, disposeTree, ravel, splitStream, type Tree } from '@eflow/tensor';
 import { initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 
-export const createOptimizer = ({ optimizer }: RunConfig) =>
-  adamW({ ...optimizer, learningRate: warmupConstant(optimizer) });
+/** The learning rate after so many updates. */
+export function learningRateSchedule({ optimizer, training }: RunConfig): Schedule {
+  switch (optimizer.schedule) {
+    case 'constant':
+      return warmupConstant(optimizer);
+    case 'cosine':
+      return warmupCosine({ ...optimizer, totalSteps: training.steps });
+  }
+}
+
+export const createOptimizer = (config: RunConfig) =>
+  adamW({ ...config.optimizer, learningRate: learningRateSchedule(config) });
 
 type OptimizerState = ReturnType<ReturnType<typeof createOptimizer>['init']>;
 

@@ -3,7 +3,6 @@ import { setImmediate } from 'node:timers/promises';
 import { createBatches } from '@eflow/data';
 import { type EngineInfo, reportMemory } from '@eflow/engine';
 import { writeGridPng, writeGridWebp } from '@eflow/media';
-import { warmupConstant } from '@eflow/optim';
 import {
   bindNetworks,
   cycleLabels,
@@ -16,7 +15,7 @@ import {
 import { disposeTree } from '@eflow/tensor';
 import { createMetricsLog } from './metrics-log.ts';
 import { createProgressLine } from './progress-line.ts';
-import { initState, loadState, saveState, type TrainState } from './state.ts';
+import { initState, learningRateSchedule, loadState, saveState, type TrainState } from './state.ts';
 import { trainStep, upload } from './train-step.ts';
 
 export interface TrainOptions {
@@ -28,7 +27,7 @@ export interface TrainOptions {
 
 /** Trains until the config's steps or seconds are over, or a stop is requested. Returns the last checkpoint's folder. */
 export async function train(config: RunConfig, folder: RunFolder, options: TrainOptions) {
-  const { training, optimizer } = config;
+  const { training } = config;
   const network = videoDiTConfig(config);
   const state = options.resume ? await loadState(folder, config, network) : initState(config, network);
   const environment = {
@@ -36,7 +35,7 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
     device: options.engine.device,
     node: process.version,
   };
-  const learningRate = warmupConstant(optimizer);
+  const learningRate = learningRateSchedule(config);
   const log = await createMetricsLog(folder, state.step);
   const batches = createBatches(movingDigitsSpec(config, 'train'), {
     batchSize: training.batchSize,

@@ -23,7 +23,7 @@ export type ScalarEmbedderParams = { fc1: LinearParams; fc2: LinearParams };
 export function initScalarEmbedder(stream: RandomStream, hiddenSize: number): ScalarEmbedderParams {
   return {
     fc1: initLinear(splitStream(stream, 'fc1'), 2 * FREQUENCIES, hiddenSize, xavierUniform),
-    fc2: initLinear(splitStream(stream, 'fc2'), hiddenSize, hiddenSize, xavierUniform),
+    fc2: initLinear(splitStream(stream, 'fc2'), hiddenSize, hiddenSize, normal(0.02)),
   };
 }
 
@@ -45,7 +45,7 @@ export type LabelEmbedderParams = { table: tf.Tensor2D };
 
 /** Parameters of a label embedder, N(0, 1) (our choice, as above). The caller owns them. */
 export function initLabelEmbedder(stream: RandomStream, numClasses: number, hiddenSize: number): LabelEmbedderParams {
-  return { table: normal(1)(splitStream(stream, 'table'), [numClasses + 1, hiddenSize]) };
+  return { table: normal(0.02)(splitStream(stream, 'table'), [numClasses + 1, hiddenSize]) };
 }
 
 /**

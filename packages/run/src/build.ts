@@ -27,8 +27,12 @@ export function videoDiTConfig({ data, network }: RunConfig): VideoDiTConfig {
   return config;
 }
 
-/** Throws if the batch cannot be split into rows of both kinds, or a window is wider than the sequence. */
-export function checkBatch(config: RunConfig): void {
+/** Throws if the batch cannot be split into rows of both kinds, a window is wider than the sequence, or a warm-up never ends. */
+export function checkTraining(config: RunConfig): void {
+  const { optimizer, training } = config;
+  if (optimizer.warmupSteps >= training.steps) {
+    throw new Error(`optimizer.warmupSteps is ${optimizer.warmupSteps}; expected less than training.steps, ${training.steps}`);
+  }
   splitRows(config.training.batchSize, config.objective.velocityRatio);
   const { attention } = config.network;
   const tokens = countTokens(videoDiTConfig(config));

@@ -63,6 +63,7 @@ const objective = z.strictObject({
 const optimizer = z.strictObject({
   learningRate: positive.default(1e-4),
   warmupSteps: z.int().min(0).default(0),
+  schedule: z.enum(['constant', 'cosine']).default('constant').describe('of the learning rate after its warm-up'),
   betas: z.tuple([share, share]).default([0.9, 0.99]),
   weightDecay: z.number().min(0).default(0),
   clipNorm: positive.default(1),

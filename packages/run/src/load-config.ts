@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { closest } from 'fastest-levenshtein';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { checkBatch, videoDiTConfig } from './build.ts';
+import { checkTraining, videoDiTConfig } from './build.ts';
 import { type RunConfig, runConfigSchema } from './config.ts';
 
 type Document = { [key: string]: unknown };
@@ -37,7 +37,7 @@ function validateConfig(document: unknown, source: string): RunConfig {
   }
   try {
     videoDiTConfig(result.data);
-    checkBatch(result.data);
+    checkTraining(result.data);
   } catch (error) {
     throw new Error(`${source}: ${(error as Error).message}`);
   }
