@@ -17,7 +17,13 @@ function command(app: string, ...args: string[]) {
 
 it('measures a run, untrained and at its end, beside real clips, and writes a page that stands alone', () => {
   const run = join(root, 'run');
-  const changes = ['network.hiddenSize=24', 'network.depth=1,1,1', 'training.batchSize=4', 'training.steps=3', 'optimizer.warmupSteps=0'];
+  const changes = [
+    'network.hiddenSize=24',
+    'network.depth=1,1,1',
+    'training.batchSize=4',
+    'training.steps=3',
+    'optimizer.warmupSteps=0',
+  ];
   expect(command('train', 'digits-tiny', ...changes, '--out', run).status).toBe(0);
 
   const { status, stdout, stderr } = command('evaluate', run, '--steps', '1,4', '--clips', '256');
@@ -25,7 +31,12 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
   expect(status).toBe(0);
   expect(stdout).toContain('untrained');
   const { real, results, protocol }: Evaluation = JSON.parse(readFileSync(join(run, 'evaluation.json'), 'utf8'));
-  expect(results.map(({ step, numSteps }) => [step, numSteps])).toEqual([[0, 1], [0, 4], [3, 1], [3, 4]]);
+  expect(results.map(({ step, numSteps }) => [step, numSteps])).toEqual([
+    [0, 1],
+    [0, 4],
+    [3, 1],
+    [3, 4],
+  ]);
   expect(protocol).toMatchObject({ generatedClips: 256, realClips: 256, covariance: 'N-1', weights: 'ema' });
   // A network that predicts 0 leaves the noise as it is: far from real clips, which are near to one another.
   expect(results[0]!.frechetDistance).toBe(results[1]!.frechetDistance);
@@ -44,5 +55,7 @@ it('refuses what it cannot measure', () => {
   const missing = command('evaluate', join(root, 'nowhere'));
   expect(missing.status).toBe(1);
   expect(missing.stderr).toContain('no run here');
-  expect(command('evaluate', join(root, 'nowhere'), '--clips', '10').stderr).toContain('expected an integer of at least 256');
+  expect(command('evaluate', join(root, 'nowhere'), '--clips', '10').stderr).toContain(
+    'expected an integer of at least 256',
+  );
 });

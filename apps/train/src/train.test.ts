@@ -22,7 +22,8 @@ const overrides = [
   'network.attention.windowSize=3',
   'training.batchSize=4',
   'training.previewEvery=0',
-  'training.maxSeconds=1000', 'optimizer.warmupSteps=0',
+  'training.maxSeconds=1000',
+  'optimizer.warmupSteps=0',
 ];
 
 async function run(name: string, changes: string[], { resume = false, stopAfter = Number.POSITIVE_INFINITY } = {}) {

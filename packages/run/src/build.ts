@@ -31,7 +31,9 @@ export function videoDiTConfig({ data, network }: RunConfig): VideoDiTConfig {
 export function checkTraining(config: RunConfig): void {
   const { optimizer, training } = config;
   if (optimizer.warmupSteps >= training.steps) {
-    throw new Error(`optimizer.warmupSteps is ${optimizer.warmupSteps}; expected less than training.steps, ${training.steps}`);
+    throw new Error(
+      `optimizer.warmupSteps is ${optimizer.warmupSteps}; expected less than training.steps, ${training.steps}`,
+    );
   }
   splitRows(config.training.batchSize, config.objective.velocityRatio);
   const { attention } = config.network;

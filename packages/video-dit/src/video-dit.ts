@@ -24,6 +24,8 @@ import { gatherTokens, restoreTokens } from './token-drop.ts';
 
 export type VideoDiTParams = {
   patchEmbed: LinearParams;
+  /** From cos and sin of a token's rotation angles, [2 D, E]. */
+  positionEmbed: LinearParams;
   timestepEmbedder: ScalarEmbedderParams;
   intervalEmbedder: ScalarEmbedderParams;
   labelEmbedder: LabelEmbedderParams;
@@ -65,6 +67,7 @@ export function initVideoDiT(stream: RandomStream, config: VideoDiTConfig): Vide
     Array.from({ length: count }, (_, i) => initBlock(splitStream(at(label), i), config));
   return {
     patchEmbed: initLinear(at('patchEmbed'), patchLength, E),
+    positionEmbed: initLinear(at('positionEmbed'), (2 * E) / config.numHeads, E),
     timestepEmbedder: initScalarEmbedder(at('timestepEmbedder'), E),
     intervalEmbedder: initScalarEmbedder(at('intervalEmbedder'), E),
     labelEmbedder: initLabelEmbedder(at('labelEmbedder'), config.numClasses, E),
@@ -139,7 +142,10 @@ function run(
     );
     const apply = (p: BlockParams, x: tf.Tensor) => block(p, config, x, { condition, rotary });
 
-    let x = linear(params.patchEmbed, patchify(config, input.noisy));
+    // Our choice: the rotary embedding tells distances alone. Where in the frame a token lies is told once, here, by a
+    // function of the same angles, so that any grid of tokens still fits.
+    const position = linear(params.positionEmbed, tf.concat([rotary.cos, rotary.sin], 1));
+    let x = tf.add(linear(params.patchEmbed, patchify(config, input.noisy)), position);
     const encoderOutputs = params.encoderBlocks.map((p) => {
       x = apply(p, x);
       return x;
