@@ -85,7 +85,7 @@ describe('run.mjs', () => {
   it('refuses an unknown task and names the known ones', async () => {
     expect(await run(['toString'])).toEqual({
       code: 1,
-      output: 'Usage: node scripts/run.mjs start|test|check [arguments]\n',
+      output: 'Usage: node scripts/run.mjs start|test|check|check:static [arguments]\n',
     });
   });
 

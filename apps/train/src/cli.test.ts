@@ -15,6 +15,7 @@ const tiny = [
   'data.height=8',
   'data.width=8',
   'data.digitSize=7',
+  'network.patchSize=2,4,4',
   'network.hiddenSize=12',
   'network.depth=1,1,1',
   'network.numHeads=2',

@@ -16,6 +16,7 @@ const overrides = [
   'data.height=8',
   'data.width=8',
   'data.digitSize=7',
+  'network.patchSize=2,4,4',
   'network.hiddenSize=12',
   'network.depth=1,1,1',
   'network.numHeads=2',

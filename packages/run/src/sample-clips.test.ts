@@ -13,6 +13,7 @@ const config = videoDiTConfig(
     'data.height=8',
     'data.width=8',
     'data.digitSize=7',
+    'network.patchSize=2,4,4',
     'network.hiddenSize=12',
     'network.numHeads=2',
     'network.attention.windowSize=3',
