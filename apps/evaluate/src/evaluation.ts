@@ -38,3 +38,6 @@ export interface Evaluation {
   real: Figures & { grid: string };
   results: Result[];
 }
+
+/** The number of steps at which checkpoints are compared: 4 where it was asked for, else the last. */
+export const comparedSteps = (steps: number[]): number => (steps.includes(4) ? 4 : steps.at(-1)!);

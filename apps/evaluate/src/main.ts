@@ -12,18 +12,21 @@ import {
   openRunFolder,
   type RunConfig,
   readMetrics,
+  SAMPLERS,
+  type Sampler,
   type StepMetrics,
   sampleClips,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
-import { Command, InvalidArgumentError } from 'commander';
-import type { Evaluation, Result } from './evaluation.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { comparedSteps, type Evaluation, type Result } from './evaluation.ts';
 import { COVARIANCE_RULE, compare, loadClassifier, readClips, realClips } from './measure.ts';
 import { renderReport } from './report.ts';
 import { describeAge, formatTable } from './table.ts';
 
 interface Flags {
   steps: number[];
+  sampler: Sampler;
   clips: number;
   seed: number;
 }
@@ -51,6 +54,7 @@ const program = new Command('evaluate')
     (text) => text.split(',').map(integer(1)),
     [1, 2, 4, 8],
   )
+  .addOption(new Option('--sampler <name>', 'see pnpm sample --help').choices([...SAMPLERS]).default('few-step'))
   .option('--clips <n>', 'generated clips per figure, and real ones to compare with', integer(256), 1000)
   .option('--seed <n>', 'of the samples', integer(0), 0);
 
@@ -62,7 +66,7 @@ async function main(root: string, flags: Flags): Promise<void> {
   for (const { problem } of checkpoints) if (problem) console.error(`Skipped: ${problem}`);
   const usable = checkpoints.filter(({ problem }) => problem === undefined);
   if (usable.length === 0) throw new Error(`${folder.checkpoints} holds no valid checkpoint; train first`);
-  await useTensorFlow({ threads: config.training.threads });
+  await useTensorFlow();
   const out = join(root, 'evaluation');
   mkdirSync(out, { recursive: true });
 
@@ -83,7 +87,7 @@ async function main(root: string, flags: Flags): Promise<void> {
     for (const numSteps of stepCounts) {
       const start = performance.now();
       const labels = cycleLabels(flags.clips, network.numClasses);
-      const clips = sampleClips(strong, network, { sampler: 'few-step', numSteps, labels, seed: flags.seed });
+      const clips = sampleClips(strong, network, { sampler: flags.sampler, numSteps, labels, seed: flags.seed });
       const figures = compare(readClips(classifier, clips, labels), referenceReading);
       const grid = `step-${step}-${numSteps}.webp`;
       await writeGridWebp(join(out, grid), firstClips(clips, SHOWN), GRID);
@@ -106,7 +110,7 @@ async function main(root: string, flags: Flags): Promise<void> {
       realClips: flags.clips,
       generatedClips: flags.clips,
       split: 'held-out',
-      sampler: 'few-step',
+      sampler: flags.sampler,
       weights: 'ema',
       seed: flags.seed,
     },
@@ -121,9 +125,6 @@ async function main(root: string, flags: Flags): Promise<void> {
   );
   console.log(`${join(root, 'evaluation.json')}\n${join(root, 'report.html')}`);
 }
-
-/** The number of steps at which checkpoints are compared: 4 where it is asked for, else the last. */
-const comparedSteps = (steps: number[]) => (steps.includes(4) ? 4 : steps.at(-1)!);
 
 /** The classifier knows single digits of the size that it was trained on. */
 function checkMeasurable({ data }: RunConfig): void {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { RunConfig, StepMetrics } from '@eflow/run';
 import { stringify } from 'yaml';
 import { distanceChart, lossChart } from './charts.ts';
-import type { Evaluation } from './evaluation.ts';
+import { comparedSteps, type Evaluation } from './evaluation.ts';
 import { COLUMNS, describeAge, tableRows } from './table.ts';
 
 const escapeHtml = (text: string) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -28,9 +28,7 @@ export function renderReport(
   const last = results.at(-1)!;
   const movie = (grid: string, caption: string) =>
     `<figure><img alt="${escapeHtml(caption)}" src="data:image/webp;base64,${readFileSync(join(folder, grid)).toString('base64')}"><figcaption>${escapeHtml(caption)}</figcaption></figure>`;
-  const shared =
-    Math.max(...results.filter(({ step }) => step === 0).map(({ numSteps }) => (numSteps === 4 ? 4 : 0))) ||
-    last.numSteps;
+  const shared = comparedSteps(results.filter(({ step }) => step === last.step).map(({ numSteps }) => numSteps));
   const overTime = results.filter(({ numSteps }) => numSteps === shared);
   const trained = results.filter(({ step }) => step === last.step);
   const row = (cells: readonly string[], tag: string) =>
@@ -44,7 +42,7 @@ export function renderReport(
 <table>${row(COLUMNS, 'th')}${tableRows(evaluation)
     .map((cells) => row(cells, 'td'))
     .join('')}</table>
-<p class="note">Distance: Frechet distance of ${protocol.featureSize} features of ${escapeHtml(protocol.extractor)} (weights ${protocol.extractorSha256.slice(0, 12)}, held-out accuracy ${(100 * protocol.extractorHeldOutAccuracy).toFixed(1)} %), ${protocol.generatedClips} generated clips against ${protocol.realClips} real ${protocol.split} ones, covariance over ${protocol.covariance}. It is not FVD and compares only with distances of the same protocol. The last row compares real held-out clips with other real held-out clips: the floor.</p>
+<p class="note">Distance: Frechet distance of ${protocol.featureSize} features of ${escapeHtml(protocol.extractor)} (weights ${protocol.extractorSha256.slice(0, 12)}, held-out accuracy ${(100 * protocol.extractorHeldOutAccuracy).toFixed(1)} %), ${protocol.generatedClips} clips by the ${protocol.sampler} sampler against ${protocol.realClips} real ${protocol.split} ones, covariance over ${protocol.covariance}. It is not FVD and compares only with distances of the same protocol. The last row compares real held-out clips with other real held-out clips: the floor.</p>
 <h2>What ${shared} steps give while training goes on</h2>
 <div class="row">${overTime.map((result) => movie(result.grid, describeAge(result))).join('')}${movie(real.grid, 'real held-out clips')}</div>
 <h2>After training, by number of steps</h2>

@@ -65,6 +65,18 @@ describe('train', () => {
       expect(await weights(parts.path, which)).toEqual(await weights(whole.path, which));
   });
 
+  it('refuses to resume with another network, and leaves the run as it was', async () => {
+    const { path, folder } = await run('fixed', ['training.steps=2']);
+    const before = readFileSync(folder.config, 'utf8');
+    await expect(run('fixed', ['training.steps=4', 'network.hiddenSize=24'], { resume: true })).rejects.toThrow(
+      /params\.safetensors does not fit the template: .*patchEmbed\.weight/,
+    );
+    expect(readFileSync(folder.config, 'utf8')).toBe(before);
+    expect((await weights(path, 'params')).step).toBe(2);
+    await run('fixed', ['training.steps=4'], { resume: true });
+    expect(readFileSync(folder.config, 'utf8')).toContain('steps: 4');
+  });
+
   it('learns: the velocity loss falls well below that of a network that predicts 0', async () => {
     const { metrics } = await run('learns', [
       'training.steps=250',

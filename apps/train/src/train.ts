@@ -11,6 +11,7 @@ import {
   type RunFolder,
   sampleClips,
   videoDiTConfig,
+  writeConfig,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import { createMetricsLog } from './metrics-log.ts';
@@ -30,6 +31,7 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
   const { training } = config;
   const network = videoDiTConfig(config);
   const state = options.resume ? await loadState(folder, config, network) : initState(config, network);
+  if (options.resume) writeConfig(folder, config); // only now: a change that does not fit the checkpoint has thrown
   const environment = {
     tensorflow: options.engine.tensorflowVersion,
     device: options.engine.device,

@@ -50,8 +50,13 @@ export function createRunFolder(root: string, config: RunConfig, { overwrite = f
     }
   }
   for (const path of [folder.checkpoints, folder.previews, folder.events]) mkdirSync(path, { recursive: true });
-  writeFileSync(folder.config, stringify(config));
+  writeConfig(folder, config);
   return folder;
+}
+
+/** Writes the whole config into a run's folder: at its start, and where a resumed run changes it. */
+export function writeConfig(folder: RunFolder, config: RunConfig): void {
+  writeFileSync(folder.config, stringify(config));
 }
 
 /** The folder and the config of an existing run. Throws if there is none. */
