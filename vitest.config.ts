@@ -6,7 +6,12 @@ export default defineConfig({
   resolve: { conditions: [...source, 'module', 'node', 'development|production'] },
   ssr: { resolve: { conditions: [...source, 'module', 'node', 'development|production'] } },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'apps/*/src/**/*.test.ts',
+      'internal/*/src/**/*.test.ts',
+      'scripts/**/*.test.ts',
+    ],
     exclude: ['**/node_modules/**', '**/dist/**', '**/*.slow.test.ts', '**/*.gpu.test.ts'],
     setupFiles: ['./vitest.setup.ts'],
     pool: 'forks',

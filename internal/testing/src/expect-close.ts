@@ -10,7 +10,8 @@ export function expectClose(actual: Values, expected: Values, { rtol = 1e-5, ato
   const b = toArray(expected);
   if (a.length !== b.length) throw new Error(`expectClose: ${a.length} values against ${b.length} expected`);
   for (let i = 0; i < a.length; i++) {
-    const near = Object.is(a[i], b[i]) || Math.abs(a[i]! - b[i]!) <= atol + rtol * Math.abs(b[i]!);
+    const within = Number.isFinite(b[i]) && Math.abs(a[i]! - b[i]!) <= atol + rtol * Math.abs(b[i]!);
+    const near = Object.is(a[i], b[i]) || within;
     if (!near) throw new Error(`expectClose: element ${i} is ${a[i]}, expected ${b[i]} (rtol ${rtol}, atol ${atol})`);
   }
 }
