@@ -66,11 +66,14 @@ export function trainStep(
     return { values, gradient };
   });
   const clipped = clipByGlobalNorm(gradient, optimizer.clipNorm);
-  const scalars = { ...values, gradNorm: clipped.norm };
-  const losses = Object.fromEntries(
-    Object.entries(scalars).map(([name, x]) => [name, x.dataSync()[0]!]),
-  ) as unknown as StepLosses;
-  disposeTree([gradient, scalars]);
+  const losses: StepLosses = {
+    loss: take(values.loss),
+    velocityLoss: take(values.velocityLoss),
+    solutionLoss: take(values.solutionLoss),
+    additivityLoss: take(values.additivityLoss),
+    gradNorm: take(clipped.norm),
+  };
+  gradient.dispose();
   if (!Number.isFinite(losses.loss) || !Number.isFinite(losses.gradNorm)) {
     clipped.grads.dispose();
     throw new Error(
@@ -82,6 +85,13 @@ export function trainStep(
   disposeTree([clipped.grads, state.params, state.optimizer, state.ema]);
   Object.assign(state, { params: updated.params, optimizer: updated.state, ema, step: state.step + 1 });
   return losses;
+}
+
+/** The number in a scalar, which is disposed. */
+function take(scalar: tf.Scalar): number {
+  const value = scalar.dataSync()[0]!;
+  scalar.dispose();
+  return value;
 }
 
 /** Tokens are dropped until the last stage of training, which is dense, as sampling is (SPRINT, arXiv 2510.21986). */
