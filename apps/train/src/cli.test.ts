@@ -39,6 +39,7 @@ describe('train and sample as commands', () => {
       await new Promise((r) => setTimeout(r, 50));
     }
     training.kill('SIGINT');
+    training.kill('SIGINT'); // as when a terminal and a parent both pass one Ctrl-C on
     expect(await new Promise((exit) => training.on('exit', exit))).toBe(130);
     const steps = readFileSync(metrics, 'utf8').trim().split('\n').length;
     expect(readdirSync(join(out, 'checkpoints'))).toContain(`step-${String(steps).padStart(6, '0')}`);

@@ -15,6 +15,7 @@ interface Flags {
 
 /** Training was ended by Ctrl-C or SIGTERM and left a checkpoint. */
 const EXIT_STOPPED = 130;
+const SAME_SIGNAL_MS = 1000;
 
 const program = new Command('train')
   .description('Trains a few-step video generator from scratch and writes a run folder.')
@@ -52,11 +53,14 @@ async function main(source: string, overrides: string[], flags: Flags): Promise<
 }
 
 async function run(config: ReturnType<typeof loadConfig>, folder: ReturnType<typeof createRunFolder>, resume: boolean) {
-  let stopped = false;
+  let stoppedAt = Number.POSITIVE_INFINITY;
+  const stopRequested = () => stoppedAt < Number.POSITIVE_INFINITY;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (stopped) process.exit(EXIT_STOPPED);
-      stopped = true;
+      // One Ctrl-C may come twice, from the terminal and from a parent that passes it on.
+      if (performance.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(EXIT_STOPPED);
+      if (stopRequested()) return;
+      stoppedAt = performance.now();
       console.error(`\n${signal}: finishing this step and writing a checkpoint; once more to stop at once.`);
     });
   }
@@ -64,11 +68,11 @@ async function run(config: ReturnType<typeof loadConfig>, folder: ReturnType<typ
   console.log(
     `Training ${config.name} into ${folder.root} on TensorFlow ${engine.tensorflowVersion} (${engine.device}).`,
   );
-  const { step, seconds } = await train(config, folder, { resume, engine, stopRequested: () => stopped });
+  const { step, seconds } = await train(config, folder, { resume, engine, stopRequested });
   console.log(
-    `${stopped ? 'Stopped' : 'Done'} after ${step} steps and ${seconds.toFixed(0)} s. Sample from it: pnpm sample ${folder.root}`,
+    `${stopRequested() ? 'Stopped' : 'Done'} after ${step} steps and ${seconds.toFixed(0)} s. Sample from it: pnpm sample ${folder.root}`,
   );
-  if (stopped) process.exitCode = EXIT_STOPPED;
+  if (stopRequested()) process.exitCode = EXIT_STOPPED;
 }
 
 program.action(main);
