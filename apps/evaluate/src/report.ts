@@ -28,9 +28,9 @@ export function renderReport(
   const last = results.at(-1)!;
   const movie = (grid: string, caption: string) =>
     `<figure><img alt="${escapeHtml(caption)}" src="data:image/webp;base64,${readFileSync(join(folder, grid)).toString('base64')}"><figcaption>${escapeHtml(caption)}</figcaption></figure>`;
-  const shared = comparedSteps(results.filter(({ step }) => step === last.step).map(({ numSteps }) => numSteps));
-  const overTime = results.filter(({ numSteps }) => numSteps === shared);
   const trained = results.filter(({ step }) => step === last.step);
+  const shared = comparedSteps(trained.map(({ numSteps }) => numSteps));
+  const overTime = results.filter(({ numSteps }) => numSteps === shared);
   const row = (cells: readonly string[], tag: string) =>
     `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
   const finalMetrics = metrics.at(-1)!;

@@ -4,25 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { TINY } from './tiny.ts';
 
 const app = (name: string) => fileURLToPath(new URL(`../../${name}/src/main.ts`, import.meta.url));
 const node = ['--import', 'tsx', '--conditions=@eflow/source'];
 const root = mkdtempSync(join(tmpdir(), 'cli-'));
 afterAll(() => rmSync(root, { recursive: true }));
-
-const tiny = [
-  'data.numFrames=2',
-  'data.height=8',
-  'data.width=8',
-  'data.digitSize=7',
-  'network.patchSize=2,4,4',
-  'network.hiddenSize=12',
-  'network.depth=1,1,1',
-  'network.numHeads=2',
-  'network.attention.windowSize=3',
-  'training.batchSize=4',
-  'training.previewEvery=0',
-];
 
 function command(name: string, ...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...node, app(name), ...args], { encoding: 'utf8' });
@@ -32,7 +19,7 @@ function command(name: string, ...args: string[]) {
 describe('train and sample as commands', () => {
   it('Ctrl-C leaves a checkpoint that sample can use', async () => {
     const out = join(root, 'stopped');
-    const training = spawn(process.execPath, [...node, app('train'), 'digits-tiny', ...tiny, '--out', out]);
+    const training = spawn(process.execPath, [...node, app('train'), 'digits-tiny', ...TINY, '--out', out]);
     const metrics = join(out, 'metrics.jsonl');
     while (!existsSync(metrics) || readFileSync(metrics, 'utf8').split('\n').length < 4) {
       if (training.exitCode !== null) throw new Error(`train ended early with ${training.exitCode}`);
@@ -80,7 +67,7 @@ describe('train and sample as commands', () => {
   });
 
   it('--dry-run prints what a run would be and writes nothing', () => {
-    const { status, stdout } = command('train', 'digits-tiny', ...tiny, '--dry-run', '--out', join(root, 'dry'));
+    const { status, stdout } = command('train', 'digits-tiny', ...TINY, '--dry-run', '--out', join(root, 'dry'));
     expect(status).toBe(0);
     for (const line of [
       /tokens +4 = 1 x 2 x 2, of which the middle keeps 1/,

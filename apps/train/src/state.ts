@@ -1,5 +1,5 @@
 import { loadCheckpoint, saveCheckpoint } from '@eflow/checkpoint';
-import { adamW, type Schedule, warmupConstant, warmupCosine } from '@eflow/optim';
+import { type AdamWState, adamW, type Schedule, warmupConstant, warmupCosine } from '@eflow/optim';
 import type { RunConfig, RunFolder } from '@eflow/run';
 import { createStream, disposeTree, ravel, splitStream, type Tree } from '@eflow/tensor';
 import { initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
@@ -18,14 +18,12 @@ export function learningRateSchedule({ optimizer, training }: RunConfig): Schedu
 export const createOptimizer = (config: RunConfig) =>
   adamW({ ...config.optimizer, learningRate: learningRateSchedule(config) });
 
-type OptimizerState = ReturnType<ReturnType<typeof createOptimizer>['init']>;
-
 /** What training changes. Parameters are one vector, so that an update is a few ops; `unravel` gives the tree. */
 export interface TrainState {
   step: number;
   params: tf.Tensor1D;
   ema: tf.Tensor1D;
-  optimizer: OptimizerState;
+  optimizer: AdamWState<tf.Tensor1D>;
   unravel: (vector: tf.Tensor1D) => VideoDiTParams;
 }
 
@@ -44,11 +42,11 @@ export async function saveState(
   state: TrainState,
   environment: Record<string, string>,
 ) {
-  const named = <T extends Tree>(tree: T): Tree =>
-    tree instanceof tf.Tensor
-      ? state.unravel(tree as tf.Tensor1D)
-      : Object.fromEntries(Object.entries(tree).map(([key, child]) => [key, named(child as Tree)]));
-  const trees = { params: named(state.params), ema: named(state.ema), optimizer: named(state.optimizer) };
+  const trees = {
+    params: state.unravel(state.params),
+    ema: state.unravel(state.ema),
+    optimizer: mapMoments(state.optimizer, state.unravel),
+  };
   try {
     return await saveCheckpoint(folder.checkpoints, {
       step: state.step,
@@ -66,18 +64,21 @@ export async function saveState(
 export async function loadState(folder: RunFolder, config: RunConfig, network: VideoDiTConfig): Promise<TrainState> {
   const fresh = initState(config, network);
   const like = fresh.unravel(fresh.params);
-  const templates = { params: like, ema: like, optimizer: mapVectors(fresh.optimizer, () => like) };
+  const templates = { params: like, ema: like, optimizer: mapMoments(fresh.optimizer, () => like) };
   const { step, trees } = await loadCheckpoint(folder.checkpoints, templates);
   const state = {
     step,
     unravel: fresh.unravel,
     params: ravel(trees.params).vector,
     ema: ravel(trees.ema).vector,
-    optimizer: mapVectors(trees.optimizer, (tree) => ravel(tree).vector) as OptimizerState,
+    optimizer: mapMoments(trees.optimizer, (tree) => ravel(tree).vector),
   };
   disposeTree([like, trees, fresh.params, fresh.ema, fresh.optimizer]);
   return state;
 }
 
-const mapVectors = <In extends Tree, Out extends Tree>(moments: { [name: string]: In }, fn: (moment: In) => Out) =>
-  Object.fromEntries(Object.entries(moments).map(([name, moment]) => [name, fn(moment)])) as { [name: string]: Out };
+/** Both of AdamW's moments, each through `fn`. */
+const mapMoments = <In extends Tree, Out extends Tree>(
+  { firstMoment, secondMoment }: AdamWState<In>,
+  fn: (moment: In) => Out,
+): AdamWState<Out> => ({ firstMoment: fn(firstMoment), secondMoment: fn(secondMoment) });

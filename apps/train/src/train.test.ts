@@ -5,27 +5,14 @@ import { useTensorFlow } from '@eflow/engine';
 import { createRunFolder, loadConfig, loadNetwork, openRunFolder, readMetrics } from '@eflow/run';
 import { treeLeaves } from '@eflow/tensor';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { TINY } from './tiny.ts';
 import { train } from './train.ts';
 
 vi.spyOn(console, 'log').mockImplementation(() => {});
 const root = mkdtempSync(join(tmpdir(), 'train-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
-const overrides = [
-  'data.numFrames=2',
-  'data.height=8',
-  'data.width=8',
-  'data.digitSize=7',
-  'network.patchSize=2,4,4',
-  'network.hiddenSize=12',
-  'network.depth=1,1,1',
-  'network.numHeads=2',
-  'network.attention.windowSize=3',
-  'training.batchSize=4',
-  'training.previewEvery=0',
-  'training.maxSeconds=1000',
-  'optimizer.warmupSteps=0',
-];
+const overrides = [...TINY, 'training.maxSeconds=1000', 'optimizer.warmupSteps=0'];
 
 async function run(name: string, changes: string[], { resume = false, stopAfter = Number.POSITIVE_INFINITY } = {}) {
   const config = loadConfig('digits-tiny', [...overrides, ...changes]);

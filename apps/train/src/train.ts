@@ -14,6 +14,7 @@ import {
   writeConfig,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
+import type { VideoDiTConfig } from '@eflow/video-dit';
 import { createMetricsLog } from './metrics-log.ts';
 import { createProgressLine } from './progress-line.ts';
 import { initState, learningRateSchedule, loadState, saveState, type TrainState } from './state.ts';
@@ -26,7 +27,7 @@ export interface TrainOptions {
   stopRequested: () => boolean;
 }
 
-/** Trains until the config's steps or seconds are over, or a stop is requested. Returns the last checkpoint's folder. */
+/** Trains until the config's steps or seconds are over, or a stop is requested. Returns how far it came. */
 export async function train(config: RunConfig, folder: RunFolder, options: TrainOptions) {
   const { training } = config;
   const network = videoDiTConfig(config);
@@ -77,7 +78,7 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
       await setImmediate(); // a training step blocks the event loop: let signals in
       if (options.stopRequested()) break;
       if (training.previewEvery > 0 && state.step % training.previewEvery === 0)
-        await writePreview(config, folder, state);
+        await writePreview(config, folder, network, state);
       if (secondsNow() - savedAt >= training.checkpointEverySeconds) {
         await saveState(folder, config, state, environment);
         savedAt = secondsNow();
@@ -94,8 +95,12 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
 }
 
 /** A grid sampled from the EMA parameters, as a still and as a movie. */
-async function writePreview(config: RunConfig, folder: RunFolder, { ema, unravel, step }: TrainState): Promise<void> {
-  const network = videoDiTConfig(config);
+async function writePreview(
+  config: RunConfig,
+  folder: RunFolder,
+  network: VideoDiTConfig,
+  { ema, unravel, step }: TrainState,
+): Promise<void> {
   const params = unravel(ema);
   const clips = sampleClips(bindNetworks(params, network).strong, network, {
     sampler: 'few-step',
