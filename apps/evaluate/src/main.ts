@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { listCheckpoints } from '@eflow/checkpoint';
-import { useTensorFlow } from '@eflow/engine';
+import { compile, useTensorFlow } from '@eflow/engine';
 import { digitsClassifierWeights } from '@eflow/fvd';
 import { type Clips, writeGridWebp } from '@eflow/media';
 import {
-  bindNetworks,
+  createSample,
   cycleLabels,
   loadNetwork,
   openRunFolder,
@@ -16,6 +16,7 @@ import {
   type Sampler,
   type StepMetrics,
   sampleClips,
+  videoDiTConfig,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -78,16 +79,18 @@ async function main(root: string, flags: Flags): Promise<void> {
   const byLabel = pickLabels(others.clips, others.labels, cycleLabels(SHOWN, 10));
   await writeGridWebp(join(out, real.grid), byLabel, GRID);
 
+  // Every checkpoint is of the same network, so that one compiled sampler serves all of them.
+  const network = videoDiTConfig(config);
+  const samplers = new Map(flags.steps.map((n) => [n, compile(createSample(network, flags.sampler, n))]));
   const results: Result[] = [];
   for (const [i, checkpoint] of usable.entries()) {
     const isEnd = i === 0 || i === usable.length - 1;
     const stepCounts = isEnd ? flags.steps : flags.steps.filter((n) => n === comparedSteps(flags.steps));
-    const { network, params, step } = await loadNetwork(root, { checkpoint: basename(checkpoint.folder) });
-    const { strong } = bindNetworks(params, network);
+    const { params, step } = await loadNetwork(root, { checkpoint: basename(checkpoint.folder) });
     for (const numSteps of stepCounts) {
       const start = performance.now();
       const labels = cycleLabels(flags.clips, network.numClasses);
-      const clips = sampleClips(strong, network, { sampler: flags.sampler, numSteps, labels, seed: flags.seed });
+      const clips = sampleClips(samplers.get(numSteps)!, params, network, { labels, seed: flags.seed });
       const figures = compare(readClips(classifier, clips, labels), referenceReading);
       const grid = `step-${step}-${numSteps}.webp`;
       await writeGridWebp(join(out, grid), firstClips(clips, SHOWN), GRID);

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { useTensorFlow } from '@eflow/engine';
+import { compile, useTensorFlow } from '@eflow/engine';
 import { canWriteMp4, writeGridGif, writeGridMp4, writeGridPng, writeGridWebp } from '@eflow/media';
-import { bindNetworks, cycleLabels, loadNetwork, SAMPLERS, type Sampler, sampleClips } from '@eflow/run';
+import { createSample, cycleLabels, loadNetwork, SAMPLERS, type Sampler, sampleClips } from '@eflow/run';
 import { assertLabels } from '@eflow/video-dit';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
@@ -18,6 +18,7 @@ interface Flags {
   fps: number;
   out?: string;
   overwrite?: boolean;
+  eager?: boolean;
 }
 
 const integer = (least: number) => (text: string) => {
@@ -52,7 +53,8 @@ const program = new Command('sample')
   .option('--scale <n>', 'file pixels per clip pixel', integer(1), 6)
   .option('--fps <n>', 'frames per second', integer(1), 8)
   .option('--out <folder>', "where the files go (default: samples-N-steps in the run's folder)")
-  .option('--overwrite', 'replace files that are there');
+  .option('--overwrite', 'replace files that are there')
+  .option('--eager', 'run op by op instead of as one compiled graph');
 
 async function main(root: string, flags: Flags): Promise<void> {
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
@@ -72,9 +74,8 @@ async function main(root: string, flags: Flags): Promise<void> {
   );
 
   const start = performance.now();
-  const clips = sampleClips(bindNetworks(params, network).strong, network, {
-    sampler: flags.sampler,
-    numSteps: flags.steps,
+  const sample = createSample(network, flags.sampler, flags.steps);
+  const clips = sampleClips(flags.eager ? sample : compile(sample), params, network, {
     labels,
     seed: flags.seed,
     onBatch: (done) =>

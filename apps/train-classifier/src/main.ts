@@ -129,7 +129,7 @@ async function train({ steps, batchSize, learningRate, seed }: Flags): Promise<D
     );
     const loss = values.loss.dataSync()[0]!;
     if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss} at step ${step}: lower --learning-rate`);
-    const next = optimizer.update(grads, state, params, step);
+    const next = optimizer.update(grads, state, params, optimizer.coefficients(step));
     disposeTree([clips, labels, values, grads, state, params]);
     ({ params, state } = next);
     bar.update(step + 1, { loss: loss.toFixed(3) });

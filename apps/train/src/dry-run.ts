@@ -4,16 +4,16 @@ import { movingDigitsSpec, type RunConfig, videoDiTConfig } from '@eflow/run';
 import { countParameters, disposeTree, treeEntries } from '@eflow/tensor';
 import { countKept, countTokens, tokenGrid } from '@eflow/video-dit';
 import { initState } from './state.ts';
-import { trainStep, upload } from './train-step.ts';
+import { createTrainStep, upload } from './train-step.ts';
 
 const STEPS = 5;
 
 /** What a run would be: shapes, parameters, and time and memory measured on a few steps that are thrown away. */
-export function dryRun(config: RunConfig, engine: EngineInfo): string {
+export function dryRun(config: RunConfig, engine: EngineInfo, { eager = false } = {}): string {
   const network = videoDiTConfig(config);
   const { training, objective } = config;
   const state = initState(config, network);
-  const tree = state.unravel(state.params);
+  const tree = state.unravel(state.weights.params);
   const [frames, rows, columns] = tokenGrid(network);
   const tokens = countTokens(network);
   const parts = new Map<string, number>();
@@ -25,11 +25,12 @@ export function dryRun(config: RunConfig, engine: EngineInfo): string {
   disposeTree(tree);
 
   const dataset = createMovingDigits(movingDigitsSpec(config, 'train'));
+  const trainStep = createTrainStep(config, network, state.unravel, { eager });
   const seconds: number[] = [];
   for (let step = 0; step < STEPS; step++) {
     const batch = upload(makeBatch(dataset, training.batchSize, step), network);
     const start = performance.now();
-    trainStep(config, network, state, batch);
+    trainStep(state, batch);
     seconds.push((performance.now() - start) / 1000);
     disposeTree([batch.data, batch.condition]);
   }

@@ -11,6 +11,7 @@ interface Flags {
   resume?: string;
   overwrite?: boolean;
   printConfig?: boolean;
+  eager?: boolean;
 }
 
 /** Training was ended by Ctrl-C or SIGTERM and left a checkpoint. */
@@ -25,6 +26,7 @@ const program = new Command('train')
   .option('--dry-run', 'print shapes, parameters, and memory and time measured on a few steps; write nothing')
   .option('--resume <folder>', 'go on with the run in that folder, from its newest checkpoint')
   .option('--overwrite', 'replace the run that is in the folder')
+  .option('--eager', 'run op by op instead of as one compiled graph: slower, and easier to debug')
   .option('--print-config', 'print the whole config, defaults filled in, and exit')
   .addHelpText(
     'after',
@@ -43,16 +45,21 @@ async function main(source: string, overrides: string[], flags: Flags): Promise<
     const { folder } = openRunFolder(flags.resume);
     const changes = source.includes('=') ? [source, ...overrides] : overrides;
     const config = loadConfig(folder.config, changes);
-    return run(config, folder, true);
+    return run(config, folder, { resume: true, eager: flags.eager });
   }
   const config = loadConfig(source, overrides);
   if (flags.printConfig) return console.log(stringify(config));
-  if (flags.dryRun) return console.log(dryRun(config, await useTensorFlow(config.training)));
+  if (flags.dryRun) return console.log(dryRun(config, await useTensorFlow(config.training), flags));
   const root = flags.out ?? `runs/${config.name}`;
-  return run(config, createRunFolder(root, config, { overwrite: flags.overwrite }), false);
+  const folder = createRunFolder(root, config, { overwrite: flags.overwrite });
+  return run(config, folder, { resume: false, eager: flags.eager });
 }
 
-async function run(config: ReturnType<typeof loadConfig>, folder: ReturnType<typeof createRunFolder>, resume: boolean) {
+async function run(
+  config: ReturnType<typeof loadConfig>,
+  folder: ReturnType<typeof createRunFolder>,
+  { resume, eager }: { resume: boolean; eager: boolean | undefined },
+) {
   let stoppedAt = Number.POSITIVE_INFINITY;
   const stopRequested = () => stoppedAt < Number.POSITIVE_INFINITY;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -68,7 +75,7 @@ async function run(config: ReturnType<typeof loadConfig>, folder: ReturnType<typ
   console.log(
     `Training ${config.name} into ${folder.root} on TensorFlow ${engine.tensorflowVersion} (${engine.device}).`,
   );
-  const { step, seconds } = await train(config, folder, { resume, engine, stopRequested });
+  const { step, seconds } = await train(config, folder, { resume, eager, engine, stopRequested });
   console.log(
     `${stopRequested() ? 'Stopped' : 'Done'} after ${step} steps and ${seconds.toFixed(0)} s. Sample from it: pnpm sample ${folder.root}`,
   );

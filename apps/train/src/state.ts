@@ -18,13 +18,14 @@ export function learningRateSchedule({ optimizer, training }: RunConfig): Schedu
 export const createOptimizer = (config: RunConfig) =>
   adamW({ ...config.optimizer, learningRate: learningRateSchedule(config) });
 
-/** What training changes. Parameters are one vector, so that an update is a few ops; `unravel` gives the tree. */
+/** What an update replaces. Parameters are one vector, so that an update is a few ops. */
+export type Weights = { params: tf.Tensor1D; ema: tf.Tensor1D; optimizer: AdamWState<tf.Tensor1D> };
+
+/** What training changes; `unravel` makes a vector of parameters a tree. */
 export interface TrainState {
   step: number;
-  params: tf.Tensor1D;
-  ema: tf.Tensor1D;
-  optimizer: AdamWState<tf.Tensor1D>;
-  unravel: (vector: tf.Tensor1D) => VideoDiTParams;
+  weights: Weights;
+  readonly unravel: (vector: tf.Tensor1D) => VideoDiTParams;
 }
 
 /** The state before the first step, from the run's seed. */
@@ -32,24 +33,25 @@ export function initState(config: RunConfig, network: VideoDiTConfig): TrainStat
   const tree = initVideoDiT(splitStream(createStream(config.seed), 'init'), network);
   const { vector, unravel } = ravel(tree);
   disposeTree(tree);
-  return { step: 0, params: vector, ema: tf.clone(vector), optimizer: createOptimizer(config).init(vector), unravel };
+  const weights = { params: vector, ema: tf.clone(vector), optimizer: createOptimizer(config).init(vector) };
+  return { step: 0, weights, unravel };
 }
 
 /** Writes the state as a checkpoint, every vector as a tree of named tensors. */
 export async function saveState(
   folder: RunFolder,
   config: RunConfig,
-  state: TrainState,
+  { step, weights, unravel }: TrainState,
   environment: Record<string, string>,
 ) {
   const trees = {
-    params: state.unravel(state.params),
-    ema: state.unravel(state.ema),
-    optimizer: mapMoments(state.optimizer, state.unravel),
+    params: unravel(weights.params),
+    ema: unravel(weights.ema),
+    optimizer: mapMoments(weights.optimizer, unravel),
   };
   try {
     return await saveCheckpoint(folder.checkpoints, {
-      step: state.step,
+      step,
       trees,
       config,
       seed: config.seed,
@@ -62,19 +64,17 @@ export async function saveState(
 
 /** The newest valid checkpoint's state. Throws if there is none or it is of another network. */
 export async function loadState(folder: RunFolder, config: RunConfig, network: VideoDiTConfig): Promise<TrainState> {
-  const fresh = initState(config, network);
-  const like = fresh.unravel(fresh.params);
+  const { weights: fresh, unravel } = initState(config, network);
+  const like = unravel(fresh.params);
   const templates = { params: like, ema: like, optimizer: mapMoments(fresh.optimizer, () => like) };
   const { step, trees } = await loadCheckpoint(folder.checkpoints, templates);
-  const state = {
-    step,
-    unravel: fresh.unravel,
+  const weights = {
     params: ravel(trees.params).vector,
     ema: ravel(trees.ema).vector,
     optimizer: mapMoments(trees.optimizer, (tree) => ravel(tree).vector),
   };
-  disposeTree([like, trees, fresh.params, fresh.ema, fresh.optimizer]);
-  return state;
+  disposeTree([like, trees, fresh]);
+  return { step, weights, unravel };
 }
 
 /** Both of AdamW's moments, each through `fn`. */

@@ -1,20 +1,29 @@
 import type { Batch } from '@eflow/data';
 import { normalizePixels } from '@eflow/data';
-import { drawEflow, eflowLoss } from '@eflow/flow';
-import { clipByGlobalNorm, emaDecay, updateEma } from '@eflow/optim';
+import { compile } from '@eflow/engine';
+import { drawEflow, eflowLoss, intervalRatio } from '@eflow/flow';
+import { type AdamWCoefficients, clipByGlobalNorm, emaDecay, updateEma } from '@eflow/optim';
 import { bindNetworks, type RunConfig } from '@eflow/run';
-import { createStream, disposeTree, ravel, splitStream, valueAndGrad } from '@eflow/tensor';
+import {
+  createStream,
+  disposeTree,
+  type RandomStream,
+  ravel,
+  splitStream,
+  uploadStream,
+  valueAndGrad,
+} from '@eflow/tensor';
 import { countTokens, drawKeptTokens, type VideoDiTConfig } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
-import { createOptimizer, type TrainState } from './state.ts';
+import { createOptimizer, type TrainState, type Weights } from './state.ts';
 
 /** A batch on the device. */
-export interface DeviceBatch {
+export type DeviceBatch = {
   /** [B, F, H, W, C] in [-1, 1]. */
   data: tf.Tensor;
   /** [B] int32. */
   condition: tf.Tensor;
-}
+};
 
 /** Hands a batch to TensorFlow; the caller owns the tensors. */
 export function upload(batch: Batch, { numFrames, height, width, channels }: VideoDiTConfig): DeviceBatch {
@@ -32,59 +41,106 @@ export interface StepLosses {
   gradNorm: number;
 }
 
+/** What a step depends on beside weights and batch; scalars where the step is compiled, as numbers would be part of it. */
+type Schedule<Value = number | tf.Scalar> = {
+  intervalRatio: Value;
+  guidanceScale: Value;
+  adamW: AdamWCoefficients<Value>;
+  emaDecay: Value;
+};
+
 /**
  * One update: draws from (seed, step), the loss and its gradients, clipping, AdamW, EMA. Replaces the tensors in
  * `state`. Throws, leaving `state` as it was, if the loss or the gradient is not finite.
  */
-export function trainStep(
+export type TrainStep = (state: TrainState, batch: DeviceBatch) => StepLosses;
+
+/** The update as one TensorFlow graph, compiled at its first call, or as single ops with `eager`. */
+export function createTrainStep(
   config: RunConfig,
   network: VideoDiTConfig,
-  state: TrainState,
-  batch: DeviceBatch,
-): StepLosses {
-  const { objective, optimizer, training } = config;
-  const batchSize = batch.condition.size;
-  const stream = splitStream(splitStream(createStream(config.seed), 'train'), state.step);
+  unravel: TrainState['unravel'],
+  { eager = false } = {},
+): TrainStep {
+  const { objective, optimizer, training, seed } = config;
+  const adam = createOptimizer(config);
 
-  const { values, gradient } = tf.tidy(() => {
-    const progress = state.step / training.steps;
-    const draws = drawEflow(splitStream(stream, 'draws'), batch.data.shape, progress, objective);
-    const keepRatio = keepRatioAt(progress, objective);
-    const keptTokens =
-      keepRatio < 1
-        ? drawKeptTokens(splitStream(stream, 'keptTokens'), batchSize, countTokens(network), keepRatio)
-        : undefined;
-    const options = { ...objective, guidanceScale: guidanceScaleAt(progress, objective) };
-    const nullCondition = tf.fill([batchSize], network.numClasses, 'int32');
-    const params = state.unravel(state.params);
-    const { values, grads } = valueAndGrad(
-      () => eflowLoss(bindNetworks(params, network), { ...batch, nullCondition, keptTokens }, draws, options),
-      params,
-    );
-    const gradient = tf.keep(ravel(grads).vector);
-    disposeTree(grads);
-    return { values, gradient };
+  const scheduleAt = (step: number): Schedule<number> => ({
+    intervalRatio: intervalRatio(step / training.steps, objective.intervalRatio),
+    guidanceScale: guidanceScaleAt(step / training.steps, objective),
+    adamW: adam.coefficients(step),
+    emaDecay: emaDecay(step, { decay: optimizer.emaDecay, warmup: true }),
   });
-  const clipped = clipByGlobalNorm(gradient, optimizer.clipNorm);
-  const losses: StepLosses = {
-    loss: take(values.loss),
-    velocityLoss: take(values.velocityLoss),
-    solutionLoss: take(values.solutionLoss),
-    additivityLoss: take(values.additivityLoss),
-    gradNorm: take(clipped.norm),
-  };
-  gradient.dispose();
-  if (!Number.isFinite(losses.loss) || !Number.isFinite(losses.gradNorm)) {
-    clipped.grads.dispose();
-    throw new Error(
-      `step ${state.step}: the loss is ${losses.loss} and its gradient's norm ${losses.gradNorm}; no weight was changed. Lower optimizer.learningRate, or resume from the last checkpoint`,
-    );
+
+  function update(keepRatio: number, stream: RandomStream, schedule: Schedule, weights: Weights, batch: DeviceBatch) {
+    return tf.tidy(() => {
+      const batchSize = batch.condition.size;
+      const draws = drawEflow(splitStream(stream, 'draws'), batch.data.shape, schedule.intervalRatio, objective);
+      const keptTokens =
+        keepRatio < 1
+          ? drawKeptTokens(splitStream(stream, 'keptTokens'), batchSize, countTokens(network), keepRatio)
+          : undefined;
+      const options = { ...objective, guidanceScale: schedule.guidanceScale };
+      const nullCondition = tf.fill([batchSize], network.numClasses, 'int32');
+      const params = unravel(weights.params);
+      const { values, grads } = valueAndGrad(
+        () => eflowLoss(bindNetworks(params, network), { ...batch, nullCondition, keptTokens }, draws, options),
+        params,
+      );
+      const gradient = ravel(grads).vector;
+      disposeTree(grads);
+      const clipped = clipByGlobalNorm(gradient, optimizer.clipNorm);
+      const updated = adam.update(clipped.grads, weights.optimizer, weights.params, schedule.adamW);
+      const ema = updateEma(weights.ema, updated.params, schedule.emaDecay);
+      return {
+        losses: { ...values, gradNorm: clipped.norm },
+        weights: { params: updated.params, ema, optimizer: updated.state },
+      };
+    });
   }
-  const updated = createOptimizer(config).update(clipped.grads, state.optimizer, state.params, state.step);
-  const ema = updateEma(state.ema, updated.params, emaDecay(state.step, { decay: optimizer.emaDecay, warmup: true }));
-  disposeTree([clipped.grads, state.params, state.optimizer, state.ema]);
-  Object.assign(state, { params: updated.params, optimizer: updated.state, ema, step: state.step + 1 });
-  return losses;
+  const compiled = compile(update, { name: 'train step', precision: training.precision, captures: 'refuse' });
+
+  return (state, batch) => {
+    const stream = splitStream(splitStream(createStream(seed), 'train'), state.step);
+    const keepRatio = keepRatioAt(state.step / training.steps, objective);
+    const { weights } = state;
+    const { losses, weights: next } = eager
+      ? update(keepRatio, stream, scheduleAt(state.step), weights, batch)
+      : tf.tidy(() => {
+          const schedule = uploadSchedule(scheduleAt(state.step), objective);
+          return compiled(keepRatio, uploadStream(stream), schedule, weights, batch);
+        });
+    const read: StepLosses = {
+      loss: take(losses.loss),
+      velocityLoss: take(losses.velocityLoss),
+      solutionLoss: take(losses.solutionLoss),
+      additivityLoss: take(losses.additivityLoss),
+      gradNorm: take(losses.gradNorm),
+    };
+    if (!Number.isFinite(read.loss) || !Number.isFinite(read.gradNorm)) {
+      disposeTree(next);
+      throw new Error(
+        `step ${state.step}: the loss is ${read.loss} and its gradient's norm ${read.gradNorm}; no weight was changed. Lower optimizer.learningRate, or resume from the last checkpoint`,
+      );
+    }
+    disposeTree(weights);
+    state.weights = next;
+    state.step++;
+    return read;
+  };
+}
+
+/** The caller owns the scalars. A guidance scale that is always 1 stays a number, which costs no weak pass. */
+function uploadSchedule(
+  { adamW: { shrink, stepSize, eps }, ...rest }: Schedule<number>,
+  { guidanceScale }: RunConfig['objective'],
+): Schedule {
+  return {
+    intervalRatio: tf.scalar(rest.intervalRatio),
+    guidanceScale: guidanceScale === 1 ? 1 : tf.scalar(rest.guidanceScale),
+    adamW: { shrink: tf.scalar(shrink), stepSize: tf.scalar(stepSize), eps: tf.scalar(eps) },
+    emaDecay: tf.scalar(rest.emaDecay),
+  };
 }
 
 /** The number in a scalar, which is disposed. */

@@ -1,14 +1,15 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { createBatches } from '@eflow/data';
-import { type EngineInfo, reportMemory } from '@eflow/engine';
+import { compile, type EngineInfo, reportMemory } from '@eflow/engine';
 import { writeGridPng, writeGridWebp } from '@eflow/media';
 import {
-  bindNetworks,
+  createSample,
   cycleLabels,
   movingDigitsSpec,
   type RunConfig,
   type RunFolder,
+  type Sample,
   sampleClips,
   videoDiTConfig,
   writeConfig,
@@ -18,10 +19,12 @@ import type { VideoDiTConfig } from '@eflow/video-dit';
 import { createMetricsLog } from './metrics-log.ts';
 import { createProgressLine } from './progress-line.ts';
 import { initState, learningRateSchedule, loadState, saveState, type TrainState } from './state.ts';
-import { trainStep, upload } from './train-step.ts';
+import { createTrainStep, upload } from './train-step.ts';
 
 export interface TrainOptions {
   resume: boolean;
+  /** Op by op instead of as one compiled graph. */
+  eager?: boolean;
   engine: EngineInfo;
   /** Asked after every step; true ends training, with a checkpoint. */
   stopRequested: () => boolean;
@@ -38,6 +41,10 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
     device: options.engine.device,
     node: process.version,
   };
+  const { eager = false } = options;
+  const trainStep = createTrainStep(config, network, state.unravel, { eager });
+  const previewSample = createSample(network, 'few-step', training.previewSteps);
+  const preview = { sample: eager ? previewSample : compile(previewSample), network };
   const learningRate = learningRateSchedule(config);
   const log = await createMetricsLog(folder, state.step);
   const batches = createBatches(movingDigitsSpec(config, 'train'), {
@@ -58,7 +65,7 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
       const batch = upload(next, network);
       const loaded = performance.now();
       const { step } = state;
-      const losses = trainStep(config, network, state, batch);
+      const losses = trainStep(state, batch);
       disposeTree([batch.data, batch.condition]);
       const stepSeconds = (performance.now() - start) / 1000;
       const { numTensors, residentBytes } = reportMemory();
@@ -78,7 +85,7 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
       await setImmediate(); // a training step blocks the event loop: let signals in
       if (options.stopRequested()) break;
       if (training.previewEvery > 0 && state.step % training.previewEvery === 0)
-        await writePreview(config, folder, network, state);
+        await writePreview(config, folder, preview, state);
       if (secondsNow() - savedAt >= training.checkpointEverySeconds) {
         await saveState(folder, config, state, environment);
         savedAt = secondsNow();
@@ -98,13 +105,11 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
 async function writePreview(
   config: RunConfig,
   folder: RunFolder,
-  network: VideoDiTConfig,
-  { ema, unravel, step }: TrainState,
+  { sample, network }: { sample: Sample; network: VideoDiTConfig },
+  { weights, unravel, step }: TrainState,
 ): Promise<void> {
-  const params = unravel(ema);
-  const clips = sampleClips(bindNetworks(params, network).strong, network, {
-    sampler: 'few-step',
-    numSteps: config.training.previewSteps,
+  const params = unravel(weights.ema);
+  const clips = sampleClips(sample, params, network, {
     labels: cycleLabels(config.training.previewClips, network.numClasses),
     seed: config.seed,
   });

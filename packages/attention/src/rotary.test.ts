@@ -1,6 +1,7 @@
 import { createStream, randomNormal } from '@eflow/tensor';
 import { expectClose, expectGradients, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gatherRotary, rotaryTable, rotate } from './rotary.ts';
 
@@ -10,6 +11,32 @@ describe('rotaryTable', () => {
     const token = (t: number, h: number, w: number) => tf.slice(cos, [(t * 3 + h) * 5 + w, 0], [1, 10]);
     const half = [Math.cos(1), Math.cos(10_000 ** (-1 / 3)), Math.cos(10_000 ** (-2 / 3)), Math.cos(2), Math.cos(4)];
     expectClose(token(1, 2, 4), [...half, ...half]);
+  });
+
+  it('agrees with the definition in float64, token by token', () => {
+    const axis = fc.integer({ min: 1, max: 7 });
+    fc.assert(
+      fc.property(fc.tuple(axis, axis, axis), fc.integer({ min: 3, max: 12 }), (grid, pairs) => {
+        tf.tidy(() => {
+          const [frames, rows, columns] = grid;
+          const spatial = Math.floor(pairs / 3);
+          const counts = [pairs - 2 * spatial, spatial, spatial];
+          const angles = Array.from({ length: frames * rows * columns }, (_, token) => {
+            const place = [Math.floor(token / (rows * columns)), Math.floor(token / columns) % rows, token % columns];
+            const turns = place.flatMap((p, a) =>
+              Array.from({ length: counts[a]! }, (_, pair) => p * 10_000 ** (-pair / counts[a]!)),
+            );
+            return [...turns, ...turns];
+          }).flat();
+          const { cos, sin } = rotaryTable(grid, 2 * pairs);
+          expect([cos.shape, sin.shape]).toEqual(Array(2).fill([frames * rows * columns, 2 * pairs]));
+          expectClose(cos, angles.map(Math.cos), { rtol: 0, atol: 1e-6 });
+          expectClose(sin, angles.map(Math.sin), { rtol: 0, atol: 1e-6 });
+        });
+      }),
+      { numRuns: 40 },
+    );
+    expectNoLeak(() => Object.values(rotaryTable([2, 3, 5], 8)));
   });
 
   it.each([4, 7])('refuses a head of %d', (headDim) => {

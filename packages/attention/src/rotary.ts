@@ -20,25 +20,22 @@ export function rotaryTable(grid: readonly [number, number, number], headDim: nu
   const pairs = headDim / 2;
   const spatial = Math.floor(pairs / 3);
   const pairsPerAxis = [pairs - 2 * spatial, spatial, spatial];
-  const [frames, rows, columns] = grid;
-  const angles = new Float32Array(frames * rows * columns * headDim);
-  let next = 0;
-  for (let t = 0; t < frames; t++) {
-    for (let h = 0; h < rows; h++) {
-      for (let w = 0; w < columns; w++) {
-        const turns = [t, h, w].flatMap((position, axis) => {
-          const count = pairsPerAxis[axis]!;
-          return Array.from({ length: count }, (_, pair) => position * BASE ** (-pair / count));
+  // Made in JavaScript is one small table per axis, [positions, pairs]; TensorFlow spreads it over the other two.
+  const table = (fn: (angle: number) => number) =>
+    tf.tidy(() => {
+      const perAxis = grid.map((length, axis) => {
+        const count = pairsPerAxis[axis]!;
+        const angles = Float32Array.from({ length: length * count }, (_, i) => {
+          const [position, pair] = [Math.floor(i / count), i % count];
+          return position * BASE ** (-pair / count);
         });
-        angles.set([...turns, ...turns], next);
-        next += headDim;
-      }
-    }
-  }
-  return {
-    cos: tf.tensor2d(angles.map(Math.cos), [frames * rows * columns, headDim]),
-    sin: tf.tensor2d(angles.map(Math.sin), [frames * rows * columns, headDim]),
-  };
+        const shape = [1, 1, 1, count].with(axis, length);
+        return tf.broadcastTo(tf.tensor(angles.map(fn), shape), [...grid, count]);
+      });
+      const half = tf.concat(perAxis, 3);
+      return tf.reshape(tf.concat([half, half], 3), [-1, headDim]);
+    });
+  return { cos: table(Math.cos), sin: table(Math.sin) };
 }
 
 /** The rows of a table for the tokens kept in each example: [L, D], kept [B, K] int32 -> [B, K, D]. */
@@ -56,30 +53,22 @@ export function rotate(x: tf.Tensor, rotary: Rotary): tf.Tensor {
   assertShape('rotate', 'rotary.cos', rotary.cos, perExample ? [B, L, D] : [L, D]);
   return tf.tidy(() => {
     const cos = perExample ? tf.expandDims(rotary.cos, 1) : rotary.cos;
-    const sin = perExample ? tf.expandDims(rotary.sin, 1) : rotary.sin;
-    const quarterTurn = quarterTurnMatrix(D);
-    // cos x + sin (x turned by 90 degrees); one product is cheaper than cutting x in halves and joining them again.
-    const turn = (value: tf.Tensor, sine: tf.Tensor) => {
-      const turned = tf.reshape(tf.matMul(tf.reshape(value, [-1, D]), quarterTurn), x.shape);
-      return tf.add(tf.mul(value, cos), tf.mul(turned, sine));
-    };
+    const sines = perExample ? tf.expandDims(rotary.sin, 1) : rotary.sin;
+    const signs = tf.tensor1d(Float32Array.from({ length: D }, (_, i) => (i < D / 2 ? -1 : 1)));
     return tf.customGrad((input, save) => {
-      (save as tf.GradSaveFunc)([cos, sin, quarterTurn]);
+      const sin = tf.mul(sines, signs);
+      (save as tf.GradSaveFunc)([cos, sin]);
       return {
-        value: turn(input as tf.Tensor, sin),
+        value: turn(input as tf.Tensor, cos, sin),
         // A rotation's transpose is the rotation back.
-        gradFunc: (dy: tf.Tensor) => tf.tidy(() => turn(dy, tf.neg(sin))),
+        gradFunc: (dy: tf.Tensor, [c, s]: tf.Tensor[]) => tf.tidy(() => turn(dy, c!, tf.neg(s!))),
       };
     })(x);
   });
 }
 
-/** The matrix R [D, D] for which (x R)_i = -x_{i + D/2} in the first half and x_{i - D/2} in the second. */
-function quarterTurnMatrix(D: number): tf.Tensor2D {
-  const values = new Float32Array(D * D);
-  for (let i = 0; i < D / 2; i++) {
-    values[(i + D / 2) * D + i] = -1;
-    values[i * D + i + D / 2] = 1;
-  }
-  return tf.tensor2d(values, [D, D]);
+/** x cos + (x with its halves swapped) sin, where sin is negative in the first half. Reversing two rows swaps fastest. */
+function turn(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor): tf.Tensor {
+  const swapped = tf.reshape(tf.reverse(tf.reshape(x, [-1, 2, x.shape.at(-1)! / 2]), 1), x.shape);
+  return tf.add(tf.mul(x, cos), tf.mul(swapped, sin));
 }

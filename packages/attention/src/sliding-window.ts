@@ -25,8 +25,7 @@ export function slidingWindowAttention({ q, k, v, rotary }: AttentionInputs, win
     const queries = tf.mul(rotary ? rotate(q, rotary) : q, 1 / Math.sqrt(D));
     const keys = rotary ? rotate(k, rotary) : k;
     // Three blocks hold the whole sequence, or it is short: blocks would save nothing.
-    if (L <= Math.max(3 * windowSize, SHORT))
-      return maskedAttention(queries, keys, v, windowMask(1, L, L, 0, windowSize, L));
+    if (L <= Math.max(3 * windowSize, SHORT)) return maskedAttention(queries, keys, v, windowMask(L, L, 0, windowSize));
 
     const blocks = Math.ceil(L / windowSize);
     const tail = blocks * windowSize - L;
@@ -42,7 +41,10 @@ export function slidingWindowAttention({ q, k, v, rotary }: AttentionInputs, win
       return tf.concat(shifted, 2); // [B N, blocks, 3 windowSize, D]
     };
     const blockQueries = tf.reshape(padTokens(queries, 0, tail), [B * N, blocks, windowSize, D]);
-    const mask = windowMask(blocks, windowSize, 3 * windowSize, -windowSize, windowSize, L);
+    const mask = tf.minimum(
+      windowMask(windowSize, 3 * windowSize, -windowSize, windowSize),
+      endsMask(blocks, 3 * windowSize, -windowSize, windowSize, L),
+    );
     const output = maskedAttention(blockQueries, neighbourhoods(keys), neighbourhoods(v), mask);
     const tokens = tf.reshape(output, [B * N, blocks * windowSize, D]);
     return tf.reshape(tf.slice(tokens, [0, 0, 0], [B * N, L, D]), [B, N, L, D]);
@@ -52,25 +54,18 @@ export function slidingWindowAttention({ q, k, v, rotary }: AttentionInputs, win
 const maskedAttention = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask: tf.Tensor) =>
   tf.matMul(tf.softmax(tf.add(tf.matMul(q, k, false, true), mask)), v);
 
-/** 0 where query i of block b may see key j (whose place is b * queries + firstKey + j), else MASKED: [blocks, queries, keys]. */
-function windowMask(
-  blocks: number,
-  queries: number,
-  keys: number,
-  firstKey: number,
-  windowSize: number,
-  length: number,
-) {
-  const mask = new Float32Array(blocks * queries * keys);
-  let next = 0;
-  for (let block = 0; block < blocks; block++) {
-    for (let i = 0; i < queries; i++) {
-      for (let j = 0; j < keys; j++) {
-        const key = block * queries + firstKey + j;
-        const inside = key >= 0 && key < length && Math.abs(firstKey + j - i) <= windowSize;
-        mask[next++] = inside ? 0 : MASKED;
-      }
-    }
-  }
-  return tf.tensor(mask, [blocks, queries, keys]);
+/** 0 where query i may see key j, which is firstKey + j places after the first query, else MASKED: [queries, keys]. */
+function windowMask(queries: number, keys: number, firstKey: number, windowSize: number): tf.Tensor {
+  const key = tf.range(firstKey, firstKey + keys);
+  const query = tf.expandDims(tf.range(0, queries), 1);
+  return maskUnless(tf.lessEqual(tf.abs(tf.sub(key, query)), windowSize));
 }
+
+/** 0 where key j of block b is a token of the sequence, else MASKED: its place is b * windowSize + firstKey + j: [blocks, 1, keys]. */
+function endsMask(blocks: number, keys: number, firstKey: number, windowSize: number, length: number): tf.Tensor {
+  const first = tf.reshape(tf.range(0, blocks * windowSize, windowSize), [blocks, 1, 1]);
+  const place = tf.add(first, tf.range(firstKey, firstKey + keys));
+  return maskUnless(tf.logicalAnd(tf.greaterEqual(place, 0), tf.less(place, length)));
+}
+
+const maskUnless = (visible: tf.Tensor) => tf.mul(tf.sub(tf.cast(visible, 'float32'), 1), -MASKED);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
@@ -21,7 +21,10 @@ const COMPILE_SECONDS = 20; // typical; only the progress bar depends on it
 /** tfjs-node's addon, and the small module that is loaded before it. */
 export const ADDON = 'tfjs_binding.node';
 export const QUIET_LOGS = 'quiet_logs.node';
-const QUIET_LOGS_SOURCE = fileURLToPath(new URL('../native/quiet-logs.cc', import.meta.url));
+const nativeSource = (name: string) => fileURLToPath(new URL(`../native/${name}`, import.meta.url));
+const QUIET_LOGS_SOURCE = nativeSource('quiet-logs.cc');
+/** Includes tfjs-node's `tfjs_binding.cc`, and adds to it. */
+const COMPILED_FUNCTIONS_SOURCE = nativeSource('compiled-functions.cc');
 
 /** The C++ compiler: CXX, else c++. */
 export const compilerCommand = (env: NodeJS.ProcessEnv = process.env): string => env.CXX || 'c++';
@@ -29,10 +32,14 @@ export const compilerCommand = (env: NodeJS.ProcessEnv = process.env): string =>
 /** Where tfjs-node looks for its addon. */
 const addonPlace = (): string => join(bindingPackage(), 'lib', `napi-v${NODE_API_VERSION}`, ADDON);
 
-/** The cache folder of the modules for this library; its name is a hash of all that their compilation depends on. */
+/**
+ * The cache folder of the modules for this library; its name is a hash of all that their compilation depends on, so that
+ * another library in the same place gets an addon of its own.
+ */
 export function addonFolder(cache: string, library: Library): string {
   const hash = createHash('sha256').update(sharedArguments(library).join('\0'));
-  for (const file of [...bindingFiles(), QUIET_LOGS_SOURCE]) {
+  hash.update(`\0${statSync(join(library.libraryFolder, library.mainObject)).size}`);
+  for (const file of [...bindingFiles(), COMPILED_FUNCTIONS_SOURCE, QUIET_LOGS_SOURCE]) {
     hash.update(`\0${basename(file)}\0`).update(readFileSync(file));
   }
   return join(cache, `addon-${hash.digest('hex').slice(0, 16)}`);
@@ -50,7 +57,7 @@ export async function requireCompiler(): Promise<void> {
 
 /** Compiles the addon and its companion against `library` into `folder`, unless they are there. */
 export async function compileAddon(folder: string, library: Library, progress: Progress): Promise<void> {
-  const addonSources = bindingFiles().filter((file) => file.endsWith('.cc'));
+  const addonSources = [COMPILED_FUNCTIONS_SOURCE, join(bindingFolder(), 'tfjs_backend.cc')];
   await buildAtomically(folder, async (temporary) => {
     await requireCompiler();
     await mkdir(temporary);
@@ -81,10 +88,13 @@ export async function placeAddon(addon: string, place = addonPlace()): Promise<v
   }
 }
 
+/** tfjs-node's own sources. */
+const bindingFolder = (): string => join(bindingPackage(), 'binding');
+
 const bindingFiles = (): string[] =>
-  readdirSync(join(bindingPackage(), 'binding'))
+  readdirSync(bindingFolder())
     .sort()
-    .map((file) => join(bindingPackage(), 'binding', file));
+    .map((file) => join(bindingFolder(), file));
 
 const sharedArguments = ({ libraryFolder, includeFolder }: Library): string[] => [
   ...['-std=c++17', '-O2', '-fPIC', '-shared', `-DNAPI_VERSION=${NODE_API_VERSION}`],
@@ -96,7 +106,7 @@ async function compile(
   library: Library,
   { objects, output }: { objects: readonly string[]; output: string },
 ): Promise<void> {
-  const args = [...sharedArguments(library), `-I${nodeApiHeaders()}`];
+  const args = [...sharedArguments(library), `-I${nodeApiHeaders()}`, `-I${bindingFolder()}`];
   // The libraries come after the sources: linkers look for a symbol only in what follows.
   const result = await runProcess(compilerCommand(), [
     ...args,

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { ADDON, compilerCommand } from './addon.ts';
+import { bfloat16Support, cpuFlags } from './bfloat16.ts';
 import { cacheFolder } from './cache.ts';
 import { findPip } from './pip.ts';
 import { describeMachine, freeDiskBytes, requireMachine, toGigabytes } from './platform.ts';
@@ -27,6 +27,7 @@ export async function runDoctor(): Promise<{ table: string; healthy: boolean }> 
     checkCpu(),
     checkLibrary(engine),
     ...(isSetUp ? [await checkOp()] : []),
+    checkBfloat16(tf.getBackend() === 'tensorflow' && (await useTensorFlow()).device === 'gpu' ? 'gpu' : 'cpu'),
   ];
   return { table: findings.map(formatFinding).join('\n'), healthy: findings.every(({ wayOut }) => !wayOut) };
 }
@@ -81,9 +82,15 @@ async function checkGpu(): Promise<Finding> {
 
 /** Instruction sets that matter for speed, as Linux reports them. */
 function checkCpu(): Finding {
-  const flags = new Set(existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8').split(/\s+/) : []);
+  const flags = cpuFlags();
   const sets = ['avx2', 'fma', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd', 'bf16'].filter((name) => flags.has(name));
   return { name: 'CPU', found: sets.join(' ') || 'none of the instruction sets that matter for speed' };
+}
+
+/** Whether training.precision: bf16 makes sense here. */
+function checkBfloat16(device: 'cpu' | 'gpu'): Finding {
+  const { supported, by } = bfloat16Support(device);
+  return { name: 'bfloat16', found: `${supported ? 'yes' : 'no'}, ${by}` };
 }
 
 function checkLibrary(engine: ReturnType<typeof findEngine> | Error): Finding {

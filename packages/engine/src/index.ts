@@ -1,3 +1,5 @@
+export { type Compiled, type CompileOptions, compile, type GraphDescription } from './compile/compile.ts';
+export { CompileError } from './compile/refusal.ts';
 export { type MemoryReport, reportMemory } from './memory-report.ts';
 export { SetUpError } from './set-up-error.ts';
 export { type SetUpOptions, setUpEngine } from './setup.ts';

@@ -4,10 +4,13 @@ import {
   philoxNormal,
   philoxUniform,
   RANDOM_KERNELS,
+  type RandomStream,
   randomBits,
   randomNormal,
   randomUniform,
   type Seed,
+  splitStream,
+  uploadStream,
 } from '@eflow/tensor';
 import { expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
@@ -17,8 +20,11 @@ import { useTensorFlow } from './use-tensorflow.ts';
 
 beforeAll(async () => void (await useTensorFlow()));
 
-const run = (kind: keyof typeof RANDOM_KERNELS, shape: number[], seed: Seed) =>
-  tf.tidy(() => (tf.engine().runKernel(RANDOM_KERNELS[kind], {}, { shape, seed: [...seed] }) as tf.Tensor).dataSync());
+const run = (kind: 'bits' | 'uniform' | 'normal', shape: number[], seed: Seed) =>
+  tf.tidy(() => {
+    const input = tf.tensor1d([...seed], 'int32');
+    return (tf.engine().runKernel(RANDOM_KERNELS[kind], { seed: input }, { shape }) as tf.Tensor).dataSync();
+  });
 
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const seeds = fc.tuple(int32, int32);
@@ -56,10 +62,35 @@ it('gives the shape asked for, scalars and empty tensors too', () => {
   }
 });
 
+it('splits as @eflow/tensor does, word for word, down to draws of grandchildren', () => {
+  const labels = fc.oneof(fc.string(), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
+  fc.assert(
+    fc.property(seeds, labels, labels, (seed, first, second) => {
+      tf.tidy(() => {
+        const family = (stream: RandomStream) => {
+          const child = splitStream(stream, first);
+          const grandchild = splitStream(child, second);
+          return [child.seed, grandchild.seed, randomBits(grandchild, [5]), randomNormal(grandchild, [5])];
+        };
+        const words = (x: Seed | tf.Tensor) => (x instanceof tf.Tensor ? Array.from(x.dataSync()) : x);
+        expect(family(uploadStream({ seed })).map(words)).toEqual(family({ seed }).map(words));
+      });
+    }),
+  );
+});
+
 it('leaves no tensor behind, neither in TensorFlow.js nor in the addon', () => {
   const { binding } = tf.backend() as tf.KernelBackend & { binding: { getNumOfTensors(): number } };
-  const stream = createStream(11);
   const before = binding.getNumOfTensors();
-  expectNoLeak(() => [randomBits(stream, [5, 7]), randomUniform(stream, [5, 7]), randomNormal(stream, [5, 7])]);
+  const draws = (stream: RandomStream) => [
+    randomBits(stream, [5, 7]),
+    randomUniform(stream, [5, 7]),
+    randomNormal(stream, [5, 7]),
+  ];
+  expectNoLeak(() => draws(createStream(11)));
+  const stream = uploadStream(createStream(11));
+  expectNoLeak(() => draws(stream));
+  expectNoLeak(() => splitStream(stream, 'a').seed as tf.Tensor);
+  stream.seed.dispose();
   expect(binding.getNumOfTensors()).toBe(before);
 });

@@ -1,12 +1,6 @@
 import { type RandomStream, randomNormal, randomUniform, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  intervalRatio,
-  type LogitNormal,
-  type SolutionTimes,
-  sampleLogitNormal,
-  sampleSolutionTimes,
-} from './time-sampler.ts';
+import { type LogitNormal, type SolutionTimes, sampleLogitNormal, sampleSolutionTimes } from './time-sampler.ts';
 
 /** How a batch is split and what is drawn for it. */
 export interface DrawOptions {
@@ -22,8 +16,6 @@ export interface DrawOptions {
   solutionTime: LogitNormal;
   /** s of the solution rows. */
   targetTime: LogitNormal;
-  /** Distance of t and l as a share of that of t and s, at the start and at the end of training. */
-  intervalRatio: { start: number; end: number };
 }
 
 /** All that is random in one loss, so that a loss is a pure function. Rows: first velocity rows, then solution rows. */
@@ -54,10 +46,16 @@ export function splitRows(batchSize: number, velocityRatio: number): { velocityR
 }
 
 /**
- * Draws what `eflowLoss` needs for data of `shape` [B, ...]. `progress` in [0, 1] is the share of training done.
- * The caller owns the tensors.
+ * Draws what `eflowLoss` needs for data of `shape` [B, ...]. `ratio` is the distance of t and l as a share of that of t
+ * and s, which `intervalRatio` gives; a scalar in compiled functions, where a number would be fixed. The caller owns the
+ * tensors.
  */
-export function drawEflow(stream: RandomStream, shape: number[], progress: number, options: DrawOptions): EflowDraws {
+export function drawEflow(
+  stream: RandomStream,
+  shape: number[],
+  ratio: number | tf.Scalar,
+  options: DrawOptions,
+): EflowDraws {
   const batchSize = shape[0]!;
   const { velocityRows, solutionRows } = splitRows(batchSize, options.velocityRatio);
   const happens = (label: string, rows: number, probability: number) =>
@@ -68,7 +66,7 @@ export function drawEflow(stream: RandomStream, shape: number[], progress: numbe
     solution: sampleSolutionTimes(splitStream(stream, 'solution'), solutionRows, {
       time: options.solutionTime,
       targetTime: options.targetTime,
-      ratio: intervalRatio(progress, options.intervalRatio),
+      ratio,
     }),
     conditionDropped: happens('conditionDropped', batchSize, options.classDropoutProb),
     pathDropped: tf.concat([

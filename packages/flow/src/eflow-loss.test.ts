@@ -36,6 +36,8 @@ function toyNetworks(theta: Theta) {
   return { strong, weak: base };
 }
 
+type Options = EflowOptions & { guidanceScale: number };
+
 const SHAPE: [number, number] = [11, 3];
 const batch: EflowBatch = {
   data: randomUniform(createStream(1), SHAPE),
@@ -44,7 +46,7 @@ const batch: EflowBatch = {
 };
 
 /** The same objective, in float64 and loops, from the equations. `still` are the parameters under stop-gradient. */
-function reference(theta: typeof START, still: typeof START, draws: EflowDraws, o: EflowOptions) {
+function reference(theta: typeof START, still: typeof START, draws: EflowDraws, o: Options) {
   const numbers = (x: tf.Tensor) => Array.from(x.dataSync());
   const [data, noise] = [numbers(batch.data), numbers(draws.noise)];
   const [labels, noConditions, noPaths] = [
@@ -104,7 +106,7 @@ function reference(theta: typeof START, still: typeof START, draws: EflowDraws, 
 }
 
 describe('eflowLoss', () => {
-  it.each<[string, Partial<EflowOptions>]>([
+  it.each<[string, Partial<Options>]>([
     ['the defaults', {}],
     ['a weak path that sees the condition', { weakCondition: 'same' }],
     ['no guidance', { guidanceScale: 1 }],
@@ -116,7 +118,7 @@ describe('eflowLoss', () => {
   ])('and its gradients agree with a float64 reference: %s', (_case, change) => {
     const options = { ...EFLOW_DEFAULTS, ...change };
     for (const seed of [1, 2, 3]) {
-      const draws = drawEflow(createStream(seed), SHAPE, 0.3, options);
+      const draws = drawEflow(createStream(seed), SHAPE, 0.03, options);
       const theta = thetaTensors();
       const { values, grads } = valueAndGrad(() => eflowLoss(toyNetworks(theta), batch, draws, options), theta);
       expectClose(values.loss, [reference(START, START, draws, options)], { rtol: 2e-4, atol: 1e-4 });
@@ -130,13 +132,30 @@ describe('eflowLoss', () => {
     }
   });
 
+  it('takes the guidance scale as a scalar, 1 included', () => {
+    for (const guidanceScale of [1, 2.5]) {
+      const run = (scale: number | tf.Scalar, ratio: number | tf.Scalar) => {
+        const options = { ...EFLOW_DEFAULTS, guidanceScale: scale };
+        const draws = drawEflow(createStream(4), SHAPE, ratio, options);
+        const theta = thetaTensors();
+        return valueAndGrad(() => eflowLoss(toyNetworks(theta), batch, draws, options), theta);
+      };
+      const [numbers, scalars] = [run(guidanceScale, 0.03), run(tf.scalar(guidanceScale), tf.scalar(0.03))];
+      expectClose(scalars.values.loss, numbers.values.loss, { rtol: 1e-5, atol: 1e-6 });
+      expectClose(tf.stack(Object.values(scalars.grads)), tf.stack(Object.values(numbers.grads)), {
+        rtol: 1e-4,
+        atol: 1e-5,
+      });
+    }
+  });
+
   it('is zero, and so is its gradient, for an exact solution map', () => {
     // All data at one point a: x_t = (1 - t) a + t x_1 moves straight, so u = (x_t - a) / t for every s.
     const point = 0.4;
     const k = tf.scalar(1);
     const exact: Network = ({ noisy, timestep }) => tf.mul(tf.div(tf.sub(noisy, point), perExample(timestep, 2)), k);
     const options = { ...EFLOW_DEFAULTS, guidanceScale: 1, weightPower: 0 };
-    const draws = drawEflow(createStream(5), [64, 3], 0, options);
+    const draws = drawEflow(createStream(5), [64, 3], 0.1, options);
     const still = { data: tf.fill([64, 3], point), condition: tf.zeros([64]), nullCondition: tf.zeros([64]) };
     const run = (network: Network) =>
       valueAndGrad(() => eflowLoss({ strong: network, weak: network }, still, draws, options), { k });
@@ -159,7 +178,7 @@ describe('eflowLoss', () => {
       return networks.strong(input);
     };
     const options = { ...EFLOW_DEFAULTS, classDropoutProb: 0 };
-    const draws = drawEflow(createStream(6), SHAPE, 0, options);
+    const draws = drawEflow(createStream(6), SHAPE, 0.1, options);
     eflowLoss({ strong: watching, weak: networks.weak }, { ...batch, keptTokens }, draws, options);
     expect(seen.map(({ rows }) => rows.length).sort((a, b) => a - b)).toEqual([3, 6, 11, 11]);
     const tokens = (first: number, last: number) =>
@@ -173,7 +192,7 @@ describe('eflowLoss', () => {
 
   it('leaves only what it returns', () => {
     const options = EFLOW_DEFAULTS;
-    const draws = drawEflow(createStream(7), SHAPE, 0, options);
+    const draws = drawEflow(createStream(7), SHAPE, 0.1, options);
     const theta = thetaTensors();
     const step = () => tf.tidy(() => valueAndGrad(() => eflowLoss(toyNetworks(theta), batch, draws, options), theta));
     tf.dispose(step());
@@ -185,7 +204,7 @@ describe('eflowLoss', () => {
 
   it('propagates NaN from the network', () => {
     const options = EFLOW_DEFAULTS;
-    const draws = drawEflow(splitStream(createStream(8), 0), SHAPE, 0, options);
+    const draws = drawEflow(splitStream(createStream(8), 0), SHAPE, 0.1, options);
     const broken: Network = ({ noisy }) => stopGradient(() => tf.fill(noisy.shape, Number.NaN));
     expect(eflowLoss({ strong: broken, weak: broken }, batch, draws, options).loss.dataSync()[0]).toBeNaN();
   });

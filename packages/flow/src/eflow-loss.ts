@@ -5,6 +5,7 @@ import { type GuidanceOptions, guidedVelocity } from './guidance.ts';
 import { meanSquarePerExample, solutionSurrogate, type Weighting, weightedSquare } from './loss-terms.ts';
 import type { Network, NetworkInput } from './network.ts';
 import { interpolate, perExample, solutionMap } from './path.ts';
+import type { IntervalRange } from './time-sampler.ts';
 
 export interface EflowOptions extends DrawOptions, GuidanceOptions, Weighting {
   /** Whether the weak path, the guidance's reference, sees the condition. */
@@ -13,8 +14,8 @@ export interface EflowOptions extends DrawOptions, GuidanceOptions, Weighting {
   additivityWeight: number;
 }
 
-/** SoFlow's published values (arXiv 2512.15657); the additivity weight is our choice. */
-export const EFLOW_DEFAULTS: EflowOptions = {
+/** SoFlow's published values (arXiv 2512.15657), its interval schedule with them; the additivity weight is our choice. */
+export const EFLOW_DEFAULTS = {
   velocityRatio: 0.75,
   classDropoutProb: 0.1,
   pathDropProb: 0.1,
@@ -28,7 +29,7 @@ export const EFLOW_DEFAULTS: EflowOptions = {
   weightEps: 0.01,
   weakCondition: 'null',
   additivityWeight: 0.1,
-};
+} satisfies EflowOptions & { intervalRatio: IntervalRange };
 
 export interface EflowBatch {
   /** x_0, [B, ...]. */

@@ -6,8 +6,11 @@ const FADE_START = 0.8;
 const FADE_RATE = 0.025;
 
 export interface GuidanceOptions {
-  /** omega: 1 is no guidance. */
-  guidanceScale: number;
+  /**
+   * omega. The number 1 is no guidance, and costs none; a scalar, as compiled functions need for what changes from call to
+   * call, is computed with whatever it is.
+   */
+  guidanceScale: number | tf.Scalar;
   /** mu: the share of the guided velocity in the target; the rest is the network's own prediction. */
   targetMixRatio: number;
 }
@@ -29,10 +32,11 @@ export function guidedVelocity(
   velocity: tf.Tensor,
   reference: tf.Tensor,
   timestep: tf.Tensor,
-  guidanceScale: number,
+  guidanceScale: number | tf.Scalar,
 ): tf.Tensor {
   return tf.tidy(() => {
-    const strength = tf.mul(guidanceFade(timestep), guidanceScale - 1);
+    const excess = typeof guidanceScale === 'number' ? guidanceScale - 1 : tf.sub(guidanceScale, 1);
+    const strength = tf.mul(guidanceFade(timestep), excess);
     return tf.add(velocity, tf.mul(perExample(strength, velocity.rank), tf.sub(velocity, reference)));
   });
 }

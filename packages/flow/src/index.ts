@@ -12,6 +12,7 @@ export type { Network, NetworkInput } from './network.ts';
 export { interpolate, perExample, solutionMap } from './path.ts';
 export { type Sample, type SampleInput, sampleEuler, sampleFewStep, sampleWithRenoising } from './samplers.ts';
 export {
+  type IntervalRange,
   intervalRatio,
   type LogitNormal,
   MIN_INTERVAL,

@@ -1,4 +1,4 @@
-import { createStream, splitStream } from '@eflow/tensor';
+import { createStream, type RandomStream, splitStream, uploadStream } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
@@ -52,13 +52,13 @@ describe('drawEflow', () => {
   const shape = [40, 2, 3];
 
   it('is a function of the stream, and its rows have the stated shares', () => {
-    const draws = drawEflow(createStream(3), shape, 0.5, EFLOW_DEFAULTS);
-    expectClose(drawEflow(createStream(3), shape, 0.5, EFLOW_DEFAULTS).noise, draws.noise, { rtol: 0, atol: 0 });
+    const draws = drawEflow(createStream(3), shape, 0.05, EFLOW_DEFAULTS);
+    expectClose(drawEflow(createStream(3), shape, 0.05, EFLOW_DEFAULTS).noise, draws.noise, { rtol: 0, atol: 0 });
     expect(draws.velocityTimestep.shape).toEqual([30]);
     expect(draws.solution.timestep.shape).toEqual([10]);
     let [paths, conditions] = [0, 0];
     for (let step = 0; step < 100; step++) {
-      const at = drawEflow(splitStream(createStream(4), step), shape, 0, EFLOW_DEFAULTS);
+      const at = drawEflow(splitStream(createStream(4), step), shape, 0.1, EFLOW_DEFAULTS);
       expect(tf.sum(tf.slice(at.pathDropped, [30], [10])).dataSync()[0]).toBe(0);
       paths += tf.sum(at.pathDropped).dataSync()[0]!;
       conditions += tf.sum(at.conditionDropped).dataSync()[0]!;
@@ -67,11 +67,19 @@ describe('drawEflow', () => {
     expect(Math.abs(conditions / 4000 - 0.1)).toBeLessThan(0.024);
   });
 
-  it('leaves no tensors behind', () => {
-    expectNoLeak(() => {
-      const { solution, ...rest } = drawEflow(createStream(5), shape, 0, EFLOW_DEFAULTS);
+  it('draws the same from streams and ratios in tensors, and leaves none behind', () => {
+    const leaves = (stream: RandomStream, ratio: number | tf.Scalar) => {
+      const { solution, ...rest } = drawEflow(stream, shape, ratio, EFLOW_DEFAULTS);
       return [...Object.values(rest), ...Object.values(solution)];
+    };
+    const stream = uploadStream(createStream(5));
+    const ratio = tf.scalar(0.1);
+    const expected = leaves(createStream(5), 0.1);
+    leaves(stream, ratio).forEach((draw, i) => {
+      expectClose(draw, expected[i]!, { rtol: 0, atol: 0 });
     });
+    expectNoLeak(() => leaves(createStream(5), 0.1));
+    expectNoLeak(() => leaves(stream, ratio));
   });
 
   it('refuses a batch too small to split', () => {

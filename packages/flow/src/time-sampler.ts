@@ -27,8 +27,14 @@ export function sampleLogitNormal(stream: RandomStream, rows: number, { mean, st
   return tf.tidy(() => tf.sigmoid(tf.add(tf.mul(randomNormal(stream, [rows]), std), mean)));
 }
 
+/** Distance of t and l as a share of that of t and s, at the start and at the end of training. */
+export interface IntervalRange {
+  start: number;
+  end: number;
+}
+
 /** SoFlow's interval schedule: falls exponentially from `start` to `end` while progress goes from 0 to 1. */
-export function intervalRatio(progress: number, { start, end }: { start: number; end: number }): number {
+export function intervalRatio(progress: number, { start, end }: IntervalRange): number {
   return start * (end / start) ** progress;
 }
 
@@ -40,7 +46,7 @@ export function intervalRatio(progress: number, { start, end }: { start: number;
 export function sampleSolutionTimes(
   stream: RandomStream,
   rows: number,
-  options: { time: LogitNormal; targetTime: LogitNormal; ratio: number },
+  options: { time: LogitNormal; targetTime: LogitNormal; ratio: number | tf.Scalar },
 ): SolutionTimes {
   return tf.tidy(() => {
     const timestep = tf.maximum(sampleLogitNormal(splitStream(stream, 't'), rows, options.time), MIN_INTERVAL);

@@ -3,7 +3,7 @@ import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { adamW } from './adamw.ts';
+import { type AdamWCoefficients, adamW } from './adamw.ts';
 import fixtures from './fixtures/torch.json' with { type: 'json' };
 
 const treeOf = (values: number[][]) => ({
@@ -45,7 +45,7 @@ describe('adamW', () => {
             let params: tf.Tensor = tf.scalar(start);
             let state = optimizer.init(params);
             const actual = single.map((grad, step) => {
-              ({ params, state } = optimizer.update(tf.scalar(grad), state, params, step));
+              ({ params, state } = optimizer.update(tf.scalar(grad), state, params, optimizer.coefficients(step)));
               return params.dataSync()[0]!;
             });
             const expected = reference(Math.fround(start), single, rates, betas, eps, weightDecay);
@@ -64,7 +64,7 @@ describe('adamW', () => {
       let params = treeOf(fixtures.initial);
       let state = optimizer.init(params);
       fixtures.grads.forEach((grads, step) => {
-        ({ params, state } = optimizer.update(treeOf(grads), state, params, step));
+        ({ params, state } = optimizer.update(treeOf(grads), state, params, optimizer.coefficients(step)));
         treeLeaves(params).forEach((leaf, i) => {
           expectClose(leaf, run.after[step]![i]!, { rtol: 2e-6, atol: 2e-7 });
         });
@@ -77,12 +77,29 @@ describe('adamW', () => {
     tf.tidy(() => {
       const params = treeOf(fixtures.initial);
       const grads = treeOf(fixtures.grads[0]!);
-      const apart = optimizer.update(grads, optimizer.init(params), params, 0);
+      const apart = optimizer.update(grads, optimizer.init(params), params, optimizer.coefficients(0));
       const { vector, unravel } = ravel(params);
-      const together = optimizer.update(ravel(grads).vector, optimizer.init(vector), vector, 0);
+      const together = optimizer.update(ravel(grads).vector, optimizer.init(vector), vector, optimizer.coefficients(0));
       const leaves = treeLeaves(unravel(together.params));
       treeLeaves(apart.params).forEach((leaf, i) => {
         expectClose(leaves[i]!, leaf, { rtol: 0, atol: 0 });
+      });
+    });
+  });
+
+  it.each([0, 0.1])('takes its coefficients as scalars, to the same bits, with weight decay %d', (weightDecay) => {
+    const optimizer = adamW({ learningRate: (step) => 0.1 / (step + 1), weightDecay });
+    tf.tidy(() => {
+      let [params, others] = [treeOf(fixtures.initial), treeOf(fixtures.initial)];
+      let [state, otherState] = [optimizer.init(params), optimizer.init(others)];
+      fixtures.grads.forEach((grads, step) => {
+        const numbers = optimizer.coefficients(step);
+        const { shrink, stepSize, eps } = numbers;
+        const scalars = { shrink: tf.scalar(shrink), stepSize: tf.scalar(stepSize), eps: tf.scalar(eps) };
+        ({ params, state } = optimizer.update(treeOf(grads), state, params, numbers));
+        ({ params: others, state: otherState } = optimizer.update(treeOf(grads), otherState, others, scalars));
+        const values = (tree: Tree) => treeLeaves(tree).map((leaf) => Array.from(leaf.dataSync()));
+        expect(values([others, otherState])).toEqual(values([params, state]));
       });
     });
   });
@@ -95,8 +112,9 @@ describe('adamW', () => {
       const copy = <T extends Tree>(tree: T) => mapTree(tree, (leaf) => tf.tensor(leaf.dataSync(), leaf.shape));
       let other = { params, state };
       fixtures.grads.forEach((grads, step) => {
-        ({ params, state } = optimizer.update(treeOf(grads), state, params, step));
-        other = adamW({ learningRate: 0.1 }).update(treeOf(grads), copy(other.state), copy(other.params), step);
+        ({ params, state } = optimizer.update(treeOf(grads), state, params, optimizer.coefficients(step)));
+        const again = adamW({ learningRate: 0.1 });
+        other = again.update(treeOf(grads), copy(other.state), copy(other.params), again.coefficients(step));
       });
       expectClose(other.params.weight, params.weight, { rtol: 0, atol: 0 });
       expectClose(other.state.secondMoment.bias, state.secondMoment.bias, { rtol: 0, atol: 0 });
@@ -111,7 +129,7 @@ describe('adamW', () => {
     let state = optimizer.init(params);
     const before = tf.memory().numTensors;
     for (let step = 0; step < 50; step++) {
-      const next = optimizer.update(grads, state, params, step);
+      const next = optimizer.update(grads, state, params, optimizer.coefficients(step));
       disposeTree(state);
       if (params !== initial) disposeTree(params);
       ({ params, state } = next);
@@ -127,7 +145,13 @@ describe('adamW', () => {
     tf.tidy(() => {
       const optimizer = adamW({ learningRate: 1 });
       const params = tf.tensor1d([1, -2, 0]);
-      expectClose(optimizer.update(tf.zerosLike(params), optimizer.init(params), params, 0).params, [1, -2, 0]);
+      const { params: same } = optimizer.update(
+        tf.zerosLike(params),
+        optimizer.init(params),
+        params,
+        optimizer.coefficients(0),
+      );
+      expectClose(same, [1, -2, 0]);
     });
   });
 
@@ -149,13 +173,19 @@ describe('adamW', () => {
     const params = { a: tf.zeros([2]), b: tf.zeros([3]) };
     const state = optimizer.init(params);
     const before = tf.memory().numTensors;
-    const update = (grads: Tree, step: number) => () => optimizer.update(grads as typeof params, state, params, step);
-    expect(update(params, -1)).toThrow('step is -1; expected an integer >= 0');
-    expect(update(params, 1.5)).toThrow('step is 1.5');
-    expect(update(params, 3)).toThrow('learningRate is NaN');
-    expect(update({ a: params.a }, 0)).toThrow("grads holds no more leaves where params holds 'b' [3]");
-    expect(update({ a: params.a, b: params.a }, 0)).toThrow("grads holds 'b' [2] where params holds 'b' [3]");
-    expect(update({ ...params, c: params.a }, 0)).toThrow("grads holds 'c' [2] where params holds no more leaves");
+    expect(() => optimizer.coefficients(-1)).toThrow('step is -1; expected an integer >= 0');
+    expect(() => optimizer.coefficients(1.5)).toThrow('step is 1.5');
+    expect(() => optimizer.coefficients(3)).toThrow('learningRate is NaN');
+    const good = optimizer.coefficients(0);
+    const update =
+      (grads: Tree, coefficients: AdamWCoefficients = good) =>
+      () =>
+        optimizer.update(grads as typeof params, state, params, coefficients);
+    expect(update(params, { ...good, stepSize: Number.NaN })).toThrow('stepSize is NaN; expected a finite number');
+    expect(update(params, { ...good, eps: params.a as tf.Tensor as tf.Scalar })).toThrow('eps is [2]; expected');
+    expect(update({ a: params.a })).toThrow("grads holds no more leaves where params holds 'b' [3]");
+    expect(update({ a: params.a, b: params.a })).toThrow("grads holds 'b' [2] where params holds 'b' [3]");
+    expect(update({ ...params, c: params.a })).toThrow("grads holds 'c' [2] where params holds no more leaves");
     expect(tf.memory().numTensors).toBe(before);
   });
 });

@@ -18,15 +18,37 @@ export interface AdamWOptions {
   weightDecay?: number;
 }
 
+/**
+ * What an update multiplies with and adds that differs from step to step. Tensors are for compiled functions: a number
+ * would be part of the graph.
+ */
+export type AdamWCoefficients<Value = number | tf.Scalar> = {
+  /** 1 - learningRate * weightDecay, which multiplies the parameters; unused if weightDecay is 0. */
+  shrink: Value;
+  /** learningRate * sqrt(1 - beta2^n) / (1 - beta1^n), at update n = step + 1. */
+  stepSize: Value;
+  /** eps * sqrt(1 - beta2^n). */
+  eps: Value;
+};
+
 export interface AdamW {
   /** Moments of zeros, like `params`; the caller owns them. */
   init<T extends Tree>(params: T): AdamWState<T>;
   /**
-   * One update. `step` counts the updates made before this one, from 0: it drives bias correction and schedule, so the
-   * state needs no counter. Returns new trees that the caller owns; the arguments are untouched and stay the caller's.
-   * Throws if names or shapes differ between the trees, or if `step` or the scheduled rate is no valid number.
+   * The coefficients of an update. `step` counts the updates made before it, from 0: it drives bias correction and
+   * schedule, so the state needs no counter. Throws if `step` or the scheduled rate is no valid number.
    */
-  update<T extends Tree>(grads: T, state: AdamWState<T>, params: T, step: number): { params: T; state: AdamWState<T> };
+  coefficients(step: number): AdamWCoefficients<number>;
+  /**
+   * One update. Returns new trees that the caller owns; the arguments are untouched and stay the caller's. Throws if names
+   * or shapes differ between the trees, or if a coefficient is neither a finite number nor a scalar.
+   */
+  update<T extends Tree>(
+    grads: T,
+    state: AdamWState<T>,
+    params: T,
+    coefficients: AdamWCoefficients,
+  ): { params: T; state: AdamWState<T> };
 }
 
 /**
@@ -44,30 +66,43 @@ export function adamW({ learningRate, betas = [0.9, 0.99], eps = 1e-8, weightDec
   if (!(weightDecay >= 0)) throw new Error(`adamW: weightDecay is ${weightDecay}; expected a number >= 0`);
   const [beta1, beta2] = betas;
 
-  /** With rootBias = sqrt(1 - beta2^n): p -= rate m / (1 - beta1^n) / (sqrt(v) / rootBias + eps), in fewer ops. */
-  const updateLeaf = (grad: tf.Tensor, m: tf.Tensor, v: tf.Tensor, param: tf.Tensor, rate: number, count: number) => {
-    const rootBias = Math.sqrt(1 - beta2 ** count);
+  /** With bias = sqrt(1 - beta2^n): p -= rate m / (1 - beta1^n) / (sqrt(v) / bias + eps), in fewer ops. */
+  const updateLeaf = (
+    { grad, m, v, param }: Record<'grad' | 'm' | 'v' | 'param', tf.Tensor>,
+    { shrink, stepSize, eps: scaledEps }: AdamWCoefficients,
+  ) => {
     const nextM = lerp(m, grad, beta1);
     const nextV = lerp(v, tf.square(grad), beta2);
-    const direction = tf.div(nextM, tf.add(tf.sqrt(nextV), eps * rootBias));
-    const decayed = weightDecay === 0 ? param : tf.mul(param, 1 - rate * weightDecay);
-    const nextParam = tf.sub(decayed, tf.mul(direction, (rate * rootBias) / (1 - beta1 ** count)));
-    return [nextM, nextV, nextParam] as const;
+    const direction = tf.div(nextM, tf.add(tf.sqrt(nextV), scaledEps));
+    const decayed = weightDecay === 0 ? param : tf.mul(param, shrink);
+    return [nextM, nextV, tf.sub(decayed, tf.mul(direction, stepSize))];
   };
 
   return {
     init: (params) => ({ firstMoment: zerosLike(params), secondMoment: zerosLike(params) }),
-    update(grads, state, params, step) {
+    coefficients(step) {
       checkSteps('adamW', 'step', step, 0);
       const rate = rateAt(step);
       checkRate('adamW', rate);
-      const [p, g, m, v] = matchTrees('adamW', {
-        params,
-        grads,
-        firstMoment: state.firstMoment,
-        secondMoment: state.secondMoment,
-      }) as [tf.Tensor[], tf.Tensor[], tf.Tensor[], tf.Tensor[]];
-      const next = p.map((param, i) => tf.tidy(() => [...updateLeaf(g[i]!, m[i]!, v[i]!, param, rate, step + 1)]));
+      const rootBias = Math.sqrt(1 - beta2 ** (step + 1));
+      return {
+        shrink: 1 - rate * weightDecay,
+        stepSize: (rate * rootBias) / (1 - beta1 ** (step + 1)),
+        eps: eps * rootBias,
+      };
+    },
+    update(grads, state, params, coefficients) {
+      checkCoefficients(coefficients);
+      const { firstMoment, secondMoment } = state;
+      const [p, g, m, v] = matchTrees('adamW', { params, grads, firstMoment, secondMoment }) as [
+        tf.Tensor[],
+        tf.Tensor[],
+        tf.Tensor[],
+        tf.Tensor[],
+      ];
+      const next = p.map((param, i) =>
+        tf.tidy(() => updateLeaf({ param, grad: g[i]!, m: m[i]!, v: v[i]! }, coefficients)),
+      );
       const pick = (which: number) =>
         fillTree(
           params,
@@ -76,6 +111,16 @@ export function adamW({ learningRate, betas = [0.9, 0.99], eps = 1e-8, weightDec
       return { params: pick(2), state: { firstMoment: pick(0), secondMoment: pick(1) } };
     },
   };
+}
+
+function checkCoefficients({ shrink, stepSize, eps }: AdamWCoefficients): void {
+  for (const [name, value] of Object.entries({ shrink, stepSize, eps })) {
+    if (value instanceof tf.Tensor ? value.rank === 0 : Number.isFinite(value)) continue;
+    const found = value instanceof tf.Tensor ? `[${value.shape.join(', ')}]` : value;
+    throw new Error(
+      `adamW: ${name} is ${found}; expected a finite number or a scalar, as coefficients(step) gives them`,
+    );
+  }
 }
 
 const zerosLike = <T extends Tree>(tree: T): T => mapTree(tree, (leaf) => tf.zerosLike(leaf));

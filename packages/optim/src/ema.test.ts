@@ -9,6 +9,8 @@ const exactly = { rtol: 0, atol: 0 };
 const anyValue = fc.float({ noNaN: true, min: -1e6, max: 1e6 }).map((x) => (Math.abs(x) < 1e-30 ? 0 : x));
 const anyValues = fc.array(anyValue, { minLength: 1, maxLength: 10 });
 
+const largest = (values: number[]) => Math.max(3, ...values.map((x) => 3 * Math.abs(x)));
+
 describe('updateEma', () => {
   it('copies at decay 0, keeps at decay 1, and leaves equal trees alone, to the bit', () => {
     fc.assert(
@@ -31,6 +33,28 @@ describe('updateEma', () => {
             values.map(() => 1),
             exactly,
           );
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('takes its decay as a scalar: exact at 0 and 1 and on equal trees, else what the number gives', () => {
+    fc.assert(
+      fc.property(anyValues, fc.float({ noNaN: true, min: 0, max: 1 }), (values, decay) => {
+        tf.tidy(() => {
+          const ema = tf.tensor1d(values.map((x) => x * 1.7 - 3));
+          const params = tf.tensor1d(values);
+          const numbers = (x: tf.Tensor) => Array.from(x.dataSync(), (value) => value + 0); // -0 is 0
+          const update = (from: tf.Tensor1D, to: tf.Tensor1D, by: number) =>
+            numbers(updateEma(from, to, tf.scalar(by)));
+          expect(update(ema, params, 0)).toEqual(numbers(params));
+          expect(update(ema, params, 1)).toEqual(numbers(ema));
+          expect(update(params, params, decay)).toEqual(numbers(params));
+          expectClose(update(ema, params, decay), updateEma(ema, params, decay), {
+            rtol: 0,
+            atol: 1e-6 * largest(values),
+          });
         });
       }),
       { numRuns: 60 },
@@ -62,11 +86,14 @@ describe('updateEma', () => {
   it('leaks nothing and refuses bad decays and trees that differ', () => {
     const ema = { a: tf.ones([2]) };
     const params = { a: tf.zeros([2]) };
+    const scalar = tf.scalar(0.9);
     expectNoLeak(() => updateEma(ema, params, 0.9).a);
     expectNoLeak(() => updateEma(ema, params, 0).a);
     for (const bad of [-0.1, 1.1, Number.NaN]) {
       expect(() => updateEma(ema, params, bad)).toThrow(`decay is ${bad}; expected a number from 0 to 1`);
     }
+    expectNoLeak(() => updateEma(ema, params, scalar).a);
+    expect(() => updateEma(ema, params, params.a as tf.Tensor as tf.Scalar)).toThrow('expected decay [], got [2]');
     expect(() => updateEma(ema, { a: tf.zeros([1]) }, 0.9)).toThrow("params holds 'a' [1] where ema holds 'a' [2]");
   });
 });

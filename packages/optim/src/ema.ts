@@ -1,4 +1,4 @@
-import { fillTree, type Tree } from '@eflow/tensor';
+import { assertShape, fillTree, type Tree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { lerp } from './lerp.ts';
 import { matchTrees } from './match-trees.ts';
@@ -6,11 +6,13 @@ import { checkSteps } from './schedules.ts';
 
 /**
  * The exponential moving average decay * ema + (1 - decay) * params, leaf by leaf: decay 1 keeps `ema` and decay 0 copies
- * `params` to the bit. Returns a new tree that the caller owns; the arguments are untouched. Throws if names or shapes
- * differ, or if `decay` is outside [0, 1].
+ * `params` to the bit. A tensor as decay is for compiled functions: a number would be part of the graph. Returns a new tree
+ * that the caller owns; the arguments are untouched. Throws if names or shapes differ, or if `decay` is a number outside
+ * [0, 1] or no scalar.
  */
-export function updateEma<T extends Tree>(ema: T, params: T, decay: number): T {
-  checkDecay('updateEma', decay);
+export function updateEma<T extends Tree>(ema: T, params: T, decay: number | tf.Scalar): T {
+  if (typeof decay === 'number') checkDecay('updateEma', decay);
+  else assertShape('updateEma', 'decay', decay, []);
   const [from, to] = matchTrees('updateEma', { ema, params }) as [tf.Tensor[], tf.Tensor[]];
   return fillTree(
     ema,

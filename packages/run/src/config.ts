@@ -34,6 +34,12 @@ const network = z.strictObject({
   numHeads: count,
   mlpRatio: positive.default(4),
   attention,
+  checkpoint: z
+    .enum(['none', 'blocks'])
+    .default('none')
+    .describe(
+      "'blocks' runs every block a second time for the gradient: less memory for long clips, a third more work",
+    ),
 });
 
 const objective = z.strictObject({
@@ -75,6 +81,10 @@ const training = z.strictObject({
   steps: count.describe('updates; schedules run over these'),
   maxSeconds: positive.optional().describe('stops earlier if this much time has passed'),
   threads: count.optional().describe("TensorFlow's threads for one op; a small network is faster with 1"),
+  precision: z
+    .enum(['float32', 'bf16'])
+    .default('float32')
+    .describe('bf16: matrix products in bfloat16, where the hardware has it; weights and all else in float32'),
   checkpointEverySeconds: positive.default(600),
   previewEvery: z.int().min(0).default(500).describe('steps between preview grids; 0 for none'),
   previewClips: count.default(16),

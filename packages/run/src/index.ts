@@ -10,4 +10,12 @@ export {
   type StepMetrics,
   writeConfig,
 } from './run-folder.ts';
-export { cycleLabels, SAMPLERS, type SampleOptions, type Sampler, sampleClips } from './sample-clips.ts';
+export {
+  createSample,
+  cycleLabels,
+  SAMPLERS,
+  type Sample,
+  type SampleOptions,
+  type Sampler,
+  sampleClips,
+} from './sample-clips.ts';

@@ -31,10 +31,13 @@ describe('loadConfig', () => {
       'optimizer.betas=0.8,0.9',
       'objective.velocityTime.mean=0.5',
       'network.attention={ kind: softmax }',
+      'network.checkpoint=blocks',
       'name=other',
     ]);
     expect(config.training.batchSize).toBe(8);
     expect(config.network).toMatchObject({ depth: [1, 3, 1], patchSize: [4, 4, 4], attention: { kind: 'softmax' } });
+    expect(videoDiTConfig(config).checkpoint).toBe('blocks');
+    expect(videoDiTConfig(loadConfig('digits-tiny')).checkpoint).toBe('none');
     expect(config.optimizer.betas).toEqual([0.8, 0.9]);
     expect(config.objective.velocityTime.mean).toBe(0.5);
     expect(config.name).toBe('other');

@@ -1,11 +1,10 @@
-import type { Network } from '@eflow/flow';
 import { createStream, mapTree, randomNormal, splitStream } from '@eflow/tensor';
 import { initVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { bindNetworks, videoDiTConfig } from './build.ts';
+import { videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
-import { cycleLabels, SAMPLERS, sampleClips } from './sample-clips.ts';
+import { createSample, cycleLabels, SAMPLERS, type Sample, sampleClips } from './sample-clips.ts';
 
 const config = videoDiTConfig(
   loadConfig('digits-tiny', [
@@ -22,32 +21,33 @@ const config = videoDiTConfig(
 const params = mapTree(initVideoDiT(createStream(1), config), (leaf, name) =>
   tf.add(leaf, tf.mul(randomNormal(splitStream(createStream(2), name), leaf.shape), 0.1)),
 );
-const { strong } = bindNetworks(params, config);
-const options = { sampler: 'few-step', numSteps: 2, labels: [3, 1, 4, 1, 5], seed: 7 } as const;
+const fewStep = createSample(config, 'few-step', 2);
+const options = { labels: [3, 1, 4, 1, 5], seed: 7 } as const;
 
 describe('sampleClips', () => {
   it.each(SAMPLERS)('gives one clip per label with the %s sampler and leaves no tensors', (sampler) => {
     const before = tf.memory().numTensors;
-    const clips = sampleClips(strong, config, { ...options, sampler });
+    const sample = createSample(config, sampler, 2);
+    const clips = sampleClips(sample, params, config, options);
     expect(clips.shape).toEqual([5, 2, 8, 8, 1]);
     expect(tf.memory().numTensors).toBe(before);
-    expect(sampleClips(strong, config, { ...options, sampler }).data).toEqual(clips.data);
-    expect(sampleClips(strong, config, { ...options, sampler, seed: 8 }).data).not.toEqual(clips.data);
+    expect(sampleClips(sample, params, config, options).data).toEqual(clips.data);
+    expect(sampleClips(sample, params, config, { ...options, seed: 8 }).data).not.toEqual(clips.data);
   });
 
   it('makes clip i the same in any batch, up to rounding', () => {
-    const whole = sampleClips(strong, config, options).data;
+    const whole = sampleClips(fewStep, params, config, options).data;
     const done: number[] = [];
-    const parts = sampleClips(strong, config, { ...options, batchSize: 2, onBatch: (n) => done.push(n) }).data;
+    const parts = sampleClips(fewStep, params, config, { ...options, batchSize: 2, onBatch: (n) => done.push(n) }).data;
     expect(done).toEqual([2, 4, 5]);
     expect(Math.max(...whole.map((value, i) => Math.abs(value - parts[i]!)))).toBeLessThanOrEqual(1);
   });
 
   it('refuses labels, steps and networks that cannot be', () => {
-    expect(() => sampleClips(strong, config, { ...options, labels: [11] })).toThrow('label 0 is 11');
-    expect(() => sampleClips(strong, config, { ...options, numSteps: 0 })).toThrow('numSteps is 0');
-    const broken: Network = ({ noisy }) => tf.fill(noisy.shape, Number.NaN);
-    expect(() => sampleClips(broken, config, options)).toThrow('NaN');
+    expect(() => sampleClips(fewStep, params, config, { ...options, labels: [11] })).toThrow('label 0 is 11');
+    expect(() => sampleClips(createSample(config, 'few-step', 0), params, config, options)).toThrow('numSteps is 0');
+    const broken: Sample = (_params, noise) => tf.fill(noise.shape, Number.NaN);
+    expect(() => sampleClips(broken, params, config, options)).toThrow('NaN');
   });
 });
 

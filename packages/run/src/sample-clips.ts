@@ -1,16 +1,44 @@
-import { type Network, sampleEuler, sampleFewStep, sampleWithRenoising } from '@eflow/flow';
+import { sampleEuler, sampleFewStep, sampleWithRenoising } from '@eflow/flow';
 import { type Clips, toClips } from '@eflow/media';
-import { createStream, randomNormal, splitStream } from '@eflow/tensor';
-import { assertLabels, type VideoDiTConfig } from '@eflow/video-dit';
+import { createStream, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
+import { assertLabels, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
+import { bindNetworks } from './build.ts';
 
 /** `few-step` jumps t -> s, `renoise` jumps to 0 and mixes with fresh noise, `euler` follows the velocity. */
 export const SAMPLERS = ['few-step', 'renoise', 'euler'] as const;
 export type Sampler = (typeof SAMPLERS)[number];
 
+/**
+ * From noise [B, F, H, W, C] and labels [B] int32 to clips [B, F, H, W, C], which the caller owns. The stream is drawn from
+ * by samplers that add noise on the way. A function of its arguments alone, so that it can be compiled.
+ */
+export type Sample = (
+  params: VideoDiTParams,
+  noise: tf.Tensor,
+  labels: tf.Tensor,
+  stream: { seed: tf.Tensor1D },
+) => tf.Tensor;
+
+/** The sampler of this name over the strong path of a network. */
+export function createSample(config: VideoDiTConfig, sampler: Sampler, numSteps: number): Sample {
+  return (params, noise, condition, stream) => {
+    const { strong } = bindNetworks(params, config);
+    const input = { noise, condition, numSteps };
+    switch (sampler) {
+      case 'few-step':
+        return sampleFewStep(strong, input).data;
+      case 'renoise':
+        return sampleWithRenoising(strong, { ...input, stream }).data;
+      case 'euler':
+        return sampleEuler(strong, input).data;
+      default:
+        throw new Error(`sampler '${sampler satisfies never}': expected one of ${SAMPLERS.join(', ')}`);
+    }
+  };
+}
+
 export interface SampleOptions {
-  sampler: Sampler;
-  numSteps: number;
   /** A class per clip. */
   labels: readonly number[];
   /** Clip i depends on the seed, on i and on its label alone. */
@@ -21,8 +49,12 @@ export interface SampleOptions {
 }
 
 /** Samples one clip per label. Throws on labels out of range, on bad steps, and if the network gives NaN. */
-export function sampleClips(network: Network, config: VideoDiTConfig, options: SampleOptions): Clips {
-  const { labels, numSteps, seed, batchSize = 64 } = options;
+export function sampleClips(
+  sample: Sample,
+  params: VideoDiTParams,
+  config: VideoDiTConfig,
+  { labels, seed, batchSize = 64, onBatch }: SampleOptions,
+): Clips {
   assertLabels(labels, config.numClasses);
   const clipShape = [config.numFrames, config.height, config.width, config.channels] as const;
   const values = new Float32Array(labels.length * tf.util.sizeFromShape([...clipShape]));
@@ -32,29 +64,13 @@ export function sampleClips(network: Network, config: VideoDiTConfig, options: S
     const part = labels.slice(first, first + batchSize);
     tf.tidy(() => {
       const noise = tf.stack(part.map((_, i) => randomNormal(splitStream(stream, first + i), [...clipShape])));
-      const input = { noise, condition: tf.tensor1d([...part], 'int32'), numSteps };
-      const { data } = runSampler(network, options.sampler, {
-        ...input,
-        stream: splitStream(stream, `renoise${first}`),
-      });
+      const renoising = uploadStream(splitStream(stream, `renoise${first}`));
+      const data = sample(params, noise, tf.tensor1d([...part], 'int32'), renoising);
       values.set(data.dataSync(), first * clipSize);
     });
-    options.onBatch?.(first + part.length);
+    onBatch?.(first + part.length);
   }
   return toClips(values, [labels.length, ...clipShape]);
-}
-
-function runSampler(network: Network, sampler: Sampler, input: Parameters<typeof sampleWithRenoising>[1]) {
-  switch (sampler) {
-    case 'few-step':
-      return sampleFewStep(network, input);
-    case 'renoise':
-      return sampleWithRenoising(network, input);
-    case 'euler':
-      return sampleEuler(network, input);
-    default:
-      throw new Error(`sampler '${sampler satisfies never}': expected one of ${SAMPLERS.join(', ')}`);
-  }
 }
 
 /** Labels 0, 1, ..., numClasses - 1, 0, 1, ... */

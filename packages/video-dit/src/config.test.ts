@@ -33,6 +33,7 @@ describe('config', () => {
     [{ depth: [1, 0, 1] }, 'depth (middle) is 0'],
     [{ patchSize: [0, 3, 5] }, 'patchSize (numFrames) is 0'],
     [{ mlpRatio: Number.NaN }, 'mlpRatio is NaN'],
+    [{ checkpoint: 'layers' } as object, "checkpoint is 'layers'; expected 'none' or 'blocks'"],
     [{ numClasses: 2.5 }, 'numClasses is 2.5'],
   ])('refuses %j', (change, message) => {
     expect(() => validateConfig({ ...good, ...change })).toThrow(message);

@@ -19,6 +19,11 @@ export interface VideoDiTConfig {
   attention: AttentionSpec;
   /** Labels 0 .. numClasses - 1; numClasses itself stands for "no class". */
   numClasses: number;
+  /**
+   * 'blocks' keeps of every block the inputs alone for the gradient and runs the block again there: the same numbers, for
+   * less memory and about a third more work. 'none' unless given.
+   */
+  checkpoint?: 'none' | 'blocks';
 }
 
 /** Tokens in frames, rows and columns. */
@@ -63,6 +68,10 @@ export function validateConfig(config: VideoDiTConfig): void {
   }
   for (const [i, part] of ['encoder', 'middle', 'decoder'].entries()) requireInteger(`depth (${part})`, depth[i]!, 1);
   if (!(config.mlpRatio > 0)) throw new Error(`VideoDiT: mlpRatio is ${config.mlpRatio}; expected a positive number`);
+  const { checkpoint = 'none' } = config;
+  if (checkpoint !== 'none' && checkpoint !== 'blocks') {
+    throw new Error(`VideoDiT: checkpoint is '${checkpoint satisfies never}'; expected 'none' or 'blocks'`);
+  }
 }
 
 function requireInteger(name: string, value: number, least: number): void {

@@ -74,7 +74,7 @@ export function restoreTokens(x: tf.Tensor, kept: tf.Tensor, maskToken: tf.Tenso
         gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.tidy(() => gatherRows(dy, saved[0]!, shape)),
       };
     })(x);
-    const dropped = tf.sub(1, scatterRows(tf.ones([B, K, 1]), kept, [B, length, 1]));
+    const dropped = tf.sub(1, scatterRows(tf.fill([B, K, 1], 1), kept, [B, length, 1]));
     return tf.add(scattered, tf.mul(dropped, maskToken));
   });
 }

@@ -15,7 +15,7 @@ import {
   silu,
   zeros,
 } from '@eflow/nn';
-import { assertShape, type RandomStream, splitStream, stopGradient } from '@eflow/tensor';
+import { assertShape, type RandomStream, rematerialise, splitStream, stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BlockParams, block, initBlock } from './block.ts';
 import { tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
@@ -94,7 +94,7 @@ export function videoDiT(params: VideoDiTParams, config: VideoDiTConfig, input: 
   return run(params, config, input, (encoded, condition, rotary) => {
     const { keptTokens, pathDropped } = input;
     const middle = (x: tf.Tensor, table: Rotary) =>
-      params.middleBlocks.reduce((h, p) => block(p, config, h, { condition, rotary: table }), x);
+      params.middleBlocks.reduce((h, p) => applyBlock(config, { params: p, x: h, condition, rotary: table }), x);
     const mask = stopGradient(() => tf.clone(params.maskToken));
     const output = keptTokens
       ? restoreTokens(
@@ -140,7 +140,7 @@ function run(
         labelEmbedder(params.labelEmbedder, input.condition),
       ]),
     );
-    const apply = (p: BlockParams, x: tf.Tensor) => block(p, config, x, { condition, rotary });
+    const apply = (p: BlockParams, x: tf.Tensor) => applyBlock(config, { params: p, x, condition, rotary });
 
     // Our choice: the rotary embedding tells distances alone. Where in the frame a token lies is told once, here, by a
     // function of the same angles, so that any grid of tokens still fits.
@@ -161,6 +161,14 @@ function run(
     const [shift, scale] = tf.split(linear(params.final.adaLN, condition), 2, 1) as [tf.Tensor, tf.Tensor];
     return unpatchify(config, linear(params.final.linear, modulate(layerNorm(x), shift, scale)));
   });
+}
+
+/** All that a block reads, so that it can be run again. */
+type BlockInputs = { params: BlockParams; x: tf.Tensor; condition: tf.Tensor; rotary: Rotary };
+
+function applyBlock(config: VideoDiTConfig, inputs: BlockInputs): tf.Tensor {
+  const apply = ({ params, x, ...context }: BlockInputs) => block(params, config, x, context);
+  return config.checkpoint === 'blocks' ? rematerialise(apply, inputs) : apply(inputs);
 }
 
 const join = (params: LinearParams, a: tf.Tensor, b: tf.Tensor) => linear(params, tf.concat([a, b], 2));

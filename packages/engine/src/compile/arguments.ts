@@ -1,0 +1,65 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/** A leaf of a function's arguments: where it is, and what of it the graph depends on. */
+export interface Argument {
+  readonly path: string;
+  /** Type and shape of a tensor; the value of anything else. */
+  readonly key: string;
+}
+
+export interface FlatArguments {
+  readonly tensors: tf.Tensor[];
+  readonly args: readonly Argument[];
+  /** Equal for arguments that the same graph serves. */
+  readonly signature: string;
+}
+
+/** Tensors and static values among the arguments. Throws a TypeError for what is neither nor an array or plain object. */
+export function flattenArguments(args: readonly unknown[]): FlatArguments {
+  const tensors: tf.Tensor[] = [];
+  const leaves: Argument[] = [];
+  const visit = (value: unknown, path: string): void => {
+    if (value instanceof tf.Tensor) {
+      if (value.isDisposed) throw new TypeError(`compile: ${path} is a disposed tensor; pass a live one`);
+      tensors.push(value);
+      leaves.push({ path, key: `${value.dtype}[${value.shape.join(',')}]` });
+      return;
+    }
+    const children = childrenOf(value, path);
+    if (!children) leaves.push({ path, key: staticKey(value, path) });
+    else for (const [key, child] of children) visit(child, `${path}${key}`);
+  };
+  for (const [i, arg] of args.entries()) visit(arg, `argument ${i}`);
+  return { tensors, args: leaves, signature: leaves.map(({ path, key }) => `${path}:${key}`).join(';') };
+}
+
+/** The same arguments with other tensors, in order. */
+export function rebuildArguments<Args extends readonly unknown[]>(args: Args, tensors: readonly tf.Tensor[]): Args {
+  let next = 0;
+  const visit = (value: unknown): unknown => {
+    if (value instanceof tf.Tensor) return tensors[next++]!;
+    if (Array.isArray(value)) return value.map(visit);
+    if (value === null || typeof value !== 'object') return value;
+    return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, visit(child)]));
+  };
+  return args.map(visit) as unknown as Args;
+}
+
+function childrenOf(value: unknown, path: string): [string, unknown][] | undefined {
+  if (Array.isArray(value)) return value.map((child, i) => [`[${i}]`, child]);
+  if (value === null || typeof value !== 'object') return undefined;
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw new TypeError(
+      `compile: ${path} is a ${value.constructor?.name ?? 'class instance'}; expected tensors, numbers, strings or booleans, in arrays and plain objects`,
+    );
+  }
+  return Object.entries(value).map(([key, child]) => [`.${key}`, child]);
+}
+
+function staticKey(value: unknown, path: string): string {
+  if (typeof value === 'function' || typeof value === 'symbol') {
+    throw new TypeError(`compile: ${path} is a ${typeof value}; use it from outside instead of passing it`);
+  }
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}

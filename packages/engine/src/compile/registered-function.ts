@@ -1,0 +1,38 @@
+import { nativeBinding } from './binding.ts';
+import type { Graph } from './graph.ts';
+
+/** A function of TensorFlow's eager context, which executeOp runs by its name. */
+export interface RegisteredFunction {
+  readonly name: string;
+  /** Ends one use; the last one removes the function. */
+  release(): void;
+  /** Begins another use, which is ended by `release`. */
+  retain(): void;
+}
+
+let count = 0;
+
+/** Registers a graph as a function. It is in use once, and uses all that its graph calls. */
+export function registerFunction(
+  graph: Graph,
+  options: { label: string; inputs: readonly number[]; outputs: readonly number[]; xla: boolean },
+): RegisteredFunction {
+  const { inputs, outputs, xla } = options;
+  const binding = nativeBinding();
+  const name = `eflow_${options.label.replace(/\W/g, '_')}_${count++}`;
+  binding.registerFunction(graph.handle, name, [...inputs], [...outputs], xla);
+  const callees = [...graph.callees];
+  for (const callee of callees) callee.retain();
+  let uses = 1;
+  return {
+    name,
+    retain() {
+      uses++;
+    },
+    release() {
+      if (--uses > 0) return;
+      binding.removeFunction(name);
+      for (const callee of callees) callee.release();
+    },
+  };
+}

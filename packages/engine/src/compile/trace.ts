@@ -1,0 +1,125 @@
+import { type Tree, withoutTape } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { TensorMetadata } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding.js';
+import { nativeBinding, tensorFlowBackend } from './binding.ts';
+import { createGraph, type Graph, type GraphOptions } from './graph.ts';
+import { CompileError } from './refusal.ts';
+import { type Captures, graphId, traceTensor, withTraceState } from './trace-backend.ts';
+
+/** A function as a graph. */
+export interface Trace {
+  readonly graph: Graph;
+  /** Placeholders, in the order of the arguments' tensors. */
+  readonly inputs: readonly number[];
+  /** Tensors of the result, in the order of its leaves; each occurs once. */
+  readonly outputs: readonly TensorMetadata[];
+  /** The result's structure, with a null for every tensor. */
+  readonly structure: Structure;
+}
+
+export type Structure = null | readonly Structure[] | { readonly [key: string]: Structure };
+
+export interface TensorSpec {
+  readonly shape: readonly number[];
+  readonly dtype: tf.DataType;
+}
+
+/**
+ * Calls `fn` once with tensors that have shapes and types but no values, and records the ops that it asks for. Nothing
+ * is computed. Throws a CompileError for what a graph cannot hold.
+ */
+export function trace(
+  fn: (tensors: tf.Tensor[]) => unknown,
+  specs: readonly TensorSpec[],
+  { captures, ...options }: GraphOptions & { captures: Captures },
+): Trace {
+  const graph = createGraph(options);
+  const backend = tensorFlowBackend();
+  const state = { graph, captures, data: new Map(), captured: new Set<object>() } as Parameters<
+    typeof withTraceState
+  >[0];
+  const stackTraceLimit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 100; // deep enough to see the function itself below the ops that it calls
+  try {
+    return withTraceState(state, () =>
+      withoutTape(() =>
+        withScope(() => {
+          const placeholders = specs.map(({ shape, dtype }) =>
+            graph.addPlaceholder(backend.getDTypeInteger(dtype), [...shape]),
+          );
+          const args = placeholders.map(traceTensor);
+          const result = callTraced(fn, args);
+          if (state.refused) throw state.refused;
+          const leaves: tf.Tensor[] = [];
+          const structure = describe(result, 'the result', leaves);
+          const inputs = placeholders.map(({ id }) => id);
+          const outputs = distinctOutputs(graph, leaves, inputs);
+          if (args.some((arg) => arg.isDisposed && !leaves.includes(arg))) {
+            throw new CompileError('compile: the function disposes of its argument. Leave that to its caller');
+          }
+          tf.dispose(leaves);
+          return { graph, inputs, outputs, structure };
+        }),
+      ),
+    );
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** Its name marks in a stack where the traced function begins. */
+function callTraced(fn: (tensors: tf.Tensor[]) => unknown, args: tf.Tensor[]): unknown {
+  return fn(args);
+}
+
+/** A function may not return an argument, nor one tensor twice: those get an op of their own. */
+function distinctOutputs(graph: Graph, leaves: readonly tf.Tensor[], inputs: readonly number[]): TensorMetadata[] {
+  const taken = new Set(inputs);
+  const dtypeOf = (leaf: tf.Tensor) => tensorFlowBackend().getDTypeInteger(leaf.dtype);
+  return leaves.map((leaf) => {
+    let id = graphId(leaf);
+    if (taken.has(id)) id = graph.addOperation('Identity', [], [id])[0]!.id;
+    taken.add(id);
+    return { id, dtype: dtypeOf(leaf), shape: leaf.shape };
+  });
+}
+
+function describe(value: unknown, path: string, leaves: tf.Tensor[]): Structure {
+  if (value instanceof tf.Tensor) {
+    leaves.push(value);
+    return null;
+  }
+  if (Array.isArray(value)) return value.map((child, i) => describe(child, `${path}[${i}]`, leaves));
+  if (value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, child]) => [key, describe(child, `${path}.${key}`, leaves)]),
+    );
+  }
+  const what =
+    value instanceof Promise ? 'a promise: the function must not be async' : `${typeof value} ${String(value)}`;
+  throw new CompileError(`compile: ${path} is ${what}; expected a tensor, or an array or object of tensors`);
+}
+
+/** A result of this structure with these tensors as its leaves, in order. */
+export function fillStructure(structure: Structure, tensors: readonly tf.Tensor[]): Tree {
+  let next = 0;
+  const visit = (node: Structure): Tree => {
+    if (node === null) return tensors[next++]!;
+    if (Array.isArray(node)) return node.map(visit);
+    return Object.fromEntries(Object.entries(node).map(([key, child]) => [key, visit(child)]));
+  };
+  return visit(structure);
+}
+
+/** Runs `fn` in a scope of its own: what it makes and does not keep is disposed. */
+function withScope<T>(fn: () => T): T {
+  const engine = tf.engine();
+  engine.startScope('compile');
+  try {
+    return fn();
+  } finally {
+    engine.endScope();
+  }
+}
+
+export const serializeGraph = (graph: Graph): Buffer => nativeBinding().serializeGraph(graph.handle);
