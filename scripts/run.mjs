@@ -65,14 +65,12 @@ async function installPackages() {
 /** A hash of everything that an install depends on. */
 function hashManifests() {
   const workspace = readFileSync(join(ROOT, 'pnpm-workspace.yaml'), 'utf8');
-  const folders = [...workspace.matchAll(/^ {2}- ['"]?([\w-]+)\/\*['"]?$/gm)].map((match) => match[1]);
-  const packages = folders.flatMap((folder) =>
-    existsSync(join(ROOT, folder))
-      ? readdirSync(join(ROOT, folder))
-          .sort()
-          .map((name) => join(folder, name, 'package.json'))
-      : [],
-  );
+  const entries = [...workspace.matchAll(/^ {2}- ['"]?([\w-]+)(\/\*)?['"]?$/gm)];
+  const packages = entries.flatMap(([, folder, all]) => {
+    if (!all) return [join(folder, 'package.json')];
+    const names = existsSync(join(ROOT, folder)) ? readdirSync(join(ROOT, folder)).sort() : [];
+    return names.map((name) => join(folder, name, 'package.json'));
+  });
   const hash = createHash('sha256').update(process.arch).update(workspace);
   for (const file of ['pnpm-lock.yaml', 'package.json', ...packages]) {
     if (existsSync(join(ROOT, file))) hash.update(`\0${file}\0`).update(readFileSync(join(ROOT, file)));

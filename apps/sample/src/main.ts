@@ -5,6 +5,7 @@ import { canWriteMp4, writeGridGif, writeGridMp4, writeGridPng, writeGridWebp } 
 import { createSample, cycleLabels, loadNetwork, SAMPLERS, type Sampler, sampleClips } from '@eflow/run';
 import { assertLabels } from '@eflow/video-dit';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { exportSampler } from './export-sampler.ts';
 
 interface Flags {
   steps: number;
@@ -19,6 +20,7 @@ interface Flags {
   out?: string;
   overwrite?: boolean;
   eager?: boolean;
+  export?: string;
 }
 
 const integer = (least: number) => (text: string) => {
@@ -54,9 +56,14 @@ const program = new Command('sample')
   .option('--fps <n>', 'frames per second', integer(1), 8)
   .option('--out <folder>', "where the files go (default: samples-N-steps in the run's folder)")
   .option('--overwrite', 'replace files that are there')
-  .option('--eager', 'run op by op instead of as one compiled graph');
+  .option('--eager', 'run op by op instead of as one compiled graph')
+  .option(
+    '--export <folder>',
+    'write the sampler as a TensorFlow SavedModel for --count clips a call, and sample nothing',
+  );
 
 async function main(root: string, flags: Flags): Promise<void> {
+  if (flags.export) return exportModel(root, flags.export, flags);
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
   const files = Object.fromEntries(
     ['png', 'webp', 'gif', 'mp4', 'json'].map((kind) => [kind, join(out, `samples.${kind}`)]),
@@ -96,6 +103,17 @@ async function main(root: string, flags: Flags): Promise<void> {
   }
   writeFileSync(files.json!, `${JSON.stringify({ run: root, step, labels, ...flags }, null, 2)}\n`);
   console.log(written.join('\n'));
+}
+
+async function exportModel(root: string, folder: string, flags: Flags): Promise<void> {
+  await useTensorFlow();
+  const { network, params, step } = await loadNetwork(root, flags);
+  const { sampler, steps, count } = flags;
+  await exportSampler(folder, network, params, { sampler, numSteps: steps, batchSize: count });
+  const inputs = sampler === 'renoise' ? 'noise, label and seed' : 'noise and label';
+  console.log(
+    `${folder}: the ${sampler} sampler with ${steps} steps and the weights of step ${step}; ${inputs} of ${count} clips in, video out.`,
+  );
 }
 
 program.action(main);

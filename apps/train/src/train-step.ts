@@ -33,7 +33,7 @@ export function upload(batch: Batch, { numFrames, height, width, channels }: Vid
   };
 }
 
-export interface StepLosses {
+interface StepLosses {
   loss: number;
   velocityLoss: number;
   solutionLoss: number;
@@ -72,6 +72,17 @@ export function createTrainStep(
     emaDecay: emaDecay(step, { decay: optimizer.emaDecay, warmup: true }),
   });
 
+  function applyGradient(gradient: tf.Tensor1D, weights: Weights, schedule: Schedule) {
+    return tf.tidy(() => {
+      const clipped = clipByGlobalNorm(gradient, optimizer.clipNorm);
+      const updated = adam.update(clipped.grads, weights.optimizer, weights.params, schedule.adamW);
+      const ema = updateEma(weights.ema, updated.params, schedule.emaDecay);
+      return { gradNorm: clipped.norm, weights: { params: updated.params, ema, optimizer: updated.state } };
+    });
+  }
+  // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
+  const apply = eager ? applyGradient : compile(applyGradient, { name: 'apply gradient', xla: true });
+
   function update(keepRatio: number, stream: RandomStream, schedule: Schedule, weights: Weights, batch: DeviceBatch) {
     return tf.tidy(() => {
       const batchSize = batch.condition.size;
@@ -89,13 +100,8 @@ export function createTrainStep(
       );
       const gradient = ravel(grads).vector;
       disposeTree(grads);
-      const clipped = clipByGlobalNorm(gradient, optimizer.clipNorm);
-      const updated = adam.update(clipped.grads, weights.optimizer, weights.params, schedule.adamW);
-      const ema = updateEma(weights.ema, updated.params, schedule.emaDecay);
-      return {
-        losses: { ...values, gradNorm: clipped.norm },
-        weights: { params: updated.params, ema, optimizer: updated.state },
-      };
+      const { gradNorm, weights: next } = apply(gradient, weights, schedule);
+      return { losses: { ...values, gradNorm }, weights: next };
     });
   }
   const compiled = compile(update, { name: 'train step', precision: training.precision, captures: 'refuse' });

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { attend } from './attend.ts';
 import { type AttentionInputs, assertInputs } from './inputs.ts';
 import { rotate } from './rotary.ts';
 
@@ -25,7 +26,7 @@ export function slidingWindowAttention({ q, k, v, rotary }: AttentionInputs, win
     const queries = tf.mul(rotary ? rotate(q, rotary) : q, 1 / Math.sqrt(D));
     const keys = rotary ? rotate(k, rotary) : k;
     // Three blocks hold the whole sequence, or it is short: blocks would save nothing.
-    if (L <= Math.max(3 * windowSize, SHORT)) return maskedAttention(queries, keys, v, windowMask(L, L, 0, windowSize));
+    if (L <= Math.max(3 * windowSize, SHORT)) return attend(queries, keys, v, windowMask(L, L, 0, windowSize));
 
     const blocks = Math.ceil(L / windowSize);
     const tail = blocks * windowSize - L;
@@ -45,14 +46,11 @@ export function slidingWindowAttention({ q, k, v, rotary }: AttentionInputs, win
       windowMask(windowSize, 3 * windowSize, -windowSize, windowSize),
       endsMask(blocks, 3 * windowSize, -windowSize, windowSize, L),
     );
-    const output = maskedAttention(blockQueries, neighbourhoods(keys), neighbourhoods(v), mask);
+    const output = attend(blockQueries, neighbourhoods(keys), neighbourhoods(v), mask);
     const tokens = tf.reshape(output, [B * N, blocks * windowSize, D]);
     return tf.reshape(tf.slice(tokens, [0, 0, 0], [B * N, L, D]), [B, N, L, D]);
   });
 }
-
-const maskedAttention = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask: tf.Tensor) =>
-  tf.matMul(tf.softmax(tf.add(tf.matMul(q, k, false, true), mask)), v);
 
 /** 0 where query i may see key j, which is firstKey + j places after the first query, else MASKED: [queries, keys]. */
 function windowMask(queries: number, keys: number, firstKey: number, windowSize: number): tf.Tensor {

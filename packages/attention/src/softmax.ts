@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { attend } from './attend.ts';
 import { type AttentionInputs, assertInputs } from './inputs.ts';
 import { rotate } from './rotary.ts';
 
@@ -10,7 +11,6 @@ export function softmaxAttention({ q, k, v, rotary }: AttentionInputs): tf.Tenso
   const { D } = assertInputs('softmaxAttention', { q, k, v });
   return tf.tidy(() => {
     const scaled = tf.mul(rotary ? rotate(q, rotary) : q, 1 / Math.sqrt(D));
-    const scores = tf.matMul(scaled, rotary ? rotate(k, rotary) : k, false, true);
-    return tf.matMul(tf.softmax(scores), v);
+    return attend(scaled, rotary ? rotate(k, rotary) : k, v);
   });
 }

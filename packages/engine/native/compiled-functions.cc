@@ -141,7 +141,12 @@ struct Graph {
 
   Graph() = default;
   Graph(const Graph &) = delete;
-  ~Graph() { TF_DeleteGraph(graph); }
+  ~Graph() { Delete(); }
+  void Delete() {
+    if (graph != nullptr) TF_DeleteGraph(graph);
+    graph = nullptr;
+    outputs.clear();
+  }
 
   const TF_Output &Output(const Value &id) const { return outputs.at(id.Int()); }
   std::vector<TF_Output> Outputs(const Value &ids) const {
@@ -150,6 +155,12 @@ struct Graph {
     return result;
   }
 };
+
+Graph &LiveGraph(const Value &handle) {
+  Graph &graph = *handle.External<Graph>();
+  if (graph.graph == nullptr) throw std::runtime_error("expected a graph that is not deleted");
+  return graph;
+}
 
 std::unique_ptr<TF_Buffer, decltype(&TF_DeleteBuffer)> NewBuffer() { return {TF_NewBuffer(), TF_DeleteBuffer}; }
 
@@ -161,6 +172,12 @@ napi_value CreateGraph(napi_env env, const std::vector<Value> &) {
         "a graph");
   graph.release();
   return js;
+}
+
+/// (graph): frees it before its handle is garbage, whose size JavaScript does not know.
+napi_value DeleteGraph(napi_env, const std::vector<Value> &args) {
+  args[0].External<Graph>()->Delete();
+  return nullptr;
 }
 
 template <typename Make>
@@ -214,20 +231,34 @@ void SetAttribute(TF_OperationDescription *op, const Value &attribute) {
   }
 }
 
-/// A typed array as the attribute `value` of a Const.
-void SetConstant(TF_OperationDescription *op, TF_DataType dtype, const std::vector<int64_t> &shape, const Value &array) {
+size_t BytesPerElement(napi_typedarray_type type) {
+  switch (type) {
+    case napi_float32_array:
+    case napi_int32_array:
+    case napi_uint32_array:
+      return 4;
+    case napi_int8_array:
+    case napi_uint8_array:
+    case napi_uint8_clamped_array:
+      return 1;
+    default:
+      throw std::runtime_error("expected values of 8 or 32 bits");
+  }
+}
+
+using TensorPointer = std::unique_ptr<TF_Tensor, decltype(&TF_DeleteTensor)>;
+
+TensorPointer TensorOf(TF_DataType dtype, const std::vector<int64_t> &shape, const Value &array) {
   napi_typedarray_type type;
   size_t length;
   void *data;
   Check(napi_get_typedarray_info(array.env, array.js, &type, &length, &data, nullptr, nullptr), "a typed array");
-  const size_t bytes = length * TF_DataTypeSize(dtype);
-  std::unique_ptr<TF_Tensor, decltype(&TF_DeleteTensor)> tensor(
-      TF_AllocateTensor(dtype, shape.data(), shape.size(), bytes), TF_DeleteTensor);
+  size_t bytes = TF_DataTypeSize(dtype);
+  for (int64_t n : shape) bytes *= n;
+  if (bytes != length * BytesPerElement(type)) throw std::runtime_error("expected as many values as the shape has");
+  TensorPointer tensor(TF_AllocateTensor(dtype, shape.data(), shape.size(), bytes), TF_DeleteTensor);
   std::memcpy(TF_TensorData(tensor.get()), data, bytes);
-  Status status;
-  TF_SetAttrType(op, "dtype", dtype);
-  TF_SetAttrTensor(op, "value", tensor.get(), status.get());
-  status.Check();
+  return tensor;
 }
 
 /// Adds `op` to the graph; its outputs as [{ id, dtype, shape }], with -1 for an unknown length, and [-1] for an unknown rank.
@@ -264,7 +295,7 @@ TF_OperationDescription *Begin(Graph &graph, const std::string &op) {
 
 /// (graph, op, inputs, attributes, controlInputs): an input is an id, or an array of ids where the op takes a list.
 napi_value AddOperation(napi_env env, const std::vector<Value> &args) {
-  Graph &graph = *args[0].External<Graph>();
+  Graph &graph = LiveGraph(args[0]);
   TF_OperationDescription *op = Begin(graph, args[1].String());
   std::string failure;
   try {
@@ -289,9 +320,14 @@ napi_value AddOperation(napi_env env, const std::vector<Value> &args) {
 
 /// (graph, dtype, shape, typedArray)
 napi_value AddConstant(napi_env env, const std::vector<Value> &args) {
-  Graph &graph = *args[0].External<Graph>();
+  Graph &graph = LiveGraph(args[0]);
+  const auto dtype = static_cast<TF_DataType>(args[1].Int());
+  const TensorPointer tensor = TensorOf(dtype, args[2].Ints(), args[3]);
   TF_OperationDescription *op = Begin(graph, "Const");
-  SetConstant(op, static_cast<TF_DataType>(args[1].Int()), args[2].Ints(), args[3]);
+  Status status;
+  TF_SetAttrType(op, "dtype", dtype);
+  TF_SetAttrTensor(op, "value", tensor.get(), status.get());
+  status.Check();
   return Finish(env, graph, op);
 }
 
@@ -299,14 +335,14 @@ napi_value AddConstant(napi_env env, const std::vector<Value> &args) {
 napi_value SerializeGraph(napi_env env, const std::vector<Value> &args) {
   auto buffer = NewBuffer();
   Status status;
-  TF_GraphToGraphDef(args[0].External<Graph>()->graph, buffer.get(), status.get());
+  TF_GraphToGraphDef(LiveGraph(args[0]).graph, buffer.get(), status.get());
   status.Check();
   return ToJs(env, *buffer);
 }
 
 /// (graph, id): the tensor's name in the GraphDef, `operation:output`.
 napi_value NameTensor(napi_env env, const std::vector<Value> &args) {
-  const TF_Output &output = args[0].External<Graph>()->Output(args[1]);
+  const TF_Output &output = LiveGraph(args[0]).Output(args[1]);
   return ToJs(env, std::string(TF_OperationName(output.oper)) + ":" + std::to_string(output.index));
 }
 
@@ -314,7 +350,7 @@ TFE_Context *Context(napi_env env) { return ContextOf(*tfnodejs::GetTFJSBackend(
 
 /// (graph, name, inputs, outputs, xla): the graph as a function that executeOp runs by its name.
 napi_value RegisterFunction(napi_env env, const std::vector<Value> &args) {
-  Graph &graph = *args[0].External<Graph>();
+  Graph &graph = LiveGraph(args[0]);
   const std::string name = args[1].String();
   const auto inputs = graph.Outputs(args[2]);
   const auto outputs = graph.Outputs(args[3]);
@@ -343,7 +379,7 @@ napi_value ImportFunction(napi_env env, const std::vector<Value> &args) {
   std::unique_ptr<TF_Function, decltype(&TF_DeleteFunction)> function(
       TF_FunctionImportFunctionDef(definition->data, definition->length, status.get()), TF_DeleteFunction);
   status.Check();
-  TF_GraphCopyFunction(args[0].External<Graph>()->graph, function.get(), nullptr, status.get());
+  TF_GraphCopyFunction(LiveGraph(args[0]).graph, function.get(), nullptr, status.get());
   status.Check();
   return nullptr;
 }
@@ -398,6 +434,7 @@ NAPI_MODULE_INIT() {
   exports = tfnodejs::InitTFNodeJSBinding(env, exports);
   if (exports == nullptr) return nullptr;
   eflow::Export<eflow::CreateGraph, 0>(env, exports, "createGraph");
+  eflow::Export<eflow::DeleteGraph, 1>(env, exports, "deleteGraph");
   eflow::Export<eflow::AddOperation, 5>(env, exports, "addOperation");
   eflow::Export<eflow::AddConstant, 4>(env, exports, "addConstant");
   eflow::Export<eflow::SerializeGraph, 1>(env, exports, "serializeGraph");

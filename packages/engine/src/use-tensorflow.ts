@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
 import { ADDON, placeAddon, QUIET_LOGS } from './addon.ts';
+import { registerFuseKernel } from './compile/fuse-kernel.ts';
 import { registerRandomKernels } from './random-kernels.ts';
 import { SetUpError } from './set-up-error.ts';
 import { findEngine } from './setup.ts';
@@ -56,6 +57,7 @@ export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<En
   }
   await tf.setBackend('tensorflow');
   registerRandomKernels();
+  registerFuseKernel();
   engine = { ...describeBackend(), library: found.library };
   return engine;
 }

@@ -1,3 +1,4 @@
+import { type Fusible, fuse } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** x sigmoid(x) (Hendrycks and Gimpel, arXiv 1606.08415). Any shape; the caller owns the result. */
@@ -10,17 +11,20 @@ const CUBIC = 0.044715;
 /** GELU in its tanh form, 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). Any shape; the caller owns the result. */
 export function gelu(x: tf.Tensor): tf.Tensor {
   return tf.customGrad((input, save) => {
-    const a = input as tf.Tensor;
-    const gate = tf.sigmoid(tf.mul(a, tf.add(tf.mul(tf.square(a), SLOPE * CUBIC), SLOPE)));
-    (save as tf.GradSaveFunc)([a, gate]);
-    return {
-      value: tf.mul(a, gate),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [b, g] = saved as [tf.Tensor, tf.Tensor];
-        const argumentSlope = tf.add(tf.mul(tf.square(b), 3 * SLOPE * CUBIC), SLOPE);
-        const gateSlope = tf.mul(tf.mul(g, tf.sub(1, g)), argumentSlope);
-        return tf.mul(dy, tf.add(g, tf.mul(b, gateSlope)));
-      },
-    };
+    const [value, gate] = fuse(gateInput, input as tf.Tensor) as [tf.Tensor, tf.Tensor];
+    (save as tf.GradSaveFunc)([input as tf.Tensor, gate, value]);
+    return { value, gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => fuse(gateGradient, dy, ...saved)[0]! };
   })(x);
 }
+
+/** x -> x g and the gate g = sigmoid(2 u). */
+const gateInput: Fusible = (x) => {
+  const gate = tf.sigmoid(tf.mul(x!, tf.add(tf.mul(tf.square(x!), SLOPE * CUBIC), SLOPE)));
+  return [tf.mul(x!, gate), gate];
+};
+
+/** (x g)' = g + x g', with g' = g (1 - g) times the slope of the sigmoid's argument; y is x g. */
+const gateGradient: Fusible = (dy, x, gate, y) => {
+  const argumentSlope = tf.add(tf.mul(tf.square(x!), 3 * SLOPE * CUBIC), SLOPE);
+  return [tf.mul(dy!, tf.add(gate!, tf.mul(tf.mul(y!, tf.sub(1, gate!)), argumentSlope)))];
+};

@@ -10,14 +10,14 @@ export const SAMPLERS = ['few-step', 'renoise', 'euler'] as const;
 export type Sampler = (typeof SAMPLERS)[number];
 
 /**
- * From noise [B, F, H, W, C] and labels [B] int32 to clips [B, F, H, W, C], which the caller owns. The stream is drawn from
- * by samplers that add noise on the way. A function of its arguments alone, so that it can be compiled.
+ * From noise [B, F, H, W, C] and labels [B] int32 to clips [B, F, H, W, C], which the caller owns. `renoise`, which adds
+ * noise on the way, draws it from the stream. A function of its arguments alone, so that it can be compiled.
  */
 export type Sample = (
   params: VideoDiTParams,
   noise: tf.Tensor,
   labels: tf.Tensor,
-  stream: { seed: tf.Tensor1D },
+  stream?: { seed: tf.Tensor1D },
 ) => tf.Tensor;
 
 /** The sampler of this name over the strong path of a network. */
@@ -29,6 +29,7 @@ export function createSample(config: VideoDiTConfig, sampler: Sampler, numSteps:
       case 'few-step':
         return sampleFewStep(strong, input).data;
       case 'renoise':
+        if (!stream) throw new Error("createSample: the sampler 'renoise' draws noise; give it a stream");
         return sampleWithRenoising(strong, { ...input, stream }).data;
       case 'euler':
         return sampleEuler(strong, input).data;

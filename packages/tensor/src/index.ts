@@ -1,3 +1,4 @@
+export { FUSE_KERNEL, type Fusible, fuse } from './fuse.ts';
 export { stopGradient, valueAndGrad } from './gradient.ts';
 export { philoxBits, philoxNormal, philoxUniform, type Seed } from './philox.ts';
 export {

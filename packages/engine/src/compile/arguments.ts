@@ -27,6 +27,7 @@ export function flattenArguments(args: readonly unknown[]): FlatArguments {
     }
     const children = childrenOf(value, path);
     if (!children) leaves.push({ path, key: staticKey(value, path) });
+    else if (children.length === 0) leaves.push({ path, key: Array.isArray(value) ? '[]' : '{}' });
     else for (const [key, child] of children) visit(child, `${path}${key}`);
   };
   for (const [i, arg] of args.entries()) visit(arg, `argument ${i}`);
@@ -45,21 +46,33 @@ export function rebuildArguments<Args extends readonly unknown[]>(args: Args, te
   return args.map(visit) as unknown as Args;
 }
 
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (value === null || typeof value !== 'object') return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}
+
+const IDENTIFIER = /^[\w$]+$/;
+
 function childrenOf(value: unknown, path: string): [string, unknown][] | undefined {
   if (Array.isArray(value)) return value.map((child, i) => [`[${i}]`, child]);
   if (value === null || typeof value !== 'object') return undefined;
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) {
+  if (!isPlainObject(value)) {
     throw new TypeError(
-      `compile: ${path} is a ${value.constructor?.name ?? 'class instance'}; expected tensors, numbers, strings or booleans, in arrays and plain objects`,
+      `compile: ${path} is a ${value.constructor?.name}; expected tensors, numbers, strings or booleans, in arrays and plain objects`,
     );
   }
-  return Object.entries(value).map(([key, child]) => [`.${key}`, child]);
+  return Object.entries(value).map(([key, child]) => [
+    IDENTIFIER.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`,
+    child,
+  ]);
 }
 
 function staticKey(value: unknown, path: string): string {
   if (typeof value === 'function' || typeof value === 'symbol') {
     throw new TypeError(`compile: ${path} is a ${typeof value}; use it from outside instead of passing it`);
   }
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  return Object.is(value, -0) ? '-0' : String(value);
 }

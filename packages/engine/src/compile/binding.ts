@@ -8,6 +8,7 @@ export type GraphHandle = { readonly graph: unique symbol };
 /** tfjs-node's addon with the additions of `native/compiled-functions.cc`; ids in a graph are that graph's own. */
 export interface NativeBinding extends TFJSBinding {
   createGraph(): GraphHandle;
+  deleteGraph(graph: GraphHandle): void;
   addOperation(
     graph: GraphHandle,
     op: string,
@@ -36,4 +37,5 @@ export const nativeBinding = (): NativeBinding => tensorFlowBackend().binding as
 
 /** TensorFlow's numbers of types, of tensors and of attributes, that TensorFlow.js does not know. */
 export const TF_BFLOAT16 = 14;
+export const TF_UINT64 = 23;
 export const TF_ATTR_FUNC = 8;

@@ -1,14 +1,12 @@
 import type { Tree } from '@eflow/tensor';
-import * as tf from '@tensorflow/tfjs-core';
-import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
-import type { TensorMetadata } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding.js';
+import type * as tf from '@tensorflow/tfjs-core';
 import { bfloat16Support } from '../bfloat16.ts';
 import { type Argument, flattenArguments, rebuildArguments } from './arguments.ts';
-import { BACKEND, isOnTensorFlow, tensorFlowBackend } from './binding.ts';
-import type { Graph } from './graph.ts';
-import { type RegisteredFunction, registerFunction } from './registered-function.ts';
+import { isOnTensorFlow, tensorFlowBackend } from './binding.ts';
+import { type Callee, callFunction } from './call-kernel.ts';
+import { registerFunction } from './registered-function.ts';
 import { fillStructure, type Structure, serializeGraph, trace } from './trace.ts';
-import { currentGraph, graphId, traceTensor } from './trace-backend.ts';
+import { currentGraph } from './trace-backend.ts';
 
 export interface CompileOptions {
   /** Compile with XLA instead of TensorFlow's own graph optimiser. */
@@ -43,17 +41,14 @@ export interface Compiled<Args extends unknown[], Result extends Tree> {
   dispose(): void;
 }
 
-interface CompiledGraph {
-  readonly registered: RegisteredFunction;
-  readonly outputs: readonly TensorMetadata[];
+interface CompiledGraph extends Callee {
   readonly structure: Structure;
-  readonly describe: () => GraphDescription;
+  readonly description: GraphDescription;
   readonly args: readonly Argument[];
 }
 
 /** Calls in a row that trace before it is said. */
 const MISSES_BEFORE_WARNING = 8;
-const CALL_KERNEL = 'EflowCall';
 
 /** Frees the graphs of compiled functions that are garbage. */
 const garbage = new FinalizationRegistry<Map<string, CompiledGraph>>((graphs) => releaseAll(graphs));
@@ -77,6 +72,7 @@ export function compile<Args extends unknown[], Result extends Tree>(
   options: CompileOptions = {},
 ): Compiled<Args, Result> {
   const { xla = false, precision = 'float32', captures = 'const', maxSignatures = 32 } = options;
+  if (!(maxSignatures >= 1)) throw new Error(`compile: maxSignatures is ${maxSignatures}; expected at least 1`);
   const name = options.name ?? (fn.name || 'function');
   const graphs = new Map<string, CompiledGraph>();
   let misses = 0;
@@ -112,36 +108,24 @@ export function compile<Args extends unknown[], Result extends Tree>(
     });
     const ids = outputs.map(({ id }) => id);
     const registered = registerFunction(graph, { label: name, inputs, outputs: ids, xla });
-    const describe = () => ({
-      operations: graph.operations,
-      matmulFlops: graph.matmulFlops,
-      bytes: serializeGraph(graph).length,
-    });
-    return { registered, outputs, structure, describe, args: leaves };
+    const { operations, matmulFlops } = graph;
+    const description = { operations, matmulFlops, bytes: serializeGraph(graph).length };
+    graph.dispose();
+    return { registered, outputs, structure, description, args: leaves };
   }
 
   function call(...args: Args): Result {
     const outer = currentGraph();
-    if (outer && xla && !outer.options.xla && !outer.options.embed) return callInGraph(outer, args);
+    const isXlaPart = xla && outer !== undefined && !outer.options.xla && !outer.options.embed;
     // On other backends there is nothing to compile; within another function's trace this one becomes part of it.
-    if (!isOnTensorFlow()) return fn(...args);
-    registerCallKernel();
+    if (!isXlaPart && !isOnTensorFlow()) return fn(...args);
     const { graph, tensors } = findGraph(args);
-    const attributes = { name: graph.registered.name, numOutputs: graph.outputs.length };
-    const outputs = tf.engine().runKernel(CALL_KERNEL, { ...tensors } as unknown as tf.NamedTensorMap, attributes);
-    return fillStructure(graph.structure, outputs as tf.Tensor[]) as Result;
-  }
-
-  /** A part that XLA compiles, within a graph that TensorFlow runs. */
-  function callInGraph(outer: Graph, args: Args): Result {
-    const { graph, tensors } = findGraph(args);
-    const outputs = outer.addXlaCall(graph.registered, tensors.map(graphId), graph.outputs);
-    return fillStructure(graph.structure, outputs.map(traceTensor)) as Result;
+    return fillStructure(graph.structure, callFunction(graph, tensors)) as Result;
   }
 
   garbage.register(call, graphs);
   return Object.assign(call, {
-    describe: (...args: Args) => (isOnTensorFlow() ? findGraph(args).graph.describe() : undefined),
+    describe: (...args: Args) => (isOnTensorFlow() ? findGraph(args).graph.description : undefined),
     dispose: () => releaseAll(graphs),
   });
 }
@@ -166,29 +150,13 @@ function releaseAll(graphs: Map<string, CompiledGraph>): void {
   graphs.clear();
 }
 
-function registerCallKernel(): void {
-  if (tf.getKernel(CALL_KERNEL, BACKEND)) return;
-  tf.registerKernel({
-    kernelName: CALL_KERNEL,
-    backendName: BACKEND,
-    kernelFunc: ({ inputs, attrs, backend }) => {
-      const { name, numOutputs } = attrs as { name: string; numOutputs: number };
-      return (backend as NodeJSKernelBackend).executeMultipleOutputs(
-        name,
-        [],
-        Object.values(inputs) as tf.Tensor[],
-        numOutputs,
-      );
-    },
-  });
-}
-
 function warnOfMisses(name: string, before: readonly Argument[], now: readonly Argument[]): void {
-  const changed = now.find(({ path, key }, i) => before[i]?.path !== path || before[i]?.key !== key);
-  const was = before.find(({ path }) => path === changed?.path)?.key ?? 'absent';
+  const keys = (args: readonly Argument[]) => new Map(args.map(({ path, key }) => [path, key]));
+  const [was, is] = [keys(before), keys(now)];
+  const changed = [...is.keys(), ...was.keys()].find((path) => was.get(path) !== is.get(path))!;
   process.emitWarning(
     `compile: ${name} was traced anew in each of its last ${MISSES_BEFORE_WARNING} calls, which costs more than it saves. ` +
-      `${changed?.path} was ${was} and is now ${changed?.key}: pass a number that changes as tf.scalar, and keep shapes the same.`,
+      `${changed} was ${was.get(changed) ?? 'absent'} and is now ${is.get(changed) ?? 'absent'}: pass a number that changes as tf.scalar, and keep shapes the same.`,
     { code: 'EFLOW_COMPILE_MISSES' },
   );
 }

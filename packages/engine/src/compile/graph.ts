@@ -34,9 +34,12 @@ export interface Graph {
   addXlaCall(callee: RegisteredFunction, inputs: number[], results: readonly TensorMetadata[]): TensorMetadata[];
   /** `x`, not made before `after` is, and not the same as `x` to an optimiser. */
   addBarrier(x: number, after: number): TensorMetadata;
+  /** Frees the graph, which is of no use then. */
+  dispose(): void;
   /** Whether the tensor follows from constants alone. */
   isConstant(id: number): boolean;
   readonly options: GraphOptions;
+  /** Functions that it calls; each is in use until it is released. */
   readonly callees: ReadonlySet<RegisteredFunction>;
   readonly operations: number;
   /** Multiplications and additions in the matrix products of one run. */
@@ -119,12 +122,16 @@ export function createGraph(options: GraphOptions): Graph {
       return matmulFlops;
     },
     addConstant,
+    dispose: () => binding.deleteGraph(handle),
     isConstant: (id) => constants.has(id),
     options,
     callees,
     addXlaCall(callee, inputs, results) {
-      if (!callees.has(callee)) binding.importFunction(handle, callee.name);
-      callees.add(callee);
+      if (!callees.has(callee)) {
+        binding.importFunction(handle, callee.name);
+        callees.add(callee);
+        callee.retain(); // it may be forgotten elsewhere before this graph is done
+      }
       const outputs = add(
         'PartitionedCall',
         [inputs],

@@ -32,5 +32,8 @@ function userLine(stack: string): string | undefined {
 
 const fileOf = (place: string): string => place.replace(/:\d+:\d+$/, '');
 
+/** Neither a library's nor the tracer's own; the tests beside the tracer are its users. */
 const isUsers = (place: string): boolean =>
-  !place.includes('/node_modules/') && !place.startsWith('node:') && !place.startsWith(`${HERE}/`);
+  !place.includes('/node_modules/') &&
+  !place.startsWith('node:') &&
+  (!place.startsWith(`${HERE}/`) || place.includes('.test.'));

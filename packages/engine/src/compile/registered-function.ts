@@ -12,7 +12,7 @@ export interface RegisteredFunction {
 
 let count = 0;
 
-/** Registers a graph as a function. It is in use once, and uses all that its graph calls. */
+/** Registers a graph as a function. It is in use once, and ends the graph's use of all that it calls when it is removed. */
 export function registerFunction(
   graph: Graph,
   options: { label: string; inputs: readonly number[]; outputs: readonly number[]; xla: boolean },
@@ -22,7 +22,6 @@ export function registerFunction(
   const name = `eflow_${options.label.replace(/\W/g, '_')}_${count++}`;
   binding.registerFunction(graph.handle, name, [...inputs], [...outputs], xla);
   const callees = [...graph.callees];
-  for (const callee of callees) callee.retain();
   let uses = 1;
   return {
     name,

@@ -5,6 +5,7 @@ import type { TFEOpAttr, TFJSBinding } from '@tensorflow/tfjs-node-gpu/dist/tfjs
 import { BACKEND, tensorFlowBackend } from './binding.ts';
 import { type Graph, MAX_CONSTANT_BYTES } from './graph.ts';
 import { refuse } from './refusal.ts';
+import { addKeyAndCounter, XLA_DRAWS } from './xla-random.ts';
 
 /** The tfjs backend whose tensors are those of a graph: it runs nothing and adds an op to the graph instead. */
 export const TRACE_BACKEND = 'tensorflow-trace';
@@ -80,7 +81,9 @@ function registerTraceBackend(): void {
   }
   for (const kernel of tf.getKernelsForBackend(BACKEND)) {
     if (tf.getKernel(kernel.kernelName, TRACE_BACKEND)) continue;
-    const kernelFunc = OWN_KERNELS[kernel.kernelName] ?? kernel.kernelFunc;
+    const usual = OWN_KERNELS[kernel.kernelName] ?? kernel.kernelFunc;
+    const forXla = XLA_DRAWS[kernel.kernelName] ?? usual;
+    const kernelFunc: tf.KernelFunc = (call) => (current().graph.options.xla ? forXla : usual)(call);
     tf.registerKernel({ ...kernel, kernelFunc, backendName: TRACE_BACKEND });
   }
 }
@@ -89,9 +92,9 @@ function registerTraceBackend(): void {
 function createTraceBackend(): NodeJSKernelBackend {
   const real = tensorFlowBackend();
   const realData = dataOf(real);
-  const read = (): Error =>
+  const read = (op: 'data' | 'dataSync'): Error =>
     refuse(
-      'dataSync',
+      op,
       'the function reads the values of a tensor, which are not known before the graph runs',
       'Return the tensor and read it outside',
     );
@@ -109,7 +112,7 @@ function createTraceBackend(): NodeJSKernelBackend {
     if (!realData.has(dataId)) {
       throw refuse(
         'captured tensor',
-        'it is disposed, or lives on another backend',
+        'it is disposed, or lives on another backend or in another function',
         'Pass a live tensor as an argument',
       );
     }
@@ -153,12 +156,13 @@ function createTraceBackend(): NodeJSKernelBackend {
     },
     readSync: {
       value: () => {
-        throw read();
+        current(); // a tensor that was kept is read outside
+        throw read('dataSync');
       },
     },
     read: {
       value: () => {
-        current().refused ??= read();
+        current().refused ??= read('data');
         return new Promise(() => {}); // never: the trace is over before anyone could go on
       },
     },
@@ -184,6 +188,7 @@ function createTraceBinding(real: TFJSBinding): TFJSBinding {
             'Pass the stream as an argument, made by uploadStream of @eflow/tensor',
           );
         }
+        if (op === SEED_OP && graph().options.xla) return addKeyAndCounter(graph(), inputs[0]!);
         const outputs = graph().addOperation(op, attributes, inputs);
         if (outputs.length === numOutputs) return outputs;
         throw refuse(op, `it has ${outputs.length} outputs, where ${numOutputs} are expected`, 'Use other ops');

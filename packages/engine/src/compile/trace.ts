@@ -1,10 +1,12 @@
 import { type Tree, withoutTape } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { TensorMetadata } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding.js';
+import { isPlainObject } from './arguments.ts';
 import { nativeBinding, tensorFlowBackend } from './binding.ts';
 import { createGraph, type Graph, type GraphOptions } from './graph.ts';
 import { CompileError } from './refusal.ts';
-import { type Captures, graphId, traceTensor, withTraceState } from './trace-backend.ts';
+import { type Captures, graphId, type TraceState, traceTensor, withTraceState } from './trace-backend.ts';
+import { guardTensors, nextTensorId, withScope } from './trace-scope.ts';
 
 /** A function as a graph. */
 export interface Trace {
@@ -35,9 +37,7 @@ export function trace(
 ): Trace {
   const graph = createGraph(options);
   const backend = tensorFlowBackend();
-  const state = { graph, captures, data: new Map(), captured: new Set<object>() } as Parameters<
-    typeof withTraceState
-  >[0];
+  const state: TraceState = { graph, captures, data: new Map(), captured: new Set() };
   const stackTraceLimit = Error.stackTraceLimit;
   Error.stackTraceLimit = 100; // deep enough to see the function itself below the ops that it calls
   try {
@@ -48,20 +48,24 @@ export function trace(
             graph.addPlaceholder(backend.getDTypeInteger(dtype), [...shape]),
           );
           const args = placeholders.map(traceTensor);
-          const result = callTraced(fn, args);
+          const made = nextTensorId();
+          const result = guardTensors(() => callTraced(fn, args));
+          // The result is refused below; what becomes of it later is of no interest.
+          if (result instanceof Promise) result.catch(() => {});
           if (state.refused) throw state.refused;
           const leaves: tf.Tensor[] = [];
           const structure = describe(result, 'the result', leaves);
           const inputs = placeholders.map(({ id }) => id);
           const outputs = distinctOutputs(graph, leaves, inputs);
-          if (args.some((arg) => arg.isDisposed && !leaves.includes(arg))) {
-            throw new CompileError('compile: the function disposes of its argument. Leave that to its caller');
-          }
-          tf.dispose(leaves);
+          tf.dispose(leaves.filter(({ id }) => id > made)); // those that are kept; a tensor from outside lives on
           return { graph, inputs, outputs, structure };
         }),
       ),
     );
+  } catch (error) {
+    for (const callee of graph.callees) callee.release();
+    graph.dispose();
+    throw error;
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
@@ -90,14 +94,18 @@ function describe(value: unknown, path: string, leaves: tf.Tensor[]): Structure 
     return null;
   }
   if (Array.isArray(value)) return value.map((child, i) => describe(child, `${path}[${i}]`, leaves));
-  if (value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
+  if (isPlainObject(value)) {
     return Object.fromEntries(
       Object.entries(value).map(([key, child]) => [key, describe(child, `${path}.${key}`, leaves)]),
     );
   }
-  const what =
-    value instanceof Promise ? 'a promise: the function must not be async' : `${typeof value} ${String(value)}`;
-  throw new CompileError(`compile: ${path} is ${what}; expected a tensor, or an array or object of tensors`);
+  throw new CompileError(`compile: ${path} is ${nameKind(value)}; expected a tensor, or an array or object of tensors`);
+}
+
+function nameKind(value: unknown): string {
+  if (value instanceof Promise) return 'a promise: the function must not be async';
+  if (value === null || value === undefined) return String(value);
+  return typeof value === 'object' ? `a ${value.constructor?.name}` : `${typeof value} ${String(value)}`;
 }
 
 /** A result of this structure with these tensors as its leaves, in order. */
@@ -109,17 +117,6 @@ export function fillStructure(structure: Structure, tensors: readonly tf.Tensor[
     return Object.fromEntries(Object.entries(node).map(([key, child]) => [key, visit(child)]));
   };
   return visit(structure);
-}
-
-/** Runs `fn` in a scope of its own: what it makes and does not keep is disposed. */
-function withScope<T>(fn: () => T): T {
-  const engine = tf.engine();
-  engine.startScope('compile');
-  try {
-    return fn();
-  } finally {
-    engine.endScope();
-  }
 }
 
 export const serializeGraph = (graph: Graph): Buffer => nativeBinding().serializeGraph(graph.handle);

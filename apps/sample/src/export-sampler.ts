@@ -1,0 +1,36 @@
+import { exportSavedModel } from '@eflow/engine';
+import { createSample, type Sampler } from '@eflow/run';
+import type { VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
+import type * as tf from '@tensorflow/tfjs-core';
+
+export interface ExportOptions {
+  sampler: Sampler;
+  numSteps: number;
+  /** Clips of one call, B. */
+  batchSize: number;
+}
+
+/**
+ * Writes the whole sampler, weights included, as a TensorFlow SavedModel into the new folder `folder`: from `noise`
+ * [B, F, H, W, C], `label` [B] int32, and for `renoise` a `seed`, int32 [2], to `video` [B, F, H, W, C] in [-1, 1].
+ */
+export function exportSampler(
+  folder: string,
+  network: VideoDiTConfig,
+  params: VideoDiTParams,
+  { sampler, numSteps, batchSize }: ExportOptions,
+): Promise<void> {
+  const sample = createSample(network, sampler, numSteps);
+  const { numFrames, height, width, channels } = network;
+  const noise = { shape: [batchSize, numFrames, height, width, channels], dtype: 'float32' } as const;
+  const label = { shape: [batchSize], dtype: 'int32' } as const;
+  const seed = { shape: [2], dtype: 'int32' } as const;
+  if (sampler === 'renoise') {
+    const run = (x: Record<'noise' | 'label' | 'seed', tf.Tensor>) => ({
+      video: sample(params, x.noise, x.label, { seed: x.seed as tf.Tensor1D }),
+    });
+    return exportSavedModel(run, { noise, label, seed }, folder);
+  }
+  const run = (x: Record<'noise' | 'label', tf.Tensor>) => ({ video: sample(params, x.noise, x.label) });
+  return exportSavedModel(run, { noise, label }, folder);
+}

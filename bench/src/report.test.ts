@@ -1,0 +1,85 @@
+import { expect, it } from 'vitest';
+import { CONTESTANTS } from './contestants.ts';
+import type { Entry } from './measure.ts';
+import { createReport } from './report.ts';
+import type { SizeResult } from './step-benchmark.ts';
+import { formatReport } from './table.ts';
+import { createWorkload } from './workload.ts';
+
+const entry = (name: string, forwardSeconds: number[], stepSeconds: number[]): Entry => ({
+  contestant: CONTESTANTS.find((contestant) => contestant.name === name)!,
+  version: '1.2.3',
+  difference: 1e-6,
+  loss: 1,
+  gradNorm: 2,
+  loadedBytes: 1e8,
+  firstPeakBytes: 3e9,
+  forward: { firstSeconds: 5, seconds: forwardSeconds, peakBytes: 1e9 },
+  step: { firstSeconds: 6, seconds: stepSeconds, peakBytes: 2e9 },
+});
+
+const size: SizeResult = {
+  workload: createWorkload(512, [1, 2, 1]),
+  forwardFlops: 10e9,
+  productFlops: 20e9,
+  interleaved: true,
+  pauses: { busyMs: 30, totalMs: 200 },
+  products: [
+    { runtime: 'tensorflow', precision: 'float32', seconds: [0.2, 0.4, 0.3] },
+    { runtime: 'torch', precision: 'float32', seconds: [0.2, 0.2, 0.1] },
+    { runtime: 'torch', precision: 'bf16', seconds: [0.05] },
+  ],
+  entries: [
+    entry('eager', [0.4], [1.2]),
+    entry('compiled', [0.2, 0.8, 0.1], [0.6]),
+    entry('bf16', [0.1], [0.3]),
+    entry('torch-compile', [0.3], [0.6]),
+  ],
+  failures: [{ label: 'compiled + XLA', reason: 'no such kernel' }],
+};
+
+const report = createReport({
+  machine: {
+    cpu: 'abacus',
+    cores: 2,
+    memoryBytes: 16e9,
+    loadAverage: 0,
+    system: 'linux',
+    node: '20.19.0',
+    hasBf16: true,
+    commit: 'abc1234',
+  },
+  rounds: 3,
+  skipped: ['something is skipped'],
+  sizes: [size],
+});
+
+const reported = (name: string) => report.sizes[0]!.entries.find((e) => e.name === name)!;
+
+it('compares medians, above 1 where faster, with torch.compile in the same precision', () => {
+  // 0.4 / 0.2 and 0.3 / 0.2; 1.2 / 0.6 and 0.6 / 0.6.
+  expect(reported('compiled').forward).toMatchObject({ timesEager: 2, timesTorchCompile: expect.closeTo(1.5, 9) });
+  expect(reported('compiled').step).toMatchObject({ timesEager: 2, timesTorchCompile: 1 });
+  expect(reported('bf16').step).toMatchObject({ timesEager: 4, timesTorchCompile: undefined });
+});
+
+it("takes shares of the best runtime's rate in the precision, three times the FLOPs for a step", () => {
+  // float32: PyTorch's 20e9 / 0.2 = 100e9; forward 10e9 / 0.2 = 50e9, step 30e9 / 0.6 = 50e9. bf16: 400e9; 100e9.
+  expect(reported('compiled').forward.shareOfLimit).toBeCloseTo(0.5, 9);
+  expect(reported('compiled').step.shareOfLimit).toBeCloseTo(0.5, 9);
+  expect(reported('bf16').forward.shareOfLimit).toBeCloseTo(0.25, 9);
+});
+
+it('prints every figure, failure and omission', () => {
+  const text = formatReport(report);
+  for (const part of ['abacus', 'abc1234', 'TensorFlow 1.2.3', 'PyTorch 1.2.3', 'something is skipped']) {
+    expect(text).toContain(part);
+  }
+  expect(text).toContain('Other processes used 15 % of the machine: too much');
+  expect(text).toContain('compiled + XLA failed: no such kernel');
+  expect(text).toMatch(/^compiled +200\.0 +150\.0\.\.500\.0 +3 +50 % +2\.00 +1\.50 +5\.0 +1\.0$/m);
+});
+
+it('survives JSON', () => {
+  expect(formatReport(JSON.parse(JSON.stringify(report)))).toBe(formatReport(report));
+});

@@ -1,0 +1,65 @@
+import { expect, it } from 'vitest';
+import { CONTESTANTS } from './contestants.ts';
+import { planBenchmark } from './plan.ts';
+import { runStepBenchmark } from './step-benchmark.ts';
+import type { Workload } from './workload.ts';
+
+const tiny: Workload = {
+  tokens: 4,
+  batchSize: 2,
+  network: {
+    numFrames: 2,
+    height: 8,
+    width: 8,
+    channels: 3,
+    patchSize: [2, 4, 4],
+    hiddenSize: 12,
+    depth: [1, 1, 1],
+    numHeads: 2,
+    mlpRatio: 2,
+    attention: { kind: 'softmax' },
+    numClasses: 3,
+  },
+};
+
+it('measures who can be measured, and reports who cannot', async () => {
+  const benchmark = {
+    contestants: CONTESTANTS.filter(({ name }) => ['eager', 'compiled', 'torch'].includes(name)),
+    workloads: [tiny],
+    rounds: 1,
+    productSize: 64,
+    precisions: ['float32'] as const,
+    python: '/nowhere/python',
+  };
+  let planned = 0;
+  const said: string[] = [];
+  const progress = {
+    say: (what: string) => void said.push(what),
+    advance: (seconds: number) => {
+      planned += seconds;
+    },
+    stop: () => {},
+  };
+  const [result] = await runStepBenchmark(benchmark, progress);
+  expect(result!.entries.map(({ contestant }) => contestant.name)).toEqual(['eager', 'compiled']);
+  for (const { difference, loss, forward, step, firstPeakBytes } of result!.entries) {
+    expect(difference).toBeLessThan(1e-4);
+    expect(loss).toBeGreaterThan(0);
+    for (const { firstSeconds, seconds, peakBytes } of [forward, step]) {
+      expect(firstSeconds).toBeGreaterThan(0);
+      expect(seconds.length).toBeGreaterThanOrEqual(1);
+      expect(Math.min(...seconds)).toBeGreaterThan(0);
+      expect(peakBytes).toBeGreaterThan(50e6);
+    }
+    expect(firstPeakBytes).toBeGreaterThan(50e6);
+  }
+  // Of every pause, two cores or more count.
+  expect(result!.pauses.totalMs).toBeGreaterThan(100);
+  expect(result!.products).toMatchObject([{ runtime: 'tensorflow', precision: 'float32' }]);
+  expect(result!.failures.map(({ label }) => label)).toEqual(['float32 products (torch)', 'PyTorch eager']);
+  for (const { reason } of result!.failures) expect(reason).toContain('ENOENT');
+  expect(said.at(-1)).toMatch(/^4 tokens, round 1 of 1: /);
+  // All of the plan but the rounds that the missing PyTorch did not take part in.
+  expect(planned).toBeLessThan(planBenchmark(benchmark));
+  expect(planned).toBeGreaterThan(0.7 * planBenchmark(benchmark));
+});
