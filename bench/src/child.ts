@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { GraphDescription } from '@eflow/engine';
 
 export interface Request {
   run: 'hello' | 'reference' | 'forward' | 'check' | 'step' | 'gemm-float32' | 'gemm-bf16';
@@ -17,6 +18,8 @@ export interface Reply {
   /** To `step`. */
   loss?: number;
   gradNorm?: number;
+  /** To the first `step`, if it is compiled here. */
+  graph?: GraphDescription;
 }
 
 /** A process that answers one JSON line with another. */

@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { GraphDescription } from '@eflow/engine';
 import type { Child, Request } from './child.ts';
 import { type Contestant, TOLERANCE } from './contestants.ts';
 
@@ -13,6 +14,8 @@ export interface Entry {
   /** Of the first step. */
   loss: number;
   gradNorm: number;
+  /** Of the compiled step. */
+  graph?: GraphDescription;
   /** In RAM before the first call. */
   loadedBytes: number;
   /** Highest while the first calls ran, compilation included. */
@@ -65,6 +68,7 @@ export async function warmUp(contestant: Contestant, child: Child): Promise<Entr
     difference: difference!,
     loss: step.loss!,
     gradNorm: step.gradNorm!,
+    graph: step.graph,
     loadedBytes,
     firstPeakBytes,
     forward: forwardTiming,

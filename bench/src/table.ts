@@ -33,6 +33,13 @@ function formatSize(size: SizeReport): string {
       `${precision} ${(flopsPerSecond / 1e9).toFixed(0)} (${runtime === 'torch' ? 'PyTorch' : 'TensorFlow'})`,
   );
   const agreement = size.entries.map(({ label, difference }) => `${label} ${difference.toExponential(0)}`);
+  const graphs = size.entries.flatMap(({ label, graph }) =>
+    graph
+      ? [
+          `Graph of the step, ${label}: ${graph.operations} operations, ${(graph.bytes / 1e6).toFixed(2)} MB, ${(graph.matmulFlops / 1e9).toFixed(1)} GFLOP in products`,
+        ]
+      : [],
+  );
   const failures = size.failures.map(({ label, reason }) => `${label} failed: ${reason.slice(0, 300)}`);
   return [
     `${tokens} tokens: ${batchSize} clip${batchSize === 1 ? '' : 's'} of ${clip.slice(0, 3).join('x')}, hidden size ${size.hiddenSize}, ${size.numHeads} heads, depth ${depth.join('/')}, ${(forwardFlops / 1e9).toFixed(1)} GFLOP forward`,
@@ -42,6 +49,7 @@ function formatSize(size: SizeReport): string {
     `Other processes used ${percent(size.usedByOthers)} of the machine${size.usedByOthers > BUSY ? ': too much, repeat this when it is idle' : ''}`,
     `Plain products, GFLOP/s: ${rates.join(', ')}`,
     `Predictions differ from eager tfjs' by at most, of the largest value: ${agreement.join(', ')}`,
+    ...graphs,
     ...failures,
     '',
     formatRows([

@@ -2,7 +2,7 @@
 // output. Its argument is a ChildSpec.
 import { createInterface } from 'node:readline';
 import { readSafetensors, saveTree } from '@eflow/checkpoint';
-import { compile, useTensorFlow } from '@eflow/engine';
+import { type Compiled, compile, useTensorFlow } from '@eflow/engine';
 import { createStream, mapTree, randomNormal, randomUniform, splitStream, type Tree } from '@eflow/tensor';
 import { initVideoDiT, type VideoDiTParams, videoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -50,7 +50,7 @@ function createBatch(): Batch {
 /** `fn`, which is tidy itself, as this contestant runs it. */
 function prepare<Args extends unknown[], Result extends Tree>(
   fn: (...args: Args) => Result,
-): (...args: Args) => Result {
+): ((...args: Args) => Result) & Partial<Pick<Compiled<Args, Result>, 'describe'>> {
   if (spec.mode === 'eager') return fn;
   return compile(fn, { xla: spec.mode === 'xla', precision: spec.precision });
 }
@@ -97,11 +97,12 @@ function createContestant() {
       const next = trainStep(state, batch, scalars);
       const loss = next.loss.dataSync()[0]!;
       const gradNorm = next.gradNorm.dataSync()[0]!;
-      tf.dispose([state, next.loss, next.gradNorm, scalars]);
+      tf.dispose([state, next.loss, next.gradNorm]);
       const seconds = (performance.now() - start) / 1000;
       state = next.state;
-      count++;
-      return { seconds, loss, gradNorm };
+      const graph = count++ === 0 ? trainStep.describe?.(state, batch, scalars) : undefined;
+      tf.dispose(scalars);
+      return { seconds, loss, gradNorm, graph };
     },
   };
 }

@@ -63,6 +63,11 @@ export function createTrainStep(
   { eager = false } = {},
 ): TrainStep {
   const { objective, optimizer, training, seed } = config;
+  if (eager && training.precision !== 'float32') {
+    throw new Error(
+      `training.precision is ${training.precision}, which compiled steps alone can do; leave --eager out, or set training.precision=float32`,
+    );
+  }
   const adam = createOptimizer(config);
 
   const scheduleAt = (step: number): Schedule<number> => ({
