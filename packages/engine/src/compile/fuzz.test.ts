@@ -5,6 +5,9 @@ import { expect, it } from 'vitest';
 import { expectCompiledEqualsEager } from '../../fixtures/compiled-oracle.ts';
 import { ALL, DIFFERENTIABLE, type Program, programs, runProgram } from '../../fixtures/random-program.ts';
 
+/** Fixed, so that a build does not depend on chance; another number searches elsewhere. */
+const SEED = 20_261_124;
+
 /** Compares a program's results on random inputs; no tensor may be left. */
 function check(program: Program, fn: (...inputs: tf.Tensor[]) => tf.Tensor[]): void {
   const before = tf.memory().numTensors;
@@ -30,13 +33,13 @@ it('gives the values and gradients of random functions, compiled', () => {
         return results;
       });
     }),
-    { numRuns: 200 },
+    { numRuns: 200, seed: SEED },
   );
 });
 
 it('gives the values of random functions, compiled', () => {
   fc.assert(
     fc.property(programs, (program) => check(program, (...inputs) => runProgram(program, inputs, ALL))),
-    { numRuns: 200 },
+    { numRuns: 200, seed: SEED },
   );
 });
