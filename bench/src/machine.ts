@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import { bfloat16Support } from '@eflow/engine';
 
 export interface Machine {
   cpu: string;
@@ -17,7 +17,6 @@ export interface Machine {
 }
 
 export function describeMachine(): Machine {
-  const flags = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8').split(/\s+/) : [];
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
@@ -25,7 +24,7 @@ export function describeMachine(): Machine {
     loadAverage: loadavg()[0]!,
     system: `${process.platform} ${process.arch} ${release()}`,
     node: process.versions.node,
-    hasBf16: flags.includes('avx512_bf16') || flags.includes('amx_bf16'),
+    hasBf16: bfloat16Support('cpu').supported,
     commit: readCommit(),
   };
 }

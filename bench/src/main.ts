@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { bfloat16Support } from '@eflow/engine';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CONTESTANTS, type Contestant } from './contestants.ts';
 import { describeMachine } from './machine.ts';
@@ -88,7 +89,7 @@ async function stepBenchmark(flags: Flags): Promise<void> {
   };
   let chosen = flags.only;
   if (!machine.hasBf16 && chosen.some(({ precision }) => precision === 'bf16')) {
-    skip('bfloat16 is skipped: this CPU has neither avx512_bf16 nor amx_bf16.');
+    skip(`bfloat16 is skipped: this is ${bfloat16Support('cpu').by}.`);
     chosen = chosen.filter(({ precision }) => precision !== 'bf16');
   }
   let python: string | undefined;

@@ -1,4 +1,12 @@
-import { type AdamWCoefficients, type AdamWState, adamW, clipByGlobalNorm, emaDecay, updateEma } from '@eflow/optim';
+import {
+  type AdamWCoefficients,
+  type AdamWState,
+  adamW,
+  clipByGlobalNorm,
+  emaDecay,
+  updateEma,
+  uploadCoefficients,
+} from '@eflow/optim';
 import { disposeTree, ravel, valueAndGrad } from '@eflow/tensor';
 import { type VideoDiTConfig, type VideoDiTParams, videoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -41,7 +49,7 @@ export const scalarsAt = (count: number): StepScalars<number> => ({
 
 /** The same as tensors, which the caller owns. */
 export const uploadScalars = ({ adamW, emaDecay }: StepScalars<number>): StepScalars<tf.Scalar> => ({
-  adamW: { shrink: tf.scalar(adamW.shrink), stepSize: tf.scalar(adamW.stepSize), eps: tf.scalar(adamW.eps) },
+  adamW: uploadCoefficients(adamW),
   emaDecay: tf.scalar(emaDecay),
 });
 

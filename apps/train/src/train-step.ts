@@ -2,7 +2,7 @@ import type { Batch } from '@eflow/data';
 import { normalizePixels } from '@eflow/data';
 import { compile } from '@eflow/engine';
 import { drawEflow, eflowLoss, intervalRatio } from '@eflow/flow';
-import { type AdamWCoefficients, clipByGlobalNorm, emaDecay, updateEma } from '@eflow/optim';
+import { type AdamWCoefficients, clipByGlobalNorm, emaDecay, updateEma, uploadCoefficients } from '@eflow/optim';
 import { bindNetworks, type RunConfig } from '@eflow/run';
 import {
   createStream,
@@ -142,15 +142,12 @@ export function createTrainStep(
 }
 
 /** The caller owns the scalars. A guidance scale that is always 1 stays a number, which costs no weak pass. */
-function uploadSchedule(
-  { adamW: { shrink, stepSize, eps }, ...rest }: Schedule<number>,
-  { guidanceScale }: RunConfig['objective'],
-): Schedule {
+function uploadSchedule(schedule: Schedule<number>, { guidanceScale }: RunConfig['objective']): Schedule {
   return {
-    intervalRatio: tf.scalar(rest.intervalRatio),
-    guidanceScale: guidanceScale === 1 ? 1 : tf.scalar(rest.guidanceScale),
-    adamW: { shrink: tf.scalar(shrink), stepSize: tf.scalar(stepSize), eps: tf.scalar(eps) },
-    emaDecay: tf.scalar(rest.emaDecay),
+    intervalRatio: tf.scalar(schedule.intervalRatio),
+    guidanceScale: guidanceScale === 1 ? 1 : tf.scalar(schedule.guidanceScale),
+    adamW: uploadCoefficients(schedule.adamW),
+    emaDecay: tf.scalar(schedule.emaDecay),
   };
 }
 

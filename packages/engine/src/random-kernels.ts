@@ -2,9 +2,7 @@ import { RANDOM_KERNELS, SPLIT_KEY } from '@eflow/tensor';
 import { getKernel, registerKernel, type Tensor } from '@tensorflow/tfjs-core';
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
 import type { TensorMetadata, TFJSBinding } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding.js';
-
-const PHILOX = 1; // the `alg` of TensorFlow's stateless random ops
-const UINT64 = 23; // TensorFlow's number of a type that TensorFlow.js does not know
+import { PHILOX, TF_UINT64 } from './compile/binding.ts';
 
 /** TensorFlow's op behind each draw, and the type of its values. */
 const DRAWS = {
@@ -41,7 +39,7 @@ function draw(ops: Ops, kind: keyof typeof DRAWS, shape: number[], { key, counte
 }
 
 /** Pairs of 32-bit words, low word first, as single numbers: [..., 2] -> [...]. */
-const toUint64 = (ops: Ops, pairs: Id) => ops.run('Bitcast', { T: ops.binding.TF_INT32, type: UINT64 }, [pairs])[0]!;
+const toUint64 = (ops: Ops, pairs: Id) => ops.run('Bitcast', { T: ops.binding.TF_INT32, type: TF_UINT64 }, [pairs])[0]!;
 
 /** A tensor of the addon. The key and the counter are uint64, which TensorFlow.js has no tensors of. */
 type Id = Pick<TensorMetadata, 'id'>;

@@ -3,7 +3,7 @@ import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AdamWCoefficients, adamW } from './adamw.ts';
+import { type AdamWCoefficients, adamW, uploadCoefficients } from './adamw.ts';
 import fixtures from './fixtures/torch.json' with { type: 'json' };
 
 const treeOf = (values: number[][]) => ({
@@ -94,8 +94,7 @@ describe('adamW', () => {
       let [state, otherState] = [optimizer.init(params), optimizer.init(others)];
       fixtures.grads.forEach((grads, step) => {
         const numbers = optimizer.coefficients(step);
-        const { shrink, stepSize, eps } = numbers;
-        const scalars = { shrink: tf.scalar(shrink), stepSize: tf.scalar(stepSize), eps: tf.scalar(eps) };
+        const scalars = uploadCoefficients(numbers);
         ({ params, state } = optimizer.update(treeOf(grads), state, params, numbers));
         ({ params: others, state: otherState } = optimizer.update(treeOf(grads), otherState, others, scalars));
         const values = (tree: Tree) => treeLeaves(tree).map((leaf) => Array.from(leaf.dataSync()));

@@ -113,6 +113,17 @@ export function adamW({ learningRate, betas = [0.9, 0.99], eps = 1e-8, weightDec
   };
 }
 
+/** The same coefficients as scalars, which the caller owns: what a compiled update takes. */
+export const uploadCoefficients = ({
+  shrink,
+  stepSize,
+  eps,
+}: AdamWCoefficients<number>): AdamWCoefficients<tf.Scalar> => ({
+  shrink: tf.scalar(shrink),
+  stepSize: tf.scalar(stepSize),
+  eps: tf.scalar(eps),
+});
+
 function checkCoefficients({ shrink, stepSize, eps }: AdamWCoefficients): void {
   for (const [name, value] of Object.entries({ shrink, stepSize, eps })) {
     if (value instanceof tf.Tensor ? value.rank === 0 : Number.isFinite(value)) continue;

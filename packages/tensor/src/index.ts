@@ -1,6 +1,6 @@
 export { FUSE_KERNEL, type Fusible, fuse } from './fuse.ts';
 export { stopGradient, valueAndGrad } from './gradient.ts';
-export { philoxBits, philoxNormal, philoxUniform, type Seed } from './philox.ts';
+export { philoxBits, philoxNormal, philoxUniform, SCRAMBLE_KEY, type Seed } from './philox.ts';
 export {
   createStream,
   RANDOM_KERNELS,

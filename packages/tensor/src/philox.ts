@@ -6,6 +6,9 @@
 /** Two 32-bit words; signed or unsigned, only the bits matter. */
 export type Seed = readonly [number, number];
 
+/** Philox's key under which TensorFlow scrambles seeds. */
+export const SCRAMBLE_KEY: Seed = [0x3ec8f720, 0x02461e29];
+
 const ROUNDS = 10;
 const MULTIPLIER_0 = 0xd2511f53;
 const MULTIPLIER_1 = 0xcd9e8d57;
@@ -52,7 +55,7 @@ export function philoxBlock(counter: Uint32Array, key: Seed, out: Uint32Array, o
 function keyAndCounter(seed: Seed): { key: Seed; counter: Uint32Array } {
   const words = Uint32Array.of(seed[0], (seed[0] | 0) >> 31, seed[1], (seed[1] | 0) >> 31); // sign-extended to 64 bits
   const mixed = new Uint32Array(4);
-  philoxBlock(words, [0x3ec8f720, 0x02461e29], mixed);
+  philoxBlock(words, SCRAMBLE_KEY, mixed);
   return { key: [mixed[0]!, mixed[1]!], counter: Uint32Array.of(0, 0, mixed[2]!, mixed[3]!) };
 }
 

@@ -39,3 +39,6 @@ export const nativeBinding = (): NativeBinding => tensorFlowBackend().binding as
 export const TF_BFLOAT16 = 14;
 export const TF_UINT64 = 23;
 export const TF_ATTR_FUNC = 8;
+
+/** The `alg` of TensorFlow's stateless random ops. */
+export const PHILOX = 1;

@@ -55,14 +55,16 @@ function encodeFunction<Name extends string>(
   const describe = (key: string, { id, dtype, shape }: TensorMetadata): ModelTensor => {
     return { key, name: nativeBinding().nameTensor(graph.handle, id), dtype, shape };
   };
-  return encodeSavedModel({
+  const model = {
     graphDef: serializeGraph(graph),
     inputs: specs.map(({ dtype, shape }, i) =>
       describe(keys[i]!, { id: inputs[i]!, dtype: tensorFlowBackend().getDTypeInteger(dtype), shape: [...shape] }),
     ),
     outputs: Object.keys(structure!).map((key, i) => describe(key, outputs[i]!)),
     tensorflowVersion: nativeBinding().TF_Version,
-  });
+  };
+  graph.dispose();
+  return encodeSavedModel(model);
 }
 
 function checkSignature(signature: Readonly<Record<string, TensorSpec>>): void {

@@ -1,15 +1,11 @@
-import { RANDOM_KERNELS, randomBits } from '@eflow/tensor';
+import { RANDOM_KERNELS, randomBits, SCRAMBLE_KEY } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { TensorMetadata, TFEOpAttr } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding.js';
-import { nativeBinding, TF_UINT64 } from './binding.ts';
+import { nativeBinding, PHILOX, TF_UINT64 } from './binding.ts';
 import type { Graph } from './graph.ts';
 
 // The draws of @eflow/tensor in graphs that XLA compiles. XLA has the same Philox as TensorFlow, but another way from a
 // seed to its key and from its bits to numbers; here both are TensorFlow's, so that a seed gives the same numbers.
-
-const PHILOX = 1; // the `alg` of TensorFlow's stateless random ops
-/** The key under which TensorFlow scrambles seeds. */
-const SCRAMBLE_KEY = [0x3ec8f720, 0x02461e29];
 
 export const XLA_DRAWS: Readonly<Record<string, tf.KernelFunc>> = {
   [RANDOM_KERNELS.uniform]: ({ inputs, attrs }) => toUniform(drawBits(inputs, attrs!.shape as number[])),
@@ -48,7 +44,7 @@ export function addKeyAndCounter(graph: Graph, seed: number): TensorMetadata[] {
 
   const sign = add('RightShift', [seed, int32([], [31])])[0]!.id;
   const at = toUint64(add('Pack', [seed, sign], [int('axis', 1)])[0]!.id);
-  const draw = [int32([2], [2, 2]), toUint64(int32([1, 2], SCRAMBLE_KEY)), at, int32([], [PHILOX])];
+  const draw = [int32([2], [2, 2]), toUint64(int32([1, 2], [...SCRAMBLE_KEY])), at, int32([], [PHILOX])];
   const words = add('StatelessRandomUniformFullIntV2', draw, [type('dtype', TF_INT32)])[0]!.id;
   const [key, high] = add('Split', [int32([], [0]), toUint64(words)], [int('num_split', 2)]);
   const counter = add('ConcatV2', [toUint64(int32([1, 2], [0, 0])), high!.id, int32([], [0])])[0]!;
