@@ -19,6 +19,8 @@ import { fileURLToPath } from 'node:url';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const MINIMUM_NODE = [20, 19];
 const FROM_SOURCES = ['--import', 'tsx', '--conditions=@eflow/source'];
+/** Packages with native kernels, which are compiled before a task and not in the middle of it. */
+const NATIVE_PACKAGES = ['packages/attention'];
 const STATIC_CHECKS = ['lint', 'types', 'unused', 'layers', 'packed'];
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
@@ -122,7 +124,9 @@ function renameUnlessThere(temporary, folder) {
 }
 
 async function setUpEngine() {
-  const code = await run('node', [...FROM_SOURCES, 'packages/engine/src/cli.ts', 'setup', '--if-needed']);
+  const native = NATIVE_PACKAGES.filter((folder) => existsSync(join(ROOT, folder, 'native')));
+  const options = ['--if-needed', ...(native.length > 0 ? ['--native', ...native] : [])];
+  const code = await run('node', [...FROM_SOURCES, 'packages/engine/src/cli.ts', 'setup', ...options]);
   if (code !== 0) process.exit(code);
 }
 

@@ -405,6 +405,15 @@ napi_value ListOpDefinitions(napi_env env, const std::vector<Value> &) {
   return ToJs(env, *buffer);
 }
 
+/// (path): loads a shared library, whose ops register themselves; the definitions of those, an OpList, serialised.
+napi_value LoadLibrary(napi_env env, const std::vector<Value> &args) {
+  Status status;
+  std::unique_ptr<TF_Library, decltype(&TF_DeleteLibraryHandle)> library(
+      TF_LoadLibrary(args[0].String().c_str(), status.get()), TF_DeleteLibraryHandle);
+  status.Check();
+  return ToJs(env, TF_GetOpList(library.get()));
+}
+
 template <napi_value (*Function)(napi_env, const std::vector<Value> &), size_t Arity>
 napi_value Guard(napi_env env, napi_callback_info info) {
   try {
@@ -444,5 +453,6 @@ NAPI_MODULE_INIT() {
   eflow::Export<eflow::RemoveFunction, 1>(env, exports, "removeFunction");
   eflow::Export<eflow::HasFunction, 1>(env, exports, "hasFunction");
   eflow::Export<eflow::ListOpDefinitions, 0>(env, exports, "listOpDefinitions");
+  eflow::Export<eflow::LoadLibrary, 1>(env, exports, "loadLibrary");
   return exports;
 }

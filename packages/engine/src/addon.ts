@@ -5,10 +5,18 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildAtomically, linkAtomically, removeDeadTemporaries } from './cache.ts';
-import { FRAMEWORK_OBJECT, type Library } from './library.ts';
+import {
+  compilerCommand,
+  fileArguments,
+  requireCompiled,
+  requireCompiler,
+  sharedObjectFlags,
+  tensorFlowObjects,
+} from './compiler.ts';
+import type { Library } from './library.ts';
 import { type Progress, trackWhile } from './progress.ts';
-import { lastLines, runProcess } from './run-process.ts';
-import { diskFull, SetUpError } from './set-up-error.ts';
+import { runProcess } from './run-process.ts';
+import { SetUpError } from './set-up-error.ts';
 
 const require = createRequire(import.meta.url);
 const bindingPackage = () => dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
@@ -21,13 +29,12 @@ const COMPILE_SECONDS = 20; // typical; only the progress bar depends on it
 /** tfjs-node's addon, and the small module that is loaded before it. */
 export const ADDON = 'tfjs_binding.node';
 export const QUIET_LOGS = 'quiet_logs.node';
+/** What the compiler is needed for. */
+export const ADDON_PURPOSE = 'the addon between Node.js and TensorFlow';
 const nativeSource = (name: string) => fileURLToPath(new URL(`../native/${name}`, import.meta.url));
 const QUIET_LOGS_SOURCE = nativeSource('quiet-logs.cc');
 /** Includes tfjs-node's `tfjs_binding.cc`, and adds to it. */
 const COMPILED_FUNCTIONS_SOURCE = nativeSource('compiled-functions.cc');
-
-/** The C++ compiler: CXX, else c++. */
-export const compilerCommand = (env: NodeJS.ProcessEnv = process.env): string => env.CXX || 'c++';
 
 /** Where tfjs-node looks for its addon. */
 const addonPlace = (): string => join(bindingPackage(), 'lib', `napi-v${NODE_API_VERSION}`, ADDON);
@@ -37,7 +44,7 @@ const addonPlace = (): string => join(bindingPackage(), 'lib', `napi-v${NODE_API
  * another library in the same place gets an addon of its own.
  */
 export function addonFolder(cache: string, library: Library): string {
-  const hash = createHash('sha256').update(sharedArguments(library).join('\0'));
+  const hash = createHash('sha256').update(addonFlags(library).join('\0'));
   hash.update(`\0${statSync(join(library.libraryFolder, library.mainObject)).size}`);
   for (const file of [...bindingFiles(), COMPILED_FUNCTIONS_SOURCE, QUIET_LOGS_SOURCE]) {
     hash.update(`\0${basename(file)}\0`).update(readFileSync(file));
@@ -45,30 +52,17 @@ export function addonFolder(cache: string, library: Library): string {
   return join(cache, `addon-${hash.digest('hex').slice(0, 16)}`);
 }
 
-/** Throws a SetUpError unless the C++ compiler runs. */
-export async function requireCompiler(): Promise<void> {
-  const compiler = compilerCommand();
-  if ((await runProcess(compiler, ['--version'])).code === 0) return;
-  throw new SetUpError(
-    `The C++ compiler ${compiler} was not found; it compiles the addon between Node.js and TensorFlow.`,
-    'Install one (Debian and Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++), or name yours in CXX.',
-  );
-}
-
 /** Compiles the addon and its companion against `library` into `folder`, unless they are there. */
 export async function compileAddon(folder: string, library: Library, progress: Progress): Promise<void> {
   const addonSources = [COMPILED_FUNCTIONS_SOURCE, join(bindingFolder(), 'tfjs_backend.cc')];
   await buildAtomically(folder, async (temporary) => {
-    await requireCompiler();
+    requireCompiler(ADDON_PURPOSE);
     await mkdir(temporary);
     const stage = progress.start('Compiling the addon', COMPILE_SECONDS, 's');
     const start = Date.now();
     const seconds = () => Math.min((Date.now() - start) / 1000, COMPILE_SECONDS - 1);
-    const { mainObject } = library;
-    const work = compile(addonSources, library, {
-      objects: [mainObject, FRAMEWORK_OBJECT],
-      output: join(temporary, ADDON),
-    });
+    const objects = tensorFlowObjects(library);
+    const work = compile(addonSources, library, { objects, output: join(temporary, ADDON) });
     await trackWhile(stage, seconds, work);
     await compile([QUIET_LOGS_SOURCE], library, { objects: [], output: join(temporary, QUIET_LOGS) });
   });
@@ -96,31 +90,17 @@ const bindingFiles = (): string[] =>
     .sort()
     .map((file) => join(bindingFolder(), file));
 
-const sharedArguments = ({ libraryFolder, includeFolder }: Library): string[] => [
-  ...['-std=c++17', '-O2', '-fPIC', '-shared', `-DNAPI_VERSION=${NODE_API_VERSION}`],
-  ...[`-I${includeFolder}`, `-L${libraryFolder}`, `-Wl,-rpath,${libraryFolder}`],
-];
+const addonFlags = (library: Library): string[] =>
+  sharedObjectFlags(library, ['-O2', `-DNAPI_VERSION=${NODE_API_VERSION}`]);
 
 async function compile(
   sources: readonly string[],
   library: Library,
   { objects, output }: { objects: readonly string[]; output: string },
 ): Promise<void> {
-  const args = [...sharedArguments(library), `-I${nodeApiHeaders()}`, `-I${bindingFolder()}`];
-  // The libraries come after the sources: linkers look for a symbol only in what follows.
-  const result = await runProcess(compilerCommand(), [
-    ...args,
-    ...sources,
-    ...objects.map((name) => `-l:${name}`),
-    '-o',
-    output,
-  ]);
-  if (result.code === 0) return;
-  if (/no space left on device/i.test(result.output)) throw diskFull();
-  throw new SetUpError(
-    `The addon did not compile with ${compilerCommand()}:\n${lastLines(result.output, 12)}`,
-    'Use GCC 9 or Clang 9 or later (name it in CXX), and a complete library.',
-  );
+  const includes = [`-I${nodeApiHeaders()}`, `-I${bindingFolder()}`];
+  const args = [...addonFlags(library), ...includes, ...fileArguments(sources, objects, output)];
+  requireCompiled(await runProcess(compilerCommand(), args), 'The addon', 12);
 }
 
 /** Where the link at `path` points, if it is one and its target exists. */

@@ -27,5 +27,7 @@ export function bfloat16Support(device: 'cpu' | 'gpu'): Bfloat16Support {
 }
 
 /** The instruction sets of the CPU, as Linux names them; empty where it does not. */
-export const cpuFlags = (): ReadonlySet<string> =>
-  new Set(existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8').split(/\s+/) : []);
+export function cpuFlags(): ReadonlySet<string> {
+  const cpus = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
+  return new Set(/^(?:flags|Features)\s*:(.*)$/m.exec(cpus)?.[1]?.trim().split(/\s+/));
+}

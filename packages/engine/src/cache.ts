@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -34,6 +34,22 @@ export async function buildAtomically(target: string, build: (temporary: string)
     });
   } finally {
     await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** As buildAtomically, while everything else in this process waits. */
+export function buildAtomicallySync(target: string, build: (temporary: string) => void): void {
+  if (existsSync(target)) return;
+  mkdirSync(dirname(target), { recursive: true });
+  const temporary = temporaryName(target);
+  try {
+    build(temporary);
+    spawnSync('sync', ['-f', temporary]);
+    renameSync(temporary, target);
+  } catch (error) {
+    if (!existsSync(target)) throw error;
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
   }
 }
 

@@ -1,8 +1,17 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { runDoctor } from './doctor.ts';
-import { SetUpError } from './set-up-error.ts';
+import { prepareNative } from './native-library.ts';
+import { describeFailure, SetUpError } from './set-up-error.ts';
 import { findEngine, setUpEngine } from './setup.ts';
+
+interface SetUpCommand {
+  readonly cuda?: boolean;
+  readonly library?: string;
+  readonly force?: boolean;
+  readonly native?: string[];
+  readonly ifNeeded?: boolean;
+}
 
 const program = new Command('eflow-engine').description("TensorFlow's own runtime for TensorFlow.js.");
 
@@ -12,14 +21,23 @@ program
   .option('--cuda', 'the library with CUDA for NVIDIA GPUs (a download of about 3.4 GB)')
   .option('--library <folder>', 'use this library: libtensorflow_cc.so.2 or libtensorflow.so.2, framework, include/')
   .option('--force', 'fetch and compile again')
-  .option('--if-needed', 'do and say nothing if a library of any kind is set up')
-  .action(
-    async ({ ifNeeded, ...options }: { cuda?: boolean; library?: string; force?: boolean; ifNeeded?: boolean }) => {
-      if (ifNeeded && findEngine()) return; // useTensorFlow places the addon
-      const { library } = await setUpEngine(options);
+  .option('--native <folders...>', 'packages whose native kernels to compile now, and not when they are first used')
+  .option('--if-needed', 'do and say nothing that is not needed: any library will do, native kernels may be missing')
+  .action(async ({ ifNeeded, native = [], ...options }: SetUpCommand) => {
+    if (!(ifNeeded && findEngine())) {
+      const { library } = await setUpEngine(options); // otherwise useTensorFlow places the addon
       console.log(`TensorFlow is set up: ${library}`);
-    },
-  );
+    }
+    for (const folder of process.env.EFLOW_NATIVE === '0' ? [] : native) {
+      try {
+        const library = await prepareNative(folder);
+        if (!ifNeeded) console.log(`Native kernels are compiled: ${library}`);
+      } catch (error) {
+        if (!ifNeeded) throw error;
+        console.error(`Going on without the native kernels of ${folder}: ${describeFailure(error)}`);
+      }
+    }
+  });
 
 program
   .command('doctor')

@@ -6,6 +6,7 @@ import { createWorld, script, startProcess } from '../fixtures/tiny-world.ts';
 it('finds everything on a machine that is set up', async () => {
   const { code, output } = await startProcess('src/cli.ts', ['doctor'], process.env as Record<string, string>).done;
   expect(output).toMatch(/^ok {6}TensorFlow +2\.\d+\.\d+ on the [cg]pu; an op ran and was right$/m);
+  expect(output).toMatch(/^ok {6}native ops +\S/m);
   expect(output).toMatch(/^ok {6}machine +Node\.js \d+/m);
   expect(output).not.toContain('MISSING');
   expect(code).toBe(0);

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { ADDON, compilerCommand } from './addon.ts';
+import { ADDON } from './addon.ts';
 import { bfloat16Support, cpuFlags } from './bfloat16.ts';
 import { cacheFolder } from './cache.ts';
+import { compilerCommand } from './compiler.ts';
+import { listNativeLibraries } from './native-library.ts';
 import { findPip } from './pip.ts';
 import { describeMachine, freeDiskBytes, requireMachine, toGigabytes } from './platform.ts';
 import { runProcess } from './run-process.ts';
@@ -27,6 +29,7 @@ export async function runDoctor(): Promise<{ table: string; healthy: boolean }> 
     checkCpu(),
     checkLibrary(engine),
     ...(isSetUp ? [await checkOp()] : []),
+    checkNative(),
     checkBfloat16(tf.getBackend() === 'tensorflow' && (await useTensorFlow()).device === 'gpu' ? 'gpu' : 'cpu'),
   ];
   return { table: findings.map(formatFinding).join('\n'), healthy: findings.every(({ wayOut }) => !wayOut) };
@@ -91,6 +94,13 @@ function checkCpu(): Finding {
 function checkBfloat16(device: 'cpu' | 'gpu'): Finding {
   const { supported, by } = bfloat16Support(device);
   return { name: 'bfloat16', found: `${supported ? 'yes' : 'no'}, ${by}` };
+}
+
+/** Which packages have native kernels in the cache. */
+function checkNative(): Finding {
+  const names = listNativeLibraries(cacheFolder());
+  const found = names.join(', ') || 'none compiled yet; that is done when they are first used';
+  return { name: 'native ops', found: process.env.EFLOW_NATIVE === '0' ? 'off, by EFLOW_NATIVE=0' : found };
 }
 
 function checkLibrary(engine: ReturnType<typeof findEngine> | Error): Finding {

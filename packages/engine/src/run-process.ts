@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 
 export interface ProcessResult {
   /** Exit code; undefined if the command does not exist. */
@@ -25,6 +25,17 @@ export function runProcess(command: string, args: readonly string[], env = proce
       resolve({ code: code ?? 128, output: signal ? `${output}\n${signal}` : output }),
     );
   });
+}
+
+/** As runProcess, while everything else in this process waits. */
+export function runProcessSync(command: string, args: readonly string[]): ProcessResult {
+  const { error, status, signal, stdout, stderr } = spawnSync(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  if (error) return { code: undefined, output: error.message };
+  return { code: status ?? 128, output: [stdout, stderr, signal ?? ''].join('\n') };
 }
 
 /** The last lines of a command's output, indented for quoting. */

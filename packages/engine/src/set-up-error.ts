@@ -11,6 +11,12 @@ export class SetUpError extends Error {
   }
 }
 
+/** What went wrong and the way out, on one line. */
+export function describeFailure(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replaceAll(/\s*\n\s*/g, ' ').replace(/[^.]$/, '$&.');
+}
+
 /** `fn()`, with a full disk and a cache folder that cannot be written reported as such. */
 export async function explainDiskErrors<T>(fn: () => Promise<T>): Promise<T> {
   try {

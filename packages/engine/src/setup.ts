@@ -1,9 +1,10 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ADDON, addonFolder, compileAddon, placeAddon, requireCompiler } from './addon.ts';
+import { ADDON, ADDON_PURPOSE, addonFolder, compileAddon, placeAddon } from './addon.ts';
 import { archiveLibraryFolder, installArchive } from './archive-library.ts';
 import { cacheFolder, linkAtomically, removeAtomically, removeDeadTemporaries, withLock } from './cache.ts';
-import { hasAllFolders, inspectLibrary, wheelLibraryFolder } from './library.ts';
+import { requireCompiler } from './compiler.ts';
+import { hasAllFolders, inspectLibrary, type Library, wheelLibraryFolder } from './library.ts';
 import { requireMachine } from './platform.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { explainDiskErrors, SetUpError } from './set-up-error.ts';
@@ -85,7 +86,7 @@ async function obtainLibrary(request: Request): Promise<string> {
   await tidyWheels(fromWheels, wheels);
   if (hasAllFolders(fromWheels, wheels)) return fromWheels;
   if (existsSync(fromArchive)) return fromArchive;
-  await requireCompiler(); // before a long download
+  requireCompiler(ADDON_PURPOSE); // before a long download
   try {
     await installWheels(fromWheels, wheels, { architecture, progress });
     return fromWheels;
@@ -103,15 +104,18 @@ async function obtainLibrary(request: Request): Promise<string> {
 /** The link by which later runs know the library: the last one set up. */
 const selectedLibrary = (cache: string): string => join(cache, 'library');
 
-/**
- * What a set-up has left in the cache: for the library of EFLOW_TENSORFLOW, else for the last one set up. Undefined if
- * there is none, or if the addon's sources have changed since.
- */
-export function findEngine(env: NodeJS.ProcessEnv = process.env): Engine | undefined {
-  const cache = cacheFolder(env);
-  const folder = env.EFLOW_TENSORFLOW ? resolve(env.EFLOW_TENSORFLOW) : selectedLibrary(cache);
+/** The library of EFLOW_TENSORFLOW, else the last one set up; undefined if there is none. */
+export function findLibrary(env: NodeJS.ProcessEnv = process.env): Library | undefined {
+  const own = env.EFLOW_TENSORFLOW;
+  const folder = own ? resolve(own) : selectedLibrary(cacheFolder(env));
   if (!existsSync(folder)) return undefined;
-  const library = inspectLibrary(env.EFLOW_TENSORFLOW ? folder : realpathSync(folder));
-  const addon = addonFolder(cache, library);
+  return inspectLibrary(own ? folder : realpathSync(folder));
+}
+
+/** What a set-up has left in the cache for that library. Undefined if there is none, or if the addon's sources have changed since. */
+export function findEngine(env: NodeJS.ProcessEnv = process.env): Engine | undefined {
+  const library = findLibrary(env);
+  if (!library) return undefined;
+  const addon = addonFolder(cacheFolder(env), library);
   return existsSync(addon) ? { library: library.libraryFolder, addon } : undefined;
 }

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
 import { ADDON, placeAddon, QUIET_LOGS } from './addon.ts';
 import { registerFuseKernel } from './compile/fuse-kernel.ts';
+import { registerNativeKernel } from './native-kernel.ts';
 import { registerRandomKernels } from './random-kernels.ts';
 import { SetUpError } from './set-up-error.ts';
 import { findEngine } from './setup.ts';
@@ -30,10 +31,10 @@ export interface EngineOptions {
 let engine: EngineInfo | undefined;
 
 /**
- * Makes TensorFlow's own runtime the backend of `@tensorflow/tfjs-core` in this process, and registers the random
- * kernels of @eflow/tensor. Later calls return the same, whatever their options. Places the addon first if an install has removed it. Throws a
- * SetUpError if the engine is not set up, and an Error if the process has two copies of tfjs-core or `threads` is no
- * positive integer.
+ * Makes TensorFlow's own runtime the backend of `@tensorflow/tfjs-core` in this process, and registers the kernels of
+ * @eflow/tensor: random draws, fused functions, native ops of packages. Later calls return the same, whatever their
+ * options. Places the addon first if an install has removed it. Throws a SetUpError if the engine is not set up, and an
+ * Error if the process has two copies of tfjs-core or `threads` is no positive integer.
  */
 export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<EngineInfo> {
   if (engine) return engine;
@@ -58,6 +59,7 @@ export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<En
   await tf.setBackend('tensorflow');
   registerRandomKernels();
   registerFuseKernel();
+  registerNativeKernel();
   engine = { ...describeBackend(), library: found.library };
   return engine;
 }

@@ -1,5 +1,13 @@
 export { FUSE_KERNEL, type Fusible, fuse } from './fuse.ts';
 export { stopGradient, valueAndGrad } from './gradient.ts';
+export {
+  hasNative,
+  NATIVE_KERNEL,
+  type NativeCall,
+  type NativeKernelConfig,
+  type NativeSources,
+  runNative,
+} from './native.ts';
 export { philoxBits, philoxNormal, philoxUniform, SCRAMBLE_KEY, type Seed } from './philox.ts';
 export {
   createStream,

@@ -24,6 +24,8 @@ export interface NativeBinding extends TFJSBinding {
   removeFunction(name: string): void;
   hasFunction(name: string): boolean;
   listOpDefinitions(): Buffer;
+  /** Loads a shared library whose ops register themselves; their definitions. */
+  loadLibrary(path: string): Buffer;
 }
 
 export const BACKEND = 'tensorflow';

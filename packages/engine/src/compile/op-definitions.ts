@@ -7,7 +7,9 @@ export interface OpDefinition {
   readonly inputs: readonly { readonly listLength: string | undefined }[];
   /** Attributes that follow from the inputs. */
   readonly inferred: ReadonlySet<string>;
-  readonly attributes: ReadonlySet<string>;
+  /** Types of the attributes by their names, as TensorFlow writes them: int, float, bool, string, type, list(int), ... */
+  readonly attributes: ReadonlyMap<string, string>;
+  readonly numOutputs: number;
   /** Has side effects or state, or other results on each run. */
   readonly stateful: boolean;
 }
@@ -16,7 +18,8 @@ interface OpListMessage {
   getOpList(): {
     getName(): string;
     getInputArgList(): { getTypeAttr(): string; getNumberAttr(): string; getTypeListAttr(): string }[];
-    getAttrList(): { getName(): string }[];
+    getOutputArgList(): unknown[];
+    getAttrList(): { getName(): string; getType(): string }[];
     getIsStateful(): boolean;
   }[];
 }
@@ -25,17 +28,27 @@ interface Messages {
   OpList: { deserializeBinary(bytes: Uint8Array): OpListMessage };
 }
 
-let definitions: Map<string, OpDefinition> | undefined;
+type OpDefinitions = ReadonlyMap<string, OpDefinition>;
+
+let ownOps: OpDefinitions | undefined;
+const loadedOps = new Map<string, OpDefinition>();
 
 /** The definition of a TensorFlow op, from the library itself; undefined if it has no such op. */
 export function opDefinition(op: string): OpDefinition | undefined {
-  definitions ??= readDefinitions();
-  return definitions.get(op);
+  ownOps ??= parseDefinitions(nativeBinding().listOpDefinitions());
+  return ownOps.get(op) ?? loadedOps.get(op);
 }
 
-function readDefinitions(): Map<string, OpDefinition> {
+/** Loads a shared library of ops into TensorFlow, and returns their definitions. Throws if it cannot be loaded. */
+export function loadOps(library: string): OpDefinitions {
+  const ops = parseDefinitions(nativeBinding().loadLibrary(library));
+  for (const [op, definition] of ops) loadedOps.set(op, definition);
+  return ops;
+}
+
+function parseDefinitions(list: Buffer): OpDefinitions {
   const { OpList } = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js') as Messages;
-  const ops = OpList.deserializeBinary(new Uint8Array(nativeBinding().listOpDefinitions())).getOpList();
+  const ops = OpList.deserializeBinary(new Uint8Array(list)).getOpList();
   return new Map(
     ops.map((op) => {
       const inputs = op.getInputArgList();
@@ -45,7 +58,8 @@ function readDefinitions(): Map<string, OpDefinition> {
         {
           inputs: inputs.map((arg) => ({ listLength: arg.getNumberAttr() || arg.getTypeListAttr() || undefined })),
           inferred: new Set(inferred.filter((name) => name !== '')),
-          attributes: new Set(op.getAttrList().map((attribute) => attribute.getName())),
+          attributes: new Map(op.getAttrList().map((attribute) => [attribute.getName(), attribute.getType()])),
+          numOutputs: op.getOutputArgList().length,
           stateful: op.getIsStateful(),
         },
       ];

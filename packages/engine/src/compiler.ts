@@ -1,0 +1,48 @@
+import { FRAMEWORK_OBJECT, type Library } from './library.ts';
+import { lastLines, type ProcessResult, runProcessSync } from './run-process.ts';
+import { diskFull, SetUpError } from './set-up-error.ts';
+
+/** The C++ compiler: CXX, else c++. */
+export const compilerCommand = (env: NodeJS.ProcessEnv = process.env): string => env.CXX || 'c++';
+
+/** Throws a SetUpError unless the C++ compiler runs; `purpose` says what for. */
+export function requireCompiler(purpose: string): void {
+  const compiler = compilerCommand();
+  if (runProcessSync(compiler, ['--version']).code === 0) return;
+  throw new SetUpError(
+    `The C++ compiler ${compiler} was not found; it compiles ${purpose}.`,
+    'Install one (Debian and Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++), or name yours in CXX.',
+  );
+}
+
+/** Arguments for a shared object that includes the library's headers and finds its objects at run time. */
+export const sharedObjectFlags = ({ libraryFolder, includeFolder }: Library, flags: readonly string[]): string[] => [
+  ...['-std=c++17', '-fPIC', '-shared', ...flags],
+  ...[`-I${includeFolder}`, `-L${libraryFolder}`, `-Wl,-rpath,${libraryFolder}`],
+];
+
+/** Arguments that name what is compiled, what it is linked with and what is made. */
+export const fileArguments = (sources: readonly string[], objects: readonly string[], output: string): string[] => [
+  // The libraries come after the sources: linkers look for a symbol only in what follows.
+  ...[...sources, ...objects.map((name) => `-l:${name}`), '-o', output],
+];
+
+/** TensorFlow itself, to link with. */
+export const tensorFlowObjects = ({ mainObject }: Library): string[] => [mainObject, FRAMEWORK_OBJECT];
+
+/** Throws a SetUpError, which quotes the compiler from its first error on, unless it ended well. */
+export function requireCompiled({ code, output }: ProcessResult, what: string, quotedLines: number): void {
+  if (code === 0) return;
+  if (/no space left on device/i.test(output)) throw diskFull();
+  throw new SetUpError(
+    `${what} did not compile with ${compilerCommand()}:\n${quoteErrors(output, quotedLines)}`,
+    'Use GCC 9 or Clang 9 or later (name it in CXX), and a complete library.',
+  );
+}
+
+function quoteErrors(output: string, count: number): string {
+  const lines = output.trim().split('\n');
+  const first = lines.findIndex((line) => /\berror\b/i.test(line));
+  const quoted = first === -1 ? lines : lines.slice(first, first + count);
+  return lastLines(quoted.join('\n'), count);
+}

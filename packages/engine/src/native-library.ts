@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { NativeSources } from '@eflow/tensor';
+import { cpuFlags } from './bfloat16.ts';
+import { buildAtomicallySync, cacheFolder, removeDeadTemporaries } from './cache.ts';
+import {
+  compilerCommand,
+  fileArguments,
+  requireCompiled,
+  requireCompiler,
+  sharedObjectFlags,
+  tensorFlowObjects,
+} from './compiler.ts';
+import type { Library } from './library.ts';
+import { runProcessSync } from './run-process.ts';
+import { SetUpError } from './set-up-error.ts';
+import { findLibrary } from './setup.ts';
+
+/** For this very CPU; exact where numbers are not finite. Hidden symbols keep the libraries of two packages apart. */
+const FLAGS = ['-O3', '-march=native', '-fno-math-errno', '-fno-trapping-math', '-fvisibility=hidden'];
+const LIBRARY = 'lib.so';
+const FOLDER_NAME = /^native-(?<name>.+)-[0-9a-f]{16}$/;
+
+/**
+ * The path of the library compiled from a package's sources; compiles it unless the cache has it, which takes some
+ * seconds and is said on standard error. May be killed, and run twice at once. Throws a SetUpError with the way out.
+ * `cpu` is a parameter so that other machines can be asked about.
+ */
+export function compileNative(sources: NativeSources, cpu = cpuFlags()): string {
+  const library = findLibrary();
+  if (!library) throw new SetUpError('TensorFlow is not set up for this user.', 'Run: npx @eflow/engine setup');
+  const folder = fileURLToPath(sources.folder);
+  const files = existsSync(folder) ? readdirSync(folder).filter((file) => /\.(cc|h)$/.test(file)) : [];
+  const paths = files.sort().map((file) => join(folder, file));
+  const toCompile = paths.filter((path) => path.endsWith('.cc'));
+  if (toCompile.length === 0) {
+    throw new SetUpError(`${folder} has no C++ sources (*.cc).`, 'Give the folder of a package with native sources.');
+  }
+  const flags = [...FLAGS, ...(process.env.EFLOW_NATIVE_FLAGS ?? '').split(/\s+/).filter(Boolean)];
+  const args = sharedObjectFlags(library, flags);
+  const target = join(cacheFolder(), `native-${slugOf(sources.name)}-${hashAll(library, args, paths, cpu)}`);
+  buildAtomicallySync(target, (temporary) => {
+    const what = `the native kernels of ${sources.name}`;
+    requireCompiler(what);
+    mkdirSync(temporary);
+    process.stderr.write(`Compiling ${what}, once: about 20 s.\n`);
+    const call = [...args, ...fileArguments(toCompile, tensorFlowObjects(library), join(temporary, LIBRARY))];
+    requireCompiled(runProcessSync(compilerCommand(), call), `The native code of ${sources.name}`, 1);
+  });
+  return join(target, LIBRARY);
+}
+
+/** Compiles the native sources of the package in this folder ahead of time, as it will ask for them itself. */
+export async function prepareNative(packageFolder: string): Promise<string> {
+  const manifest = join(packageFolder, 'package.json');
+  if (!existsSync(manifest)) {
+    throw new SetUpError(`${packageFolder} is no package: it has no package.json.`, 'Give the folder of a package.');
+  }
+  const { name } = JSON.parse(readFileSync(manifest, 'utf8')) as { name: string };
+  await removeDeadTemporaries(cacheFolder());
+  return compileNative({ name, folder: pathToFileURL(`${resolve(packageFolder)}/native/`).href });
+}
+
+/** Names of the packages of which the cache has a library, whether or not for their present sources. */
+export const listNativeLibraries = (cache: string): string[] => {
+  const names = existsSync(cache) ? readdirSync(cache) : [];
+  return [...new Set(names.flatMap((name) => FOLDER_NAME.exec(name)?.groups?.name ?? []))].sort();
+};
+
+/** @eflow/attention -> eflow-attention */
+const slugOf = (name: string): string =>
+  name
+    .replace(/[^a-z0-9]+/gi, ' ')
+    .trim()
+    .replaceAll(' ', '-');
+
+/** A hash of all that the compilation depends on; the CPU is part of that unless the flags name one themselves. */
+function hashAll(library: Library, args: readonly string[], paths: readonly string[], cpu: ReadonlySet<string>) {
+  const isForThisCpu = args.findLast((arg) => arg.startsWith('-march=')) === '-march=native';
+  const mainBytes = statSync(join(library.libraryFolder, library.mainObject)).size;
+  const hash = createHash('sha256').update(
+    [compilerCommand(), ...args, mainBytes, ...(isForThisCpu ? [...cpu].sort() : [])].join('\0'),
+  );
+  for (const path of paths) hash.update(`\0${basename(path)}\0`).update(readFileSync(path));
+  return hash.digest('hex').slice(0, 16);
+}
