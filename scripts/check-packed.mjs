@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 // Builds every package, packs it as it would be published, and checks the tarball: publint (strict), attw, and that it
-// holds what it should and nothing else.
+// holds what it should and nothing else. Then installs @eflow/attention from its tarball and runs its README's example.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runPackedExample } from './packed-example.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name) => join(root, 'node_modules/.bin', name);
@@ -25,14 +26,16 @@ const fail = (line) => {
 
 run(bin('turbo'), ['run', 'build', '--output-logs=errors-only']);
 const folder = mkdtempSync(join(tmpdir(), 'eflow-packed-'));
+const tarballOf = (name) =>
+  join(
+    folder,
+    readdirSync(folder).find((file) => file.startsWith(`eflow-${name}-0`)),
+  );
 try {
   for (const name of readdirSync(join(root, 'packages'))) {
     const cwd = join(root, 'packages', name);
     run('pnpm', ['pack', '--pack-destination', folder], cwd);
-    const tarball = join(
-      folder,
-      readdirSync(folder).find((file) => file.startsWith(`eflow-${name}-0`)),
-    );
+    const tarball = tarballOf(name);
     for (const [tool, args] of [
       ['publint', ['run', tarball, '--strict']],
       ['attw', [tarball, '--profile', 'esm-only', '--format', 'ascii']],
@@ -54,6 +57,12 @@ try {
     for (const script of ['preinstall', 'install', 'postinstall']) {
       if (JSON.parse(manifest).scripts?.[script]) fail(`${name}: has an install script, ${script}`);
     }
+  }
+  try {
+    const printed = runPackedExample([tarballOf('tensor'), tarballOf('attention')]);
+    console.log(`packed: attention's README example, installed into an empty project, prints ${printed.trim()}`);
+  } catch (error) {
+    fail(`attention: its README example, installed into an empty project: ${error.message}`);
   }
 } finally {
   rmSync(folder, { recursive: true });

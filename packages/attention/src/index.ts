@@ -1,8 +1,11 @@
-export { type AttentionSpec, attention } from './attention.ts';
-export { gatedLocalGlobalAttention } from './gated-local-global.ts';
+export { type AttentionSpec, attention, type KindInputs } from './attention.ts';
+export { type FeatureMap, mapFeatures } from './feature-map.ts';
+export { type GatedLocalGlobalOptions, gatedLocalGlobalAttention } from './gated-local-global.ts';
 export type { AttentionInputs } from './inputs.ts';
-export { type FeatureMap, linearAttention, mapFeatures } from './linear.ts';
+export { type LinearOptions, linearAttention } from './linear.ts';
 export { attentionOracle, type OracleInputs } from './oracle.ts';
 export { gatherRotary, type Rotary, rotaryTable, rotate } from './rotary.ts';
-export { slidingWindowAttention } from './sliding-window.ts';
+export { slidingWindowAttention, type WindowSize } from './sliding-window.ts';
 export { softmaxAttention } from './softmax.ts';
+export { SLA_DEFAULTS, type SparseLinearOptions, sparseLinearAttention } from './sparse-linear.ts';
+export type { Grid } from './tiles.ts';

@@ -10,11 +10,28 @@ export interface AttentionInputs {
   rotary?: Rotary;
 }
 
-/** The lengths of q [B, N, L, D]; throws, quoting both shapes, if k or v differ, or if the sequence is empty. */
+/** Backends count elements in 32 bits. */
+const MAX_ELEMENTS = 2 ** 31 - 1;
+
+/**
+ * The lengths of q [B, N, L, D]; throws, quoting both shapes, if k or v differ, or if the sequence is empty or longer
+ * than a tensor can be.
+ */
 export function assertInputs(where: string, { q, k, v }: AttentionInputs) {
   const sizes = assertShape(where, 'q', q, ['B', 'N', 'L', 'D']);
   assertShape(where, 'k', k, ['B', 'N', 'L', 'D'], sizes);
   assertShape(where, 'v', v, ['B', 'N', 'L', 'D'], sizes);
   if (q.size === 0) throw new Error(`${where}: q is [${q.shape.join(', ')}]; expected at least one token`);
+  if (q.size > MAX_ELEMENTS) {
+    throw new Error(
+      `${where}: q is [${q.shape.join(', ')}], ${q.size} elements; expected at most 2^31 - 1: split the batch or the heads`,
+    );
+  }
   return sizes;
+}
+
+/** Throws, naming the value, unless it is an integer of at least `least`; `meaning` says what it counts. */
+export function assertCount(where: string, name: string, value: number, meaning: string, least = 1): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new Error(`${where}: ${name} is ${value}; expected ${meaning}, an integer of at least ${least}`);
 }

@@ -1,69 +1,64 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { attend } from './attend.ts';
-import { type AttentionInputs, assertInputs } from './inputs.ts';
+import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
+import { nativeAttention } from './native.ts';
 import { rotate } from './rotary.ts';
+import { composedSoftmax } from './softmax.ts';
+import { chooseCuts, cutQueries, cutTiles, type Grid, joinTiles, visibleKeys } from './tiles.ts';
 
-/** Up to here one masked product over all pairs costs less than cutting the sequence up. */
-const SHORT = 128;
+/** Tokens per side: in sequence order, or in frames, rows and columns. */
+export type WindowSize = number | Grid;
 
-/** Added to scores outside the window; exp of it is exactly 0 in float32. */
-const MASKED = -1e9;
+/** Taken off the scores outside the window; exp of what is left is exactly 0 in float32. */
+const MASKED = 1e9;
 
 /**
- * Softmax attention in which token i sees the tokens j with |i - j| <= windowSize, in sequence order; at the ends the
- * window is cut, never padded. A long sequence is cut into blocks of windowSize tokens, each against its own block and
- * both neighbours. Returns [B, N, L, D], owned by the caller; cost and memory O(L windowSize). Throws if the shapes
- * disagree or windowSize is not a positive integer.
+ * Softmax attention in which token i sees the tokens j with |i - j| <= windowSize, in sequence order; with a window
+ * [f, h, w] and the tokens' `grid` [F, H, W], L = F H W, those at most f frames, h rows and w columns away. At the ends the
+ * window is cut, never padded; one that spans the sequence makes full softmax attention. Tokens are cut into tiles, each
+ * against the neighbourhood that its windows cover. Returns [B, N, L, D], owned by the caller; cost and memory
+ * O(L windowSize), or L times the tokens of a window. Throws if the shapes disagree, if windowSize is not a positive
+ * integer or three of at least 0 and not all 0, or if a window [f, h, w] comes without the grid of the tokens.
  */
-export function slidingWindowAttention({ q, k, v, rotary }: AttentionInputs, windowSize: number): tf.Tensor {
-  const { B, N, L, D } = assertInputs('slidingWindowAttention', { q, k, v });
-  if (!Number.isInteger(windowSize) || windowSize < 1) {
-    throw new Error(
-      `slidingWindowAttention: windowSize is ${windowSize}; expected tokens per side, an integer of at least 1`,
-    );
+export function slidingWindowAttention(inputs: AttentionInputs & { grid?: Grid }, windowSize: WindowSize): tf.Tensor {
+  const { L } = assertInputs('slidingWindowAttention', inputs);
+  if (typeof windowSize === 'number') {
+    assertCount('slidingWindowAttention', 'windowSize', windowSize, 'tokens per side');
+    return nativeAttention(inputs, { windowSize }) ?? composedSlidingWindow(inputs, windowSize);
+  } else {
+    assertWindow(windowSize, inputs.grid, L);
   }
+  return composedSlidingWindow(inputs, windowSize);
+}
+
+function assertWindow(windowSize: Grid, grid: Grid | undefined, L: number): void {
+  const where = `slidingWindowAttention: windowSize is [${windowSize.join(', ')}]`;
+  const possible = windowSize.length === 3 && windowSize.every((side) => Number.isInteger(side) && side >= 0);
+  if (!possible || windowSize.every((side) => side === 0)) {
+    throw new Error(`${where}; expected frames, rows and columns per side, integers of at least 0 and not all 0`);
+  }
+  if (!grid) {
+    throw new Error(`${where}; it needs the grid [F, H, W] of the tokens, which tokens that were dropped do not have`);
+  }
+  if (grid.length !== 3 || grid.some((side) => !Number.isInteger(side)) || grid[0] * grid[1] * grid[2] !== L) {
+    throw new Error(`${where} on a grid [${grid.join(', ')}]; expected F H W = L, the ${L} tokens of q`);
+  }
+}
+
+/** The same of TensorFlow.js ops alone, of inputs that are checked. */
+export function composedSlidingWindow(inputs: AttentionInputs & { grid?: Grid }, windowSize: WindowSize): tf.Tensor {
+  const { q, k, v, rotary } = inputs;
+  const [B, N, L, D] = q.shape as [number, number, number, number];
+  const window: Grid = typeof windowSize === 'number' ? [0, 0, windowSize] : windowSize;
+  const grid: Grid = typeof windowSize === 'number' ? [1, 1, L] : inputs.grid!;
+  if (grid.every((length, axis) => window[axis]! >= length - 1)) return composedSoftmax(inputs);
+  const cuts = chooseCuts(grid, window);
   return tf.tidy(() => {
+    const flat = (x: tf.Tensor) => tf.reshape(x, [B * N, L, D]);
     const queries = tf.mul(rotary ? rotate(q, rotary) : q, 1 / Math.sqrt(D));
     const keys = rotary ? rotate(k, rotary) : k;
-    // Three blocks hold the whole sequence, or it is short: blocks would save nothing.
-    if (L <= Math.max(3 * windowSize, SHORT)) return attend(queries, keys, v, windowMask(L, L, 0, windowSize));
-
-    const blocks = Math.ceil(L / windowSize);
-    const tail = blocks * windowSize - L;
-    const padTokens = (x: tf.Tensor, before: number, after: number) =>
-      tf.pad(tf.reshape(x, [B * N, L, D]), [
-        [0, 0],
-        [before, after],
-        [0, 0],
-      ]);
-    const neighbourhoods = (x: tf.Tensor) => {
-      const padded = tf.reshape(padTokens(x, windowSize, windowSize + tail), [B * N, blocks + 2, windowSize, D]);
-      const shifted = [0, 1, 2].map((first) => tf.slice(padded, [0, first, 0, 0], [B * N, blocks, windowSize, D]));
-      return tf.concat(shifted, 2); // [B N, blocks, 3 windowSize, D]
-    };
-    const blockQueries = tf.reshape(padTokens(queries, 0, tail), [B * N, blocks, windowSize, D]);
-    const mask = tf.minimum(
-      windowMask(windowSize, 3 * windowSize, -windowSize, windowSize),
-      endsMask(blocks, 3 * windowSize, -windowSize, windowSize, L),
-    );
-    const output = attend(blockQueries, neighbourhoods(keys), neighbourhoods(v), mask);
-    const tokens = tf.reshape(output, [B * N, blocks * windowSize, D]);
-    return tf.reshape(tf.slice(tokens, [0, 0, 0], [B * N, L, D]), [B, N, L, D]);
+    const mask = tf.mul(tf.sub(visibleKeys(cuts, window), 1), MASKED);
+    const output = attend(cutQueries(flat(queries), cuts), cutTiles(flat(keys), cuts), cutTiles(flat(v), cuts), mask);
+    return tf.reshape(joinTiles(output, cuts), [B, N, L, D]);
   });
 }
-
-/** 0 where query i may see key j, which is firstKey + j places after the first query, else MASKED: [queries, keys]. */
-function windowMask(queries: number, keys: number, firstKey: number, windowSize: number): tf.Tensor {
-  const key = tf.range(firstKey, firstKey + keys);
-  const query = tf.expandDims(tf.range(0, queries), 1);
-  return maskUnless(tf.lessEqual(tf.abs(tf.sub(key, query)), windowSize));
-}
-
-/** 0 where key j of block b is a token of the sequence, else MASKED: its place is b * windowSize + firstKey + j: [blocks, 1, keys]. */
-function endsMask(blocks: number, keys: number, firstKey: number, windowSize: number, length: number): tf.Tensor {
-  const first = tf.reshape(tf.range(0, blocks * windowSize, windowSize), [blocks, 1, 1]);
-  const place = tf.add(first, tf.range(firstKey, firstKey + keys));
-  return maskUnless(tf.logicalAnd(tf.greaterEqual(place, 0), tf.less(place, length)));
-}
-
-const maskUnless = (visible: tf.Tensor) => tf.mul(tf.sub(tf.cast(visible, 'float32'), 1), -MASKED);

@@ -1,16 +1,40 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { attend } from './attend.ts';
+import { attendBlocks } from './attend-blocks.ts';
 import { type AttentionInputs, assertInputs } from './inputs.ts';
+import { nativeAttention } from './native.ts';
 import { rotate } from './rotary.ts';
+
+/** Scores that are held at once, over all B N heads: 2^24 float32 are 64 MiB. */
+const BLOCK_SCORES = 2 ** 24;
+/** With shorter blocks than this, the time goes into starting ops. */
+const MIN_BLOCK = 512;
 
 /**
  * Exact attention, softmax(q k^T / sqrt(D)) v, over all pairs of tokens (Vaswani et al., arXiv 1706.03762). Rotary
- * turns q and k. Returns [B, N, L, D], owned by the caller; cost and memory O(L^2). Throws if the shapes disagree.
+ * turns q and k. A sequence whose scores do not fit into 64 MiB (4,096 tokens of one head) is worked on in blocks of keys
+ * and queries, and again in the gradient. Returns [B, N, L, D], owned by the caller; cost O(L^2 D), memory O(L D) beyond
+ * that length. Throws if the shapes disagree.
  */
-export function softmaxAttention({ q, k, v, rotary }: AttentionInputs): tf.Tensor {
-  const { D } = assertInputs('softmaxAttention', { q, k, v });
+export function softmaxAttention(inputs: AttentionInputs): tf.Tensor {
+  assertInputs('softmaxAttention', inputs);
+  return nativeAttention(inputs, { windowSize: inputs.q.shape[2]! }) ?? composedSoftmax(inputs);
+}
+
+/**
+ * The same of TensorFlow.js ops alone, of inputs that are checked. `blockSize` is the length of blocks of keys and queries;
+ * a sequence that is no longer is not cut.
+ */
+export function composedSoftmax(
+  { q, k, v, rotary }: AttentionInputs,
+  blockSize = chooseBlockSize(q.shape[0]! * q.shape[1]!),
+): tf.Tensor {
+  const [L, D] = q.shape.slice(2) as [number, number];
   return tf.tidy(() => {
-    const scaled = tf.mul(rotary ? rotate(q, rotary) : q, 1 / Math.sqrt(D));
-    return attend(scaled, rotary ? rotate(k, rotary) : k, v);
+    const queries = tf.mul(rotary ? rotate(q, rotary) : q, 1 / Math.sqrt(D));
+    const keys = rotary ? rotate(k, rotary) : k;
+    return L <= blockSize ? attend(queries, keys, v) : attendBlocks(queries, keys, v, blockSize);
   });
 }
+
+const chooseBlockSize = (heads: number) => Math.max(MIN_BLOCK, Math.floor(Math.sqrt(BLOCK_SCORES / heads)));

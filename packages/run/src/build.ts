@@ -1,7 +1,7 @@
 import type { MovingDigitsSpec } from '@eflow/data';
 import { type Network, splitRows } from '@eflow/flow';
 import {
-  countTokens,
+  tokenGrid,
   type VideoDiTConfig,
   type VideoDiTParams,
   validateConfig,
@@ -36,11 +36,27 @@ export function checkTraining(config: RunConfig): void {
     );
   }
   splitRows(config.training.batchSize, config.objective.velocityRatio);
+  checkWindow(config);
+}
+
+function checkWindow(config: RunConfig): void {
   const { attention } = config.network;
-  const tokens = countTokens(videoDiTConfig(config));
-  if ('windowSize' in attention && attention.windowSize > tokens) {
+  if (!('windowSize' in attention)) return;
+  const { windowSize } = attention;
+  const grid = tokenGrid(videoDiTConfig(config));
+  const tokens = grid.reduce((a, b) => a * b);
+  if (typeof windowSize === 'number') {
+    if (windowSize <= tokens) return;
+    throw new Error(`network.attention.windowSize is ${windowSize}; a clip has ${tokens} tokens, so at most that`);
+  }
+  const value = `network.attention.windowSize is [${windowSize.join(', ')}]`;
+  if (windowSize.some((side, axis) => side > grid[axis]!) || windowSize.every((side) => side === 0)) {
+    throw new Error(`${value}; a clip has ${grid.join(' x ')} tokens, so at most those, and not all 0`);
+  }
+  if (config.objective.keepRatio < 1) {
     throw new Error(
-      `network.attention.windowSize is ${attention.windowSize}; a clip has ${tokens} tokens, so at most that`,
+      `${value}, which counts on the grid of all tokens, and objective.keepRatio is ${config.objective.keepRatio}; ` +
+        'set that to 1, or give one number, a window in the order of the tokens that are kept',
     );
   }
 }

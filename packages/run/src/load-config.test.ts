@@ -43,6 +43,26 @@ describe('loadConfig', () => {
     expect(config.name).toBe('other');
   });
 
+  it.each<[string, object]>([
+    ['{ kind: softmax }', { kind: 'softmax' }],
+    ['{ kind: linear }', { kind: 'linear', featureMap: 'relu' }],
+    [
+      '{ kind: linear, featureMap: softmax, causalBlockSize: 8 }',
+      { kind: 'linear', featureMap: 'softmax', causalBlockSize: 8 },
+    ],
+    ['{ kind: local, windowSize: 3 }', { kind: 'local', windowSize: 3 }],
+    ['{ kind: local, windowSize: [0, 2, 2] }', { kind: 'local', windowSize: [0, 2, 2] }],
+    [
+      '{ kind: sla }',
+      { kind: 'sla', blockSize: 64, topRatio: 0.05, skipRatio: 0.1, featureMap: 'softmax', variant: 'paper' },
+    ],
+    ['{ kind: glga, windowSize: 3 }', { kind: 'glga', windowSize: 3, featureMap: 'relu' }],
+  ])('fills in the attention %s', (attention, expected) => {
+    const config = loadConfig('digits-tiny', [`network.attention=${attention}`, 'objective.keepRatio=1']);
+    expect(config.network.attention).toEqual(expected);
+    expect(videoDiTConfig(config).attention).toEqual(expected);
+  });
+
   it('has JSON as a kind of YAML', () => {
     const config = loadConfig('digits-tiny');
     expect(loadConfig(file('config.json', JSON.stringify(config)))).toEqual(config);
@@ -72,6 +92,22 @@ describe('loadConfig', () => {
     ['a patch that does not divide', ['network.patchSize=2,5,4'], 'height 16 is not a multiple of its patch, 5'],
     ['heads that do not divide', ['network.numHeads=7'], 'is not a multiple of numHeads 7'],
     ['a window wider than the clip', ['network.attention.windowSize=1000'], 'network.attention.windowSize is 1000'],
+    [
+      'a window wider than the grid',
+      ['network.attention={ kind: local, windowSize: [0, 9, 1] }', 'objective.keepRatio=1'],
+      'network.attention.windowSize is [0, 9, 1]; a clip has 1 x 8 x 8 tokens',
+    ],
+    [
+      'a window of nothing',
+      ['network.attention={ kind: local, windowSize: [0, 0, 0] }', 'objective.keepRatio=1'],
+      'network.attention.windowSize is [0, 0, 0]',
+    ],
+    [
+      'a window on the grid of tokens that are dropped',
+      ['network.attention={ kind: local, windowSize: [0, 1, 1] }'],
+      'objective.keepRatio is 0.25; set that to 1',
+    ],
+    ['a share above 1', ['network.attention={ kind: sla, topRatio: 2 }'], 'network.attention.topRatio: Too big'],
     ['a batch that cannot be split', ['training.batchSize=1'], 'a batch of 1'],
     ['no key', ['training'], "override 'training': expected key=value"],
     ['a path through a value', ['name.a=1'], "'name' is a value, not a section"],

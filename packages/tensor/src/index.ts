@@ -20,7 +20,7 @@ export {
   splitStream,
   uploadStream,
 } from './random.ts';
-export { BARRIER_KERNEL, rematerialise } from './rematerialise.ts';
+export { BARRIER_KERNEL, placeBehind, rematerialise } from './rematerialise.ts';
 export { type Axis, assertShape } from './shape.ts';
 export { withoutTape } from './tape.ts';
 export { countParameters, disposeTree, fillTree, mapTree, ravel, type Tree, treeEntries, treeLeaves } from './tree.ts';

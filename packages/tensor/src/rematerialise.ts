@@ -39,7 +39,11 @@ function pullBack<T extends Tree>(fn: (inputs: T) => tf.Tensor, inputs: T, dy: t
   );
 }
 
-function placeBehind(after: tf.Tensor, x: tf.Tensor): tf.Tensor {
+/**
+ * x, not made before `after` is, where the backend runs a graph and could do both at once; elsewhere x itself. For the
+ * inside of custom gradients: no gradient goes through it.
+ */
+export function placeBehind(after: tf.Tensor, x: tf.Tensor): tf.Tensor {
   if (!tf.getKernel(BARRIER_KERNEL, tf.getBackend())) return x;
   return tf.engine().runKernel(BARRIER_KERNEL, { x, after }) as tf.Tensor;
 }

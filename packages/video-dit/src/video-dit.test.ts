@@ -23,6 +23,8 @@ const attentions: AttentionSpec[] = [
   { kind: 'softmax' },
   { kind: 'linear', featureMap: 'elu1' },
   { kind: 'local', windowSize: 2 },
+  // Which blocks are on top jumps; here all are.
+  { kind: 'sla', blockSize: 2, topRatio: 1, variant: 'code' },
   // ReLU's kink makes differences jump; its gradient is checked where the kernel is.
   { kind: 'glga', windowSize: 2, featureMap: 'elu1' },
 ];
@@ -98,6 +100,25 @@ describe.each(attentions)('VideoDiT with $kind attention', (attention) => {
     expectNoLeak(() =>
       tf.grad((noisy: tf.Tensor) => videoDiT(params, c, { ...at, noisy, keptTokens, pathDropped }))(at.noisy),
     );
+  });
+});
+
+describe('a window of frames, rows and columns', () => {
+  const within = (windowSize: [number, number, number]) => ({
+    ...config,
+    attention: { kind: 'local', windowSize } as const,
+  });
+  const params = trainedParams(within([1, 0, 1]), 8);
+  const at = input(9);
+
+  it('that spans the grid is full attention, and a smaller one is not', () => {
+    const full = videoDiT(params, { ...config, attention: { kind: 'softmax' } }, at);
+    expectClose(videoDiT(params, within([2, 1, 1]), at), full, { rtol: 1e-4, atol: 1e-5 });
+    expect(() => expectClose(videoDiT(params, within([1, 1, 1]), at), full, { rtol: 1e-2, atol: 1e-3 })).toThrow();
+  });
+
+  it('needs all tokens', () => {
+    expect(() => videoDiT(params, within([1, 0, 1]), { ...at, keptTokens })).toThrow('it needs the grid');
   });
 });
 

@@ -18,7 +18,7 @@ import {
 import { assertShape, type RandomStream, rematerialise, splitStream, stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BlockParams, block, initBlock } from './block.ts';
-import { tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
+import { countTokens, tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
 import { patchify, unpatchify } from './patchify.ts';
 import { gatherTokens, restoreTokens } from './token-drop.ts';
 
@@ -167,7 +167,9 @@ function run(
 type BlockInputs = { params: BlockParams; x: tf.Tensor; condition: tf.Tensor; rotary: Rotary };
 
 function applyBlock(config: VideoDiTConfig, inputs: BlockInputs): tf.Tensor {
-  const apply = ({ params, x, ...context }: BlockInputs) => block(params, config, x, context);
+  // Kept tokens are no grid.
+  const grid = inputs.x.shape[1] === countTokens(config) ? tokenGrid(config) : undefined;
+  const apply = ({ params, x, ...context }: BlockInputs) => block(params, config, x, { ...context, grid });
   return config.checkpoint === 'blocks' ? rematerialise(apply, inputs) : apply(inputs);
 }
 

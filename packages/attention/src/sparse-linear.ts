@@ -1,0 +1,87 @@
+import { assertShape } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { orderBlocks, rankBlocks } from './block-order.ts';
+import type { FeatureMap } from './feature-map.ts';
+import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
+import { linearAttention } from './linear.ts';
+import { NATIVE_BLOCK, nativeAttention } from './native.ts';
+import { composedPicked } from './picked-blocks.ts';
+import { rotate } from './rotary.ts';
+import { linearOverBlocks } from './seen-blocks.ts';
+
+/** Absent options are those of `SLA_DEFAULTS`. */
+export interface SparseLinearOptions {
+  /** Tokens of a block of queries or keys. */
+  blockSize?: number;
+  /** Share of the blocks of keys that a block of queries attends to exactly, in (0, 1]; one at least. */
+  topRatio?: number;
+  /** Share that it does not see at all, in [0, 1]. */
+  skipRatio?: number;
+  featureMap?: FeatureMap;
+  /** Whether the linear branch sees the blocks between top and skipped ('paper') or, as the released code has it, all. */
+  variant?: 'paper' | 'code';
+}
+
+/** As in the paper. */
+export const SLA_DEFAULTS = {
+  blockSize: 64,
+  topRatio: 0.05,
+  skipRatio: 0.1,
+  featureMap: 'softmax',
+  variant: 'paper',
+} as const satisfies Required<SparseLinearOptions>;
+
+/**
+ * Sparse-linear attention (SLA, arXiv 2509.24006): O_sparse + O_linear proj. For each block of queries the blocks of keys
+ * are ordered by the product of mean query and mean key: the top share gets exact softmax attention, the lowest share none,
+ * and what is between linear attention (in the variant 'code': linear attention over all tokens, nothing skipped).
+ * Rotary turns q and k ahead of both. `proj` [D, D], of inputs to outputs, is shared by the heads, and zero at the start of
+ * training. The order has no gradient. The last block may be shorter. Returns [B, N, L, D], owned by the caller; cost and
+ * memory O(topRatio L^2 + L D^2). Throws if the shapes disagree or an option cannot be.
+ */
+export function sparseLinearAttention(
+  inputs: AttentionInputs & { proj: tf.Tensor },
+  options: SparseLinearOptions = {},
+): tf.Tensor {
+  const { L, D } = assertInputs('sparseLinearAttention', inputs);
+  assertShape('sparseLinearAttention', 'proj', inputs.proj, [D, D]);
+  const { blockSize, topRatio, skipRatio, featureMap, variant } = { ...SLA_DEFAULTS, ...options };
+  assertCount('sparseLinearAttention', 'blockSize', blockSize, 'tokens of a block');
+  assertShare('topRatio', topRatio, topRatio > 0 && topRatio <= 1, 'in (0, 1]');
+  assertShare('skipRatio', skipRatio, skipRatio >= 0 && skipRatio <= 1, 'in [0, 1]');
+  if (variant !== 'paper' && variant !== 'code') {
+    throw new Error(`sparseLinearAttention: variant is '${variant satisfies never}'; expected 'paper' or 'code'`);
+  }
+
+  const blocks = Math.ceil(L / blockSize);
+  const top = Math.max(1, Math.floor(topRatio * blocks));
+  const visible = blocks - Math.min(Math.floor(skipRatio * blocks), blocks - top);
+  const { v, proj, rotary } = inputs;
+  return tf.tidy(() => {
+    const [q, k] = rotary ? [rotate(inputs.q, rotary), rotate(inputs.k, rotary)] : [inputs.q, inputs.k];
+    const order = orderBlocks(q, k, blockSize); // [B N, blocks, blocks]
+    const sparse = attendPicked({ q, k, v }, tf.slice(order, [0, 0, 0], [-1, -1, top]), blockSize);
+    const linear =
+      variant === 'code'
+        ? linearAttention({ q, k, v }, { featureMap })
+        : linearOverBlocks({ q, k, v }, between(rankBlocks(order), top, visible), { featureMap, blockSize });
+    // One product over all tokens: TensorFlow.js does not sum the gradient of a broadcast one.
+    const projected = tf.matMul(tf.reshape(linear, [-1, D]), proj as tf.Tensor2D);
+    return tf.add(sparse, tf.reshape(projected, q.shape));
+  });
+}
+
+/** Softmax attention of each block of queries to its picked blocks [B N, blocks, K]. */
+function attendPicked(inputs: AttentionInputs, picked: tf.Tensor, blockSize: number): tf.Tensor {
+  const blocks = tf.reshape(picked, [...inputs.q.shape.slice(0, 2), ...picked.shape.slice(1)]);
+  const native = blockSize === NATIVE_BLOCK ? nativeAttention(inputs, { blocks }) : undefined;
+  return native ?? composedPicked(inputs, picked, blockSize);
+}
+
+function assertShare(name: string, value: number, possible: boolean, expected: string): void {
+  if (!possible) throw new Error(`sparseLinearAttention: ${name} is ${value}; expected a share ${expected}`);
+}
+
+/** 1 where low <= x < high, else 0. */
+const between = (x: tf.Tensor, low: number, high: number): tf.Tensor =>
+  tf.cast(tf.logicalAnd(tf.greaterEqual(x, low), tf.less(x, high)), 'float32');
