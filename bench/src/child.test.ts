@@ -16,26 +16,26 @@ function start(script: string): Child {
 
 it('answers one request after another', async () => {
   const child = start('console.log(JSON.stringify({ version: JSON.parse(line).run }))');
-  expect(await child.ask('hello')).toEqual({ version: 'hello' });
-  expect(await child.ask('step')).toEqual({ version: 'step' });
+  expect(await child.ask({ run: 'hello' })).toEqual({ version: 'hello' });
+  expect(await child.ask({ run: 'step' })).toEqual({ version: 'step' });
 });
 
 it('throws what the child reports, and stays usable', async () => {
   const child = start(`console.log(JSON.parse(line).run === 'step' ? '{"error":"out of tokens"}' : '{}')`);
-  await expect(child.ask('step')).rejects.toThrow('out of tokens');
-  expect(await child.ask('hello')).toEqual({});
+  await expect(child.ask({ run: 'step' })).rejects.toThrow('out of tokens');
+  expect(await child.ask({ run: 'hello' })).toEqual({});
 });
 
 it('says how a child died, with the last that it wrote', async () => {
-  await expect(start(`console.error('no such op'); process.exit(3)`).ask('hello')).rejects.toThrow(
+  await expect(start(`console.error('no such op'); process.exit(3)`).ask({ run: 'hello' })).rejects.toThrow(
     /exited with 3:\nno such op/,
   );
-  await expect(start(`process.kill(process.pid, 'SIGKILL')`).ask('hello')).rejects.toThrow(/SIGKILL.*memory/);
+  await expect(start(`process.kill(process.pid, 'SIGKILL')`).ask({ run: 'hello' })).rejects.toThrow(/SIGKILL.*memory/);
 });
 
 it('says that a command does not exist', async () => {
   const child = startChild(['/nowhere/python'], process.env);
-  await expect(child.ask('hello')).rejects.toThrow('ENOENT');
+  await expect(child.ask({ run: 'hello' })).rejects.toThrow('ENOENT');
   await child.stop();
 });
 
@@ -43,7 +43,7 @@ it('measures the peak since it was last reset', async () => {
   const megabytes = 200;
   const child = start(`Buffer.alloc(${megabytes}e6, 1); console.log('{}')`);
   const before = child.memory().peakBytes;
-  await child.ask('hello');
+  await child.ask({ run: 'hello' });
   expect(child.memory().peakBytes - before).toBeGreaterThan(0.9 * megabytes * 1e6);
   child.resetPeak();
   const { residentBytes, peakBytes } = child.memory();

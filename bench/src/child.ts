@@ -1,30 +1,23 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { GraphDescription } from '@eflow/engine';
 
-export interface Request {
-  run: 'hello' | 'reference' | 'forward' | 'check' | 'step' | 'gemm-float32' | 'gemm-bf16';
+/** One call of what `run` names, or as many as fit into `forSeconds`. */
+export interface Request<Run extends string = string> {
+  run: Run;
+  forSeconds?: number;
 }
 
-/** What a child may answer; each request has fields of its own. */
+/** What any child may answer. */
 export interface Reply {
   error?: string;
-  seconds?: number;
-  /** To `hello`. */
-  version?: string;
-  /** To `check`: largest error over largest value. */
-  difference?: number;
-  /** To `step`. */
-  loss?: number;
-  gradNorm?: number;
-  /** To the first `step`, if it is compiled here. */
-  graph?: GraphDescription;
+  /** Of each call, if calls were asked for. */
+  seconds?: number[];
 }
 
 /** A process that answers one JSON line with another. */
-export interface Child {
-  ask(run: Request['run']): Promise<Reply>;
+export interface Child<Asked extends Request = Request, Answer extends Reply = Reply> {
+  ask(request: Asked): Promise<Answer>;
   /** Bytes in RAM now, and the most since the start or the last `resetPeak`. */
   memory(): { residentBytes: number; peakBytes: number };
   resetPeak(): void;
@@ -35,7 +28,10 @@ export interface Child {
 const STDERR_KEPT = 2000;
 
 /** Starts a child. `ask` throws, with the last of what it wrote, if it reports an error or dies. */
-export function startChild([command, ...args]: readonly [string, ...string[]], env: NodeJS.ProcessEnv): Child {
+export function startChild<Asked extends Request, Answer extends Reply>(
+  [command, ...args]: readonly [string, ...string[]],
+  env: NodeJS.ProcessEnv,
+): Child<Asked, Answer> {
   const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -52,11 +48,11 @@ export function startChild([command, ...args]: readonly [string, ...string[]], e
   if (child.pid) writeFileSync(proc('oom_score_adj'), '1000');
 
   return {
-    async ask(run) {
-      child.stdin.write(`${JSON.stringify({ run } satisfies Request)}\n`);
+    async ask(request) {
+      child.stdin.write(`${JSON.stringify(request)}\n`);
       const { value, done } = await answers.next();
       if (done) throw new Error(describeEnd(await ended, stderr));
-      const reply = JSON.parse(value) as Reply;
+      const reply = JSON.parse(value) as Answer;
       if (reply.error !== undefined) throw new Error(reply.error);
       return reply;
     },

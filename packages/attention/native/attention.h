@@ -105,6 +105,7 @@ class Tokens {
                {Of(part.head)[first], problem_.padded()});
     });
   }
+  bool copied() const { return copied_; }
   Rows Of(int64_t head) const {
     if (copied_) return {copy_.get() + head * problem_.length * problem_.padded(), problem_.padded()};
     return {const_cast<float *>(data_) + head * problem_.head_size(), problem_.dim};
@@ -129,7 +130,8 @@ inline void Forward(const Problem &problem, const Result &result) {
   Tokens keys(problem, problem.k, problem.local, false), values(problem, problem.v, false, true);
   Buffer states;
   if (problem.linear) states = Allocate(problem.heads() * parts * state_size);
-  ForParts(problem, parts, [&](const Part &part) {
+
+  const auto prepare = [&](const Part &part) {
     if (problem.local) keys.Fill(part);
     values.Fill(part);
     if (!problem.linear) return;
@@ -141,17 +143,15 @@ inline void Forward(const Problem &problem, const Result &result) {
       AddToState(scratch, problem.map, problem.k + part.head * problem.head_size(), {rows[first], rows.stride}, first,
                  count, dim, problem.RotaryOf(part.head), state);
     });
-  });
-  if (problem.linear) {
-    ForParts(problem, 1, [&](const Part &part) {
-      AddStates(states.get() + part.head * parts * state_size, parts, state_size, result.state + part.head * state_size);
-    });
-  }
-  ForParts(problem, problem.blocks_per_head(), [&](const Part &part) {
+  };
+  const auto sum_states = [&](const Part &head) {
+    if (!problem.linear) return;
+    AddStates(states.get() + head.head * parts * state_size, parts, state_size, result.state + head.head * state_size);
+  };
+  const auto attend_block = [&](const Part &part, int64_t first, int count) {
     Scratch &scratch = Scratch::Mine();
     const Rotary rotary = problem.RotaryOf(part.head);
-    const int64_t first = part.begin * kBlock, token = part.head * problem.length + first;
-    const int count = static_cast<int>(std::min<int64_t>(kBlock, problem.length - first));
+    const int64_t token = part.head * problem.length + first;
     const float *const q = problem.q + part.head * problem.head_size();
     // Where a branch's rows go: to the result itself, or first to rows of whole vectors.
     const auto rows_of = [&](float *result, float *rows) {
@@ -181,7 +181,22 @@ inline void Forward(const Problem &problem, const Result &result) {
       }
     }
     copy(linear_rows, result.output);
-  });
+  };
+  const auto attend = [&](const Part &part) {
+    ForBlocks(problem, part, [&](int64_t first, int count) { attend_block(part, first, count); });
+  };
+
+  if (parts == 1 && problem.linear) {  // a head's keys are read twice: while they are near
+    ForParts(problem, 1, [&](const Part &head) {
+      prepare(head);
+      sum_states(head);
+      attend(head);
+    });
+    return;
+  }
+  if (problem.linear || keys.copied() || values.copied()) ForParts(problem, parts, prepare);
+  if (problem.linear) ForParts(problem, 1, sum_states);
+  ForParts(problem, problem.blocks_per_head(), attend);
 }
 
 /// The gradients of all inputs from `d_output` and what Forward gave, of which the output is not used if there are both
@@ -194,8 +209,6 @@ inline void Backward(const Problem &problem, const Result &result, const float *
   const int64_t window = problem.window;
 
   Tokens keys(problem, problem.k, problem.local, true);
-  if (problem.local) ForParts(problem, parts, [&](const Part &part) { keys.Fill(part); });
-
   // Each part adds to the keys and values that its queries see: in the gradients themselves if it is alone with them.
   const bool in_place = parts == 1 && padded == dim;
   const auto first_seen = [&](const Part &part) { return std::max<int64_t>(0, part.begin * kBlock - window); };
@@ -206,13 +219,15 @@ inline void Backward(const Problem &problem, const Result &result, const float *
     d_states = Allocate(problem.heads() * parts * state_size);
     transposed = Allocate(problem.heads() * dim * padded);
     d_transposed = Allocate(problem.heads() * dim * padded);
-    ForParts(problem, 1, [&](const Part &part) {
-      TransposeProducts(StateAt(result.state + part.head * state_size, dim).products, dim,
-                        {transposed.get() + part.head * dim * padded, padded});
-    });
   }
 
-  ForParts(problem, parts, [&](const Part &part) {
+  const auto prepare = [&](const Part &part) {
+    if (problem.local) keys.Fill(part);
+    if (problem.linear && part.begin == 0)
+      TransposeProducts(StateAt(result.state + part.head * state_size, dim).products, dim,
+                        {transposed.get() + part.head * dim * padded, padded});
+  };
+  const auto queries_of = [&](const Part &part) {
     Scratch &scratch = Scratch::Mine();
     const Rotary rotary = problem.RotaryOf(part.head);
     const float *const q = problem.q + part.head * problem.head_size();
@@ -284,19 +299,16 @@ inline void Backward(const Problem &problem, const Result &result, const float *
           for (int d = 0; d < dim; d++) d_query[d] += linear[d];
       }
     });
-  });
-
-  if (problem.linear) {
-    ForParts(problem, 1, [&](const Part &part) {
-      float *const first = d_states.get() + part.head * parts * state_size;
-      for (int64_t i = 1; i < parts; i++)
-        for (int64_t j = 0; j < state_size; j++) first[j] += first[i * state_size + j];
-      TransposeProducts(StateAt(first, dim).products, dim, {d_transposed.get() + part.head * dim * padded, padded});
-    });
-  }
-  if (problem.local && in_place && !problem.linear && !problem.cos) return;
-
-  ForParts(problem, problem.Parts(), [&](const Part &part) {
+  };
+  const auto sum_states = [&](const Part &head) {
+    if (!problem.linear) return;
+    float *const first = d_states.get() + head.head * parts * state_size;
+    for (int64_t i = 1; i < parts; i++)
+      for (int64_t j = 0; j < state_size; j++) first[j] += first[i * state_size + j];
+    TransposeProducts(StateAt(first, dim).products, dim, {d_transposed.get() + head.head * dim * padded, padded});
+  };
+  const auto keys_of = [&](const Part &part) {
+    if (problem.local && in_place && !problem.linear && !problem.cos) return;
     Scratch &scratch = Scratch::Mine();
     const Rotary rotary = problem.RotaryOf(part.head);
     const float *const k = problem.k + part.head * problem.head_size();
@@ -337,7 +349,21 @@ inline void Backward(const Problem &problem, const Result &result, const float *
         }
       }
     });
-  });
+  };
+
+  if (parts == 1) {
+    ForParts(problem, 1, [&](const Part &head) {
+      prepare(head);
+      queries_of(head);
+      sum_states(head);
+      keys_of(head);
+    });
+    return;
+  }
+  ForParts(problem, parts, prepare);
+  ForParts(problem, parts, queries_of);
+  if (problem.linear) ForParts(problem, 1, sum_states);
+  ForParts(problem, parts, keys_of);
 }
 
 }  // namespace eflow

@@ -32,8 +32,9 @@ inline Rows LoadFeatures(LinearScratch &scratch, FeatureMap map, const float *x,
                          const Rotary &rotary) {
   const int padded = RoundUp(dim);
   const Rows features{scratch.features, padded}, turned{scratch.turned, padded};
-  CopyRows(x, begin, count, dim, {}, features);
-  for (int i = 0; i < count; i++) MapFeatures(map, features[i], dim);
+  if (padded != dim) CopyRows(x, begin, count, dim, {}, features);
+  for (int i = 0; i < count; i++)
+    MapFeatures(map, padded == dim ? x + (begin + i) * dim : features[i], dim, features[i]);
   if (!rotary.cos) return features;
   for (int i = 0; i < count; i++) {
     Turn(rotary, begin + i, dim, 1, features[i], turned[i]);
@@ -48,7 +49,7 @@ inline void AddToState(LinearScratch &scratch, FeatureMap map, const float *k, R
   const int padded = RoundUp(dim);
   const Rows turned = LoadFeatures(scratch, map, k, begin, count, dim, rotary);
   Product<true>(dim, padded, count, {turned.data, 1, padded}, values, state.products);
-  for (int i = 0; i < count; i++) AddTimes(1, scratch.features + i * padded, state.sum, padded);
+  AddRows({scratch.features, padded}, count, padded, state.sum);
 }
 
 /// phi of a block of queries: leaves it in scratch.features, returns it turned, and gives the denominators.

@@ -61,6 +61,23 @@ inline float Dot(const float *a, const float *b, int n) {
   return Sum(sum);
 }
 
+/// Adds the rows' sum to y. Several vectors at a time, whose sums do not wait for each other.
+inline void AddRows(Rows rows, int count, int padded, float *y) {
+  int d = 0;
+  for (; d + 4 * kLanes <= padded; d += 4 * kLanes) {
+    Vec sums[4];
+    for (int v = 0; v < 4; v++) sums[v] = Load(y + d + v * kLanes);
+    for (int i = 0; i < count; i++)
+      for (int v = 0; v < 4; v++) sums[v] += Load(rows[i] + d + v * kLanes);
+    for (int v = 0; v < 4; v++) Store(y + d + v * kLanes, sums[v]);
+  }
+  for (; d < padded; d += kLanes) {
+    Vec sum = Load(y + d);
+    for (int i = 0; i < count; i++) sum += Load(rows[i] + d);
+    Store(y + d, sum);
+  }
+}
+
 /// y += a x
 inline void AddTimes(float a, const float *x, float *y, int n) {
   for (int i = 0; i < n; i += kLanes) Store(y + i, Load(y + i) + a * Load(x + i));
@@ -70,32 +87,31 @@ enum class FeatureMap { kRelu, kElu1, kSoftmax };
 
 constexpr float kLog2E = 1.44269504088896341f;
 
-/// phi(x) of a padded row, in place; its padding stays 0.
-inline void MapFeatures(FeatureMap map, float *x, int dim) {
+/// out = phi(x) of a row of whole vectors, which may be the same; what is after `dim` becomes 0.
+inline void MapFeatures(FeatureMap map, const float *x, int dim, float *out) {
   const int padded = RoundUp(dim);
   switch (map) {
     case FeatureMap::kRelu:
       for (int i = 0; i < padded; i += kLanes) {
         const Vec value = Load(x + i);
-        Store(x + i, value <= 0.f ? Vec{} : value);  // NaN stays
+        Store(out + i, value <= 0.f ? Vec{} : value);  // NaN stays
       }
-      return;
+      break;
     case FeatureMap::kElu1:
       for (int i = 0; i < padded; i += kLanes) {
         const Vec value = Load(x + i);
-        Store(x + i, value > 0.f ? value + 1.f : Exp2(value * kLog2E));
+        Store(out + i, value > 0.f ? value + 1.f : Exp2(value * kLog2E));
       }
       break;
     case FeatureMap::kSoftmax: {
-      float max = x[0];
+      float max = x[0], sum = 0;
       for (int i = 1; i < dim; i++) max = std::max(max, x[i]);
-      float sum = 0;
-      for (int i = 0; i < padded; i += kLanes) Store(x + i, Exp2((Load(x + i) - max) * kLog2E));
-      for (int i = 0; i < dim; i++) sum += x[i];
-      for (int i = 0; i < padded; i += kLanes) Store(x + i, Load(x + i) / sum);
+      for (int i = 0; i < padded; i += kLanes) Store(out + i, Exp2((Load(x + i) - max) * kLog2E));
+      for (int i = 0; i < dim; i++) sum += out[i];
+      for (int i = 0; i < padded; i += kLanes) Store(out + i, Load(out + i) / sum);
     }
   }
-  std::fill(x + dim, x + padded, 0.f);
+  std::fill(out + dim, out + padded, 0.f);
 }
 
 /// The gradient of x from `gradient`, that of phi(x), in place; `features` is phi(x).

@@ -27,9 +27,11 @@ inline Vec Splat(float x) { return Vec{} + x; }
 inline Vec Max(Vec a, Vec b) { return a > b ? a : b; }
 
 inline float Sum(Vec x) {
-  float sum = 0;
-  for (int i = 0; i < kLanes; i++) sum += x[i];
-  return sum;
+  float lanes[kLanes];
+  Store(lanes, x);
+  for (int n = kLanes / 2; n > 0; n /= 2)
+    for (int i = 0; i < n; i++) lanes[i] += lanes[i + n];
+  return lanes[0];
 }
 
 inline int RoundUp(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
@@ -66,19 +68,26 @@ struct Rows {
 };
 
 template <int R, int V, bool Add>
-inline void ProductTile(int depth, Strided a, const float *b, ptrdiff_t b_stride, float *c, ptrdiff_t c_stride) {
+__attribute__((always_inline)) inline void ProductTile(int depth, Strided a, const float *b, ptrdiff_t b_stride, float *c, ptrdiff_t c_stride) {
   Vec sums[R][V];
+#pragma GCC unroll 16
   for (int r = 0; r < R; r++)
+#pragma GCC unroll 16
     for (int v = 0; v < V; v++) sums[r][v] = Add ? Load(c + r * c_stride + v * kLanes) : Vec{};
   for (int k = 0; k < depth; k++) {
     Vec row[V];
+#pragma GCC unroll 16
     for (int v = 0; v < V; v++) row[v] = Load(b + k * b_stride + v * kLanes);
+#pragma GCC unroll 16
     for (int r = 0; r < R; r++) {
       const float x = a.data[r * a.rows + k * a.columns];
+#pragma GCC unroll 16
       for (int v = 0; v < V; v++) sums[r][v] += x * row[v];
     }
   }
+#pragma GCC unroll 16
   for (int r = 0; r < R; r++)
+#pragma GCC unroll 16
     for (int v = 0; v < V; v++) Store(c + r * c_stride + v * kLanes, sums[r][v]);
 }
 

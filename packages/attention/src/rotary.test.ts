@@ -84,6 +84,8 @@ describe('rotate', () => {
   });
 
   it('refuses a table of other tokens', () => {
-    expect(() => rotate(x, rotaryTable([5, 1, 1], 10))).toThrow('expected rotary.cos [7, 10], got [5, 10]');
+    const other = rotaryTable([5, 1, 1], 10);
+    expect(() => rotate(x, other)).toThrow('expected rotary.cos [7, 10], got [5, 10]');
+    expect(() => rotate(x, { cos: rotary.cos, sin: other.sin })).toThrow('expected rotary.sin [7, 10], got [5, 10]');
   });
 });

@@ -50,7 +50,9 @@ export function gatherRotary(rotary: Rotary, kept: tf.Tensor): Rotary {
 export function rotate(x: tf.Tensor, rotary: Rotary): tf.Tensor {
   const { B, L, D } = assertShape('rotate', 'x', x, ['B', 'N', 'L', 'D']);
   const perExample = rotary.cos.rank === 3;
-  assertShape('rotate', 'rotary.cos', rotary.cos, perExample ? [B, L, D] : [L, D]);
+  const shape = perExample ? [B, L, D] : [L, D];
+  assertShape('rotate', 'rotary.cos', rotary.cos, shape);
+  assertShape('rotate', 'rotary.sin', rotary.sin, shape);
   return tf.tidy(() => {
     const cos = perExample ? tf.expandDims(rotary.cos, 1) : rotary.cos;
     const sines = perExample ? tf.expandDims(rotary.sin, 1) : rotary.sin;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
+import { runStepBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { planBenchmark } from './plan.ts';
-import { runStepBenchmark } from './step-benchmark.ts';
 import type { Workload } from './workload.ts';
 
 const tiny: Workload = {
@@ -56,7 +56,7 @@ it('measures who can be measured, and reports who cannot', async () => {
   // Of every pause, two cores or more count.
   expect(result!.pauses.totalMs).toBeGreaterThan(100);
   expect(result!.products).toMatchObject([{ runtime: 'tensorflow', precision: 'float32' }]);
-  expect(result!.failures.map(({ label }) => label)).toEqual(['float32 products (torch)', 'PyTorch eager']);
+  expect(result!.failures.map(({ label }) => label)).toEqual(['float32 products (PyTorch)', 'PyTorch eager']);
   for (const { reason } of result!.failures) expect(reason).toContain('ENOENT');
   expect(said.at(-1)).toMatch(/^4 tokens, round 1 of 1: /);
   // All of the plan but the rounds that the missing PyTorch did not take part in.

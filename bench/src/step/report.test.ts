@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
+import type { SizeResult } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
-import type { Entry } from './measure.ts';
 import { createReport } from './report.ts';
-import type { SizeResult } from './step-benchmark.ts';
 import { formatReport } from './table.ts';
+import type { Entry } from './warm-up.ts';
 import { createWorkload } from './workload.ts';
 
 const entry = (name: string, forwardSeconds: number[], stepSeconds: number[]): Entry => ({
@@ -21,13 +21,13 @@ const entry = (name: string, forwardSeconds: number[], stepSeconds: number[]): E
 const size: SizeResult = {
   workload: createWorkload(512, [1, 2, 1]),
   forwardFlops: 10e9,
-  productFlops: 20e9,
   interleaved: true,
   pauses: { busyMs: 30, totalMs: 200 },
   products: [
-    { runtime: 'tensorflow', precision: 'float32', seconds: [0.2, 0.4, 0.3] },
-    { runtime: 'torch', precision: 'float32', seconds: [0.2, 0.2, 0.1] },
-    { runtime: 'torch', precision: 'bf16', seconds: [0.05] },
+    // 2e9 FLOPs
+    { runtime: 'tensorflow', precision: 'float32', size: 1000, seconds: [0.02, 0.04, 0.03] },
+    { runtime: 'torch', precision: 'float32', size: 1000, seconds: [0.02, 0.02, 0.01] },
+    { runtime: 'torch', precision: 'bf16', size: 1000, seconds: [0.005] },
   ],
   entries: [
     entry('eager', [0.4], [1.2]),
@@ -64,7 +64,7 @@ it('compares medians, above 1 where faster, with torch.compile in the same preci
 });
 
 it("takes shares of the best runtime's rate in the precision, three times the FLOPs for a step", () => {
-  // float32: PyTorch's 20e9 / 0.2 = 100e9; forward 10e9 / 0.2 = 50e9, step 30e9 / 0.6 = 50e9. bf16: 400e9; 100e9.
+  // float32: PyTorch's 2e9 / 0.02 = 100e9; forward 10e9 / 0.2 = 50e9, step 30e9 / 0.6 = 50e9. bf16: 400e9; 100e9.
   expect(reported('compiled').forward.shareOfLimit).toBeCloseTo(0.5, 9);
   expect(reported('compiled').step.shareOfLimit).toBeCloseTo(0.5, 9);
   expect(reported('bf16').forward.shareOfLimit).toBeCloseTo(0.25, 9);

@@ -1,9 +1,8 @@
-import { fileURLToPath } from 'node:url';
+import type { GraphDescription } from '@eflow/engine';
 import type { VideoDiTConfig } from '@eflow/video-dit';
-
-export type Precision = 'float32' | 'bf16';
-
-export type Runtime = 'tensorflow' | 'torch';
+import type { Reply, Request } from '../child.ts';
+import type { Precision, Runtime } from '../contestant.ts';
+import type { ProductRun } from '../products.ts';
 
 export interface Contestant {
   name: string;
@@ -37,12 +36,23 @@ export interface ChildSpec extends Pick<Contestant, 'mode' | 'precision'> {
   productSize: number;
 }
 
-const TFJS_CHILD = fileURLToPath(new URL('tfjs-child.ts', import.meta.url));
-const TORCH_CHILD = fileURLToPath(new URL('../torch/child.py', import.meta.url));
+/** Programs of the child processes. */
+export const PROGRAMS: Readonly<Record<Runtime, URL>> = {
+  tensorflow: new URL('tfjs-child.ts', import.meta.url),
+  torch: new URL('../../torch/step_child.py', import.meta.url),
+};
 
-/** The command line of a contestant's process; `python` has PyTorch. */
-export function childCommand(runtime: Runtime, spec: ChildSpec, python?: string): [string, ...string[]] {
-  const argument = JSON.stringify(spec);
-  if (runtime === 'torch') return [python!, TORCH_CHILD, argument];
-  return [process.execPath, '--import', 'tsx', '--conditions=@eflow/source', TFJS_CHILD, argument];
+export type StepRequest = Request<'hello' | 'reference' | 'forward' | 'check' | 'step' | ProductRun>;
+
+/** Each request has fields of its own. */
+export interface StepReply extends Reply {
+  /** To `hello`. */
+  version?: string;
+  /** To `check`: largest error over largest value. */
+  difference?: number;
+  /** To `step`. */
+  loss?: number;
+  gradNorm?: number;
+  /** To the first `step`, if it is compiled here. */
+  graph?: GraphDescription;
 }

@@ -7,15 +7,14 @@ come from the reference file that it names.
 import contextlib
 import functools
 import json
-import os
 import sys
-import time
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from serve import serve, serve_products, time_calls
 from video_dit import VideoDiT
 
 LEARNING_RATE = 1e-4
@@ -79,43 +78,23 @@ class Contestant:
         return {"loss": loss.item(), "gradNorm": norm.item()}
 
 
-def timed(fn) -> dict:
-    start = time.perf_counter()
-    values = fn()
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, **(values if isinstance(values, dict) else {})}
-
-
-@functools.cache
-def factors(size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    return torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
-
-
-def product(size: int, dtype: torch.dtype) -> dict:
-    a, b = factors(size, dtype)
-    return timed(lambda: torch.mm(a, b))
-
-
 def main() -> None:
-    # Whatever else prints to standard output must not end up between the answers.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
     spec = json.loads(sys.argv[1])
     contestant = functools.cache(lambda: Contestant(spec))
-    handlers = {
-        "hello": lambda: {"version": torch.__version__},
-        "forward": lambda: timed(contestant().forward),
-        "check": lambda: contestant().check(),
-        "step": lambda: timed(contestant().step),
-        "gemm-float32": lambda: product(spec["productSize"], torch.float32),
-        "gemm-bf16": lambda: product(spec["productSize"], torch.bfloat16),
-    }
-    for line in sys.stdin:
-        try:
-            answer = handlers[json.loads(line)["run"]]()
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), file=answers)
+
+    def step(request: dict) -> dict:
+        values = {}
+        return {"seconds": time_calls(lambda: values.update(contestant().step()), request), **values}
+
+    serve(
+        {
+            "hello": lambda _: {"version": torch.__version__},
+            "forward": lambda request: {"seconds": time_calls(contestant().forward, request)},
+            "check": lambda _: contestant().check(),
+            "step": step,
+            **serve_products(spec["productSize"]),
+        }
+    )
 
 
 main()

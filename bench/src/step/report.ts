@@ -1,20 +1,17 @@
-import type { Precision, Runtime } from './contestants.ts';
+import type { Failure, Precision } from '../contestant.ts';
+import type { ReportHead } from '../format.ts';
+import type { Machine } from '../machine.ts';
+import { findLimit, type ProductReport, rateProducts } from '../products.ts';
+import { type Summary, summarise } from '../statistics.ts';
+import { usedByOthers } from '../turn.ts';
+import type { SizeResult } from './benchmark.ts';
 import { STEP_FLOPS_PER_FORWARD_FLOP } from './flops.ts';
-import type { Machine } from './machine.ts';
-import type { Entry, Timing } from './measure.ts';
-import { type Summary, summarise } from './statistics.ts';
-import type { Failure, ProductTiming, SizeResult } from './step-benchmark.ts';
+import type { Entry, Timing } from './warm-up.ts';
 import type { Depth } from './workload.ts';
 
 /** All that `--json` writes. */
-export interface StepReport {
-  machine: Machine;
-  /** Of each runtime. */
-  versions: Partial<Record<Runtime, string>>;
-  date: string;
+export interface StepReport extends ReportHead {
   rounds: number;
-  /** What was left out, and why. */
-  skipped: string[];
   sizes: SizeReport[];
 }
 
@@ -31,7 +28,7 @@ export interface SizeReport {
   /** Share of all cores that other processes used in the pauses between turns. */
   usedByOthers: number;
   /** Rates of square products; the best of each precision is the limit that shares are of. */
-  products: (Omit<ProductTiming, 'seconds'> & { flopsPerSecond: number; seconds: number[] })[];
+  products: ProductReport[];
   entries: EntryReport[];
   failures: Failure[];
 }
@@ -71,14 +68,7 @@ export function createReport(measured: {
 
 function reportSize(result: SizeResult): SizeReport {
   const { network, batchSize, tokens } = result.workload;
-  const products = result.products.map((product) => ({
-    ...product,
-    flopsPerSecond: result.productFlops / summarise(product.seconds).median,
-  }));
-  const limit = (precision: Precision) => {
-    const rates = products.filter((product) => product.precision === precision).map((p) => p.flopsPerSecond);
-    return rates.length === 0 ? undefined : Math.max(...rates);
-  };
+  const products = rateProducts(result.products);
   const median = (name: string, run: 'forward' | 'step') => {
     const found = result.entries.find(({ contestant }) => contestant.name === name);
     return found && summarise(found[run].seconds).median;
@@ -88,7 +78,7 @@ function reportSize(result: SizeResult): SizeReport {
     const flops = result.forwardFlops * (run === 'step' ? STEP_FLOPS_PER_FORWARD_FLOP : 1);
     const flopsPerSecond = flops / summary.median;
     const eager = median('eager', run);
-    const best = limit(contestant.precision);
+    const best = findLimit(products, contestant.precision);
     const peer = median(contestant.precision === 'bf16' ? 'torch-compile-bf16' : 'torch-compile', run);
     return {
       ...entry[run],
@@ -108,7 +98,7 @@ function reportSize(result: SizeResult): SizeReport {
     depth: network.depth,
     forwardFlops: result.forwardFlops,
     interleaved: result.interleaved,
-    usedByOthers: result.pauses.busyMs / Math.max(1, result.pauses.totalMs),
+    usedByOthers: usedByOthers(result.pauses),
     products,
     entries: result.entries.map((entry) => {
       const { contestant, version: _, ...rest } = entry;

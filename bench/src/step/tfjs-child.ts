@@ -1,13 +1,14 @@
 // A TensorFlow.js contestant: answers requests, one JSON line each on standard input, with one JSON line on standard
 // output. Its argument is a ChildSpec.
-import { createInterface } from 'node:readline';
 import { readSafetensors, saveTree } from '@eflow/checkpoint';
 import { type Compiled, compile, useTensorFlow } from '@eflow/engine';
-import { createStream, mapTree, randomNormal, randomUniform, splitStream, type Tree } from '@eflow/tensor';
+import { createStream, disposeTree, mapTree, randomNormal, randomUniform, splitStream, type Tree } from '@eflow/tensor';
 import { initVideoDiT, type VideoDiTParams, videoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Reply, Request } from './child.ts';
-import type { ChildSpec, Precision } from './contestants.ts';
+import { relativeDifference } from '../difference.ts';
+import { serve, timeCalls } from '../serve.ts';
+import { once, serveProducts } from '../tfjs-products.ts';
+import type { ChildSpec, StepReply, StepRequest } from './contestants.ts';
 import {
   applyGradient,
   type Batch,
@@ -68,6 +69,12 @@ function createContestant() {
   const trainStep = prepare((s: StepState, b: Batch, scalars: StepScalars) =>
     step({ network, unravel, apply }, s, b, scalars),
   );
+  const describeStep = () => {
+    const scalars = uploadScalars(scalarsAt(count));
+    const graph = trainStep.describe?.(state, batch, scalars);
+    tf.dispose(scalars);
+    return graph;
+  };
 
   return {
     async reference() {
@@ -76,13 +83,9 @@ function createContestant() {
       prediction.dispose();
       return {};
     },
-    forward() {
-      const start = performance.now();
-      const prediction = forward(params, batch);
-      const seconds = (performance.now() - start) / 1000;
-      prediction.dispose();
-      return { seconds };
-    },
+    forward: (forSeconds?: number) => ({
+      seconds: timeCalls(() => forward(params, batch), disposeTree, forSeconds),
+    }),
     async check() {
       const { tensors } = await readSafetensors(spec.reference);
       const prediction = forward(params, batch);
@@ -90,75 +93,32 @@ function createContestant() {
       prediction.dispose();
       return { difference };
     },
-    step() {
-      const start = performance.now();
-      const numbers = scalarsAt(count);
-      const scalars = spec.mode === 'eager' ? numbers : uploadScalars(numbers);
-      const next = trainStep(state, batch, scalars);
-      const loss = next.loss.dataSync()[0]!;
-      const gradNorm = next.gradNorm.dataSync()[0]!;
-      tf.dispose([state, next.loss, next.gradNorm]);
-      const seconds = (performance.now() - start) / 1000;
-      state = next.state;
-      const graph = count++ === 0 ? trainStep.describe?.(state, batch, scalars) : undefined;
-      tf.dispose(scalars);
-      return { seconds, loss, gradNorm, graph };
+    step(forSeconds?: number) {
+      let loss = 0;
+      let gradNorm = 0;
+      const call = () => {
+        const numbers = scalarsAt(count++);
+        const scalars = spec.mode === 'eager' ? numbers : uploadScalars(numbers);
+        const next = trainStep(state, batch, scalars);
+        loss = next.loss.dataSync()[0]!;
+        gradNorm = next.gradNorm.dataSync()[0]!;
+        tf.dispose([state, next.loss, next.gradNorm]);
+        state = next.state;
+        return scalars;
+      };
+      const isFirst = count === 0;
+      const seconds = timeCalls(call, tf.dispose, forSeconds);
+      return { seconds, loss, gradNorm, graph: isFirst ? describeStep() : undefined };
     },
   };
 }
 
-function relativeDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let largest = 0;
-  let scale = 0;
-  for (let i = 0; i < expected.length; i++) {
-    largest = Math.max(largest, Math.abs(actual[i]! - expected[i]!));
-    scale = Math.max(scale, Math.abs(expected[i]!));
-  }
-  return largest / scale;
-}
-
-/** A square product, ready to be timed. tfjs has no bfloat16 of its own: there the conversion of both factors counts too. */
-function createProduct(precision: Precision) {
-  const [a, b] = ['a', 'b'].map((label) => randomNormal(at(label), [productSize, productSize])) as [
-    tf.Tensor,
-    tf.Tensor,
-  ];
-  const product = (x: tf.Tensor, y: tf.Tensor) => tf.matMul(x, y);
-  const multiply = precision === 'bf16' ? compile(product, { precision }) : product;
-  return () => {
-    const start = performance.now();
-    const result = multiply(a, b);
-    const seconds = (performance.now() - start) / 1000;
-    result.dispose();
-    return { seconds };
-  };
-}
-
-/** `create`, called once. */
-function once<T>(create: () => T): () => T {
-  let made: { value: T } | undefined;
-  return () => {
-    made ??= { value: create() };
-    return made.value;
-  };
-}
-
 const contestant = once(createContestant);
-const products = { float32: once(() => createProduct('float32')), bf16: once(() => createProduct('bf16')) };
-const handlers: Record<Request['run'], () => Reply | Promise<Reply>> = {
+await serve<StepRequest, StepReply>({
   hello: () => ({ version: tensorflowVersion }),
   reference: () => contestant().reference(),
-  forward: () => contestant().forward(),
+  forward: ({ forSeconds }) => contestant().forward(forSeconds),
   check: () => contestant().check(),
-  step: () => contestant().step(),
-  'gemm-float32': () => products.float32()(),
-  'gemm-bf16': () => products.bf16()(),
-};
-
-for await (const line of createInterface({ input: process.stdin })) {
-  const { run } = JSON.parse(line) as Request;
-  const reply = await Promise.resolve()
-    .then(handlers[run])
-    .catch((error: Error) => ({ error: error.message }));
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
-}
+  step: ({ forSeconds }) => contestant().step(forSeconds),
+  ...serveProducts(productSize),
+});

@@ -1,8 +1,6 @@
-import { cpus } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphDescription } from '@eflow/engine';
-import type { Child, Request } from './child.ts';
-import { type Contestant, TOLERANCE } from './contestants.ts';
+import type { Child } from '../child.ts';
+import { type Contestant, type StepReply, type StepRequest, TOLERANCE } from './contestants.ts';
 
 /** One contestant at one size, as measured. */
 export interface Entry {
@@ -33,33 +31,20 @@ export interface Timing {
   peakBytes: number;
 }
 
-/** CPU time while nothing of the benchmark ran, of all cores together, in milliseconds: what others used, and all. */
-export interface Pauses {
-  busyMs: number;
-  totalMs: number;
-}
-
-/** Shorter calls are repeated until a turn has taken this long. */
-export const TURN_SECONDS = 0.5;
-/** After it, a runtime's idle threads have stopped spinning. */
-const SPIN_MS = 50;
-/** Then it is measured, for so long, what others use. */
-const PAUSE_MS = 100;
-
 /** The first calls, and the proof that this contestant computes what the others do. Throws if it does not. */
-export async function warmUp(contestant: Contestant, child: Child): Promise<Entry> {
-  const { version } = await child.ask('hello');
+export async function warmUp(contestant: Contestant, child: Child<StepRequest, StepReply>): Promise<Entry> {
+  const { version } = await child.ask({ run: 'hello' });
   const loadedBytes = child.memory().residentBytes;
-  const forward = await child.ask('forward');
+  const forward = await child.ask({ run: 'forward' });
   const forwardPeak = child.memory().peakBytes;
   child.resetPeak();
-  const { difference } = await child.ask('check');
+  const { difference } = await child.ask({ run: 'check' });
   const tolerance = TOLERANCE[contestant.precision];
   if (!(difference! <= tolerance)) {
     throw new Error(`its prediction differs from eager tfjs' by ${difference}; expected at most ${tolerance}`);
   }
-  const forwardTiming = { firstSeconds: forward.seconds!, seconds: [], peakBytes: child.memory().peakBytes };
-  const step = await child.ask('step');
+  const forwardTiming = { firstSeconds: forward.seconds![0]!, seconds: [], peakBytes: child.memory().peakBytes };
+  const step = await child.ask({ run: 'step' });
   const firstPeakBytes = Math.max(forwardPeak, child.memory().peakBytes);
   child.resetPeak();
   return {
@@ -72,7 +57,7 @@ export async function warmUp(contestant: Contestant, child: Child): Promise<Entr
     loadedBytes,
     firstPeakBytes,
     forward: forwardTiming,
-    step: { firstSeconds: step.seconds!, seconds: [], peakBytes: 0 },
+    step: { firstSeconds: step.seconds![0]!, seconds: [], peakBytes: 0 },
   };
 }
 
@@ -83,33 +68,4 @@ export function checkSameStep(entry: Entry, other: Entry): void {
     if (Math.abs(entry[value] - other[value]) <= tolerance * Math.abs(other[value])) continue;
     throw new Error(`its first step's ${value} is ${entry[value]}, but ${other.contestant.label} has ${other[value]}`);
   }
-}
-
-/** One turn of a round: a pause, which is added to `pauses`, then calls until TURN_SECONDS are over; each call's seconds. */
-export async function takeTurn(child: Child, run: Request['run'], pauses: Pauses): Promise<number[]> {
-  await sleep(SPIN_MS);
-  const before = readCpuTimes();
-  await sleep(PAUSE_MS);
-  const after = readCpuTimes();
-  pauses.busyMs += after.busyMs - before.busyMs;
-  pauses.totalMs += after.totalMs - before.totalMs;
-  const seconds: number[] = [];
-  let total = 0;
-  while (total < TURN_SECONDS) {
-    const reply = await child.ask(run);
-    seconds.push(reply.seconds!);
-    total += reply.seconds!;
-  }
-  return seconds;
-}
-
-function readCpuTimes(): Pauses {
-  let busyMs = 0;
-  let totalMs = 0;
-  for (const { times } of cpus()) {
-    const all = times.user + times.nice + times.sys + times.irq + times.idle;
-    busyMs += all - times.idle;
-    totalMs += all;
-  }
-  return { busyMs, totalMs };
 }

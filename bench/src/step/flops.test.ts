@@ -1,9 +1,11 @@
 import { createStream, treeEntries } from '@eflow/tensor';
 import { initVideoDiT, type VideoDiTConfig, videoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { countForwardFlops } from './flops.ts';
 import { createWorkload } from './workload.ts';
+
+vi.stubEnv('EFLOW_NATIVE', '0'); // products are seen in the composed form
 
 const B = 3;
 

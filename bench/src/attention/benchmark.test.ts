@@ -1,0 +1,79 @@
+import { expect, it } from 'vitest';
+import { runAttentionBenchmark } from './benchmark.ts';
+import { CONTESTANTS } from './contestants.ts';
+import { planBenchmark } from './plan.ts';
+import { createReport } from './report.ts';
+import { formatReport } from './table.ts';
+import type { Cell } from './warm-up.ts';
+
+const checkCell = ({ difference, forward, gradient }: Cell) => {
+  expect(Math.max(difference.forward, difference.gradient)).toBeLessThan(1e-4);
+  for (const { firstSeconds, seconds, addedBytes } of [forward, gradient]) {
+    expect(firstSeconds).toBeGreaterThan(0);
+    expect(seconds.length).toBeGreaterThanOrEqual(1);
+    expect(Math.min(...seconds)).toBeGreaterThan(0);
+    expect(addedBytes).toBeLessThan(200e6);
+  }
+};
+
+it('measures who can be measured, side by side and all kinds together, and reports who cannot', async () => {
+  const benchmark = {
+    kinds: ['glga'] as const,
+    contestants: CONTESTANTS.filter(({ name }) => ['composed', 'torch'].includes(name)),
+    headline: true,
+    tokens: [20],
+    shape: { batchSize: 2, numHeads: 3, headDim: 6, windowSize: 2 },
+    rounds: 1,
+    productSize: 64,
+    python: '/nowhere/python',
+  };
+  let planned = 0;
+  const said: string[] = [];
+  const progress = {
+    say: (what: string) => void said.push(what),
+    advance: (seconds: number) => {
+      planned += seconds;
+    },
+    stop: () => {},
+  };
+  const result = await runAttentionBenchmark(benchmark, progress);
+
+  const { comparisons, headline, failures } = result;
+  // Dense, and with three quarters dropped.
+  expect(comparisons.map(({ kind, length }) => [kind, length])).toEqual([
+    ['glga', 5],
+    ['glga', 20],
+  ]);
+  for (const { entries, failures: ofGroup, products, pauses } of comparisons) {
+    expect(entries.map(({ contestant }) => contestant.name)).toEqual(['composed']);
+    for (const cell of entries[0]!.cells) checkCell(cell);
+    expect(entries[0]!.cells[0]!.native).toBe(false);
+    expect(ofGroup.map(({ label }) => label)).toEqual(['PyTorch eager']);
+    for (const { reason } of ofGroup) expect(reason).toContain('ENOENT');
+    expect(products).toMatchObject([{ runtime: 'tensorflow', size: 64 }]);
+    expect(pauses.totalMs).toBeGreaterThan(100);
+  }
+  expect(headline!.entries.map(({ kind, cells }) => [kind, cells.map(({ length }) => length)])).toEqual([
+    ['glga', [5, 20]],
+  ]);
+  for (const cell of headline!.entries.flatMap(({ cells }) => cells)) checkCell(cell);
+  expect(failures.map(({ label }) => label)).toEqual(['float32 products (PyTorch)']);
+  expect(said.at(-1)).toMatch(/^all kinds, round 1 of 1: /);
+  // All of the plan but the rounds that the missing PyTorch did not take part in.
+  expect(planned).toBeLessThan(planBenchmark(benchmark));
+  expect(planned).toBeGreaterThan(0.7 * planBenchmark(benchmark));
+
+  const machine = {
+    cpu: 'abacus',
+    cores: 2,
+    memoryBytes: 16e9,
+    loadAverage: 0,
+    system: 'linux',
+    node: '20.19.0',
+    hasBf16: false,
+  };
+  const text = formatReport(createReport({ ...benchmark, machine, skipped: [] }, result));
+  expect(text).toMatch(/^composed +20 +\d/m);
+  expect(text).toContain('PyTorch eager at 20 tokens failed');
+  expect(text).toMatch(/^glga, 75 % dropped +\d/m);
+});

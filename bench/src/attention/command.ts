@@ -1,0 +1,111 @@
+import { type Command, Option } from 'commander';
+import { namesAmong, positiveInteger, positiveIntegers } from '../options.ts';
+import { PRODUCT_SIZE } from '../products.ts';
+import { createProgress } from '../progress.ts';
+import { say, setUpContestants, startSession, writeReport } from '../session.ts';
+import { type AttentionBenchmark, runAttentionBenchmark } from './benchmark.ts';
+import { CONTESTANTS } from './contestants.ts';
+import { writeFigure } from './figure.ts';
+import { planBenchmark } from './plan.ts';
+import { createReport } from './report.ts';
+import { formatReport } from './table.ts';
+import { KINDS, type Kind } from './workload.ts';
+
+export interface Flags {
+  tokens: number[];
+  kinds: readonly Kind[];
+  only: readonly string[];
+  rounds: number;
+  batch: number;
+  heads: number;
+  headDim: number;
+  window: number;
+  quick?: true;
+  json?: string | true;
+  figure?: string | true;
+}
+
+const HEADLINE = 'headline';
+const NAMES = [...CONTESTANTS.map(({ name }) => name), HEADLINE];
+const TOKENS = [1024, 2048, 4096, 8192, 16384];
+const QUICK = { tokens: [1024, 4096], rounds: 1 };
+const RESULTS = 'docs/results';
+
+/** Adds `attention` to the program; `action` gets the flags. */
+export function addAttentionCommand(program: Command, action = attentionBenchmark): void {
+  const command = program.command('attention');
+  command
+    .description(
+      'Latency and memory of the attention kernels against tokens, forward and forward + backward, dense and with 75 % of the tokens dropped: native and composed beside PyTorch in turns, then all kinds in turns, beside the rate of plain matrix products.',
+    )
+    .addOption(
+      new Option('--tokens <list>', 'lengths, before tokens are dropped')
+        .argParser(positiveIntegers)
+        .default(TOKENS, TOKENS.join(',')),
+    )
+    .addOption(
+      new Option('--kinds <list>', `kinds: ${KINDS.join(', ')}`).argParser(namesAmong(KINDS)).default(KINDS, 'all'),
+    )
+    .addOption(
+      new Option('--only <list>', `what to measure: ${NAMES.join(', ')} (all kinds side by side)`)
+        .argParser(namesAmong(NAMES))
+        .default(NAMES, 'all'),
+    )
+    .option('--rounds <n>', 'turns that each contestant takes', positiveInteger, 3)
+    .option('--batch <n>', 'batch size', positiveInteger, 1)
+    .option('--heads <n>', 'heads', positiveInteger, 4)
+    .option('--head-dim <n>', 'size of a head', positiveInteger, 64)
+    .option('--window <n>', 'tokens per side that local attention sees', positiveInteger, 64)
+    .option('--quick', `${QUICK.rounds} round of ${QUICK.tokens.join(' and ')} tokens, unless others are given`)
+    .option('--json [file]', 'write all figures as JSON, to standard output without a file')
+    .option('--figure [folder]', `draw latency against tokens as SVG and PNG, in ${RESULTS} unless a folder is given`)
+    .addHelpText(
+      'after',
+      `
+PyTorch comes from a virtual environment in the cache folder, made the first time (2.4 GB to download).
+
+Examples:
+  bench attention --quick --kinds glga,softmax
+  bench attention --json docs/results/attention.json --figure
+  bench attention --only headline --figure`,
+    )
+    .action((flags: Flags) => {
+      for (const [name, value] of Object.entries(flags.quick ? QUICK : {})) {
+        if (command.getOptionValueSource(name) === 'default') command.setOptionValue(name, value);
+      }
+      return action(command.opts<Flags>());
+    });
+}
+
+async function attentionBenchmark(flags: Flags): Promise<void> {
+  const headline = flags.only.includes(HEADLINE);
+  if (flags.figure !== undefined && !headline) {
+    throw new Error(`--figure draws what '${HEADLINE}' measures; add it to --only`);
+  }
+  const session = startSession();
+  const { machine, skipped } = session;
+  const chosen = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
+  const { contestants, python } = await setUpContestants(chosen, session);
+  if (contestants.length === 0 && !headline)
+    throw new Error('no contestant is left to measure; choose others with --only');
+
+  const { kinds, tokens, rounds } = flags;
+  const shape = { batchSize: flags.batch, numHeads: flags.heads, headDim: flags.headDim, windowSize: flags.window };
+  const benchmark: AttentionBenchmark = {
+    kinds,
+    contestants,
+    headline,
+    tokens,
+    shape,
+    rounds,
+    productSize: PRODUCT_SIZE,
+    python,
+  };
+  const progress = createProgress(planBenchmark(benchmark));
+  const result = await runAttentionBenchmark(benchmark, progress).finally(progress.stop);
+  const report = createReport({ machine, rounds, shape, tokens, skipped }, result);
+  writeReport(report, flags.json, formatReport);
+  if (flags.figure !== undefined) {
+    for (const path of writeFigure(report, flags.figure === true ? RESULTS : flags.figure)) say(path);
+  }
+}

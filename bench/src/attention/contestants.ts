@@ -1,0 +1,91 @@
+import type { Reply, Request } from '../child.ts';
+import type { Runtime } from '../contestant.ts';
+import type { ProductRun } from '../products.ts';
+import type { Kind, Run, Shape } from './workload.ts';
+
+export interface Contestant {
+  name: string;
+  /** For people. */
+  label: string;
+  runtime: Runtime;
+  mode: 'eager' | 'compiled';
+  /** Of tfjs: whether C++ kernels may take the place of composed ops. */
+  native: boolean;
+}
+
+/** What trains and samples: compiled, native where the kind has a native form. */
+export const NATIVE: Contestant = {
+  name: 'native',
+  label: 'native',
+  runtime: 'tensorflow',
+  mode: 'compiled',
+  native: true,
+};
+
+export const CONTESTANTS: readonly Contestant[] = [
+  NATIVE,
+  { name: 'composed', label: 'composed', runtime: 'tensorflow', mode: 'compiled', native: false },
+  { name: 'torch', label: 'PyTorch eager', runtime: 'torch', mode: 'eager', native: false },
+  { name: 'torch-compile', label: 'torch.compile', runtime: 'torch', mode: 'compiled', native: false },
+];
+
+/** Writes inputs and results for the others to be compared with. */
+export const REFERENCE: Contestant = {
+  name: 'reference',
+  label: 'reference',
+  runtime: 'tensorflow',
+  mode: 'eager',
+  native: false,
+};
+
+/** Those that there is a program of the kind for: SLA has none in PyTorch. */
+export const contestantsFor = (kind: Kind, contestants: readonly Contestant[]): readonly Contestant[] =>
+  contestants.filter(({ runtime }) => kind !== 'sla' || runtime === 'tensorflow');
+
+/** How the contestants may differ from the reference, output and every gradient: the largest error over the largest value. */
+export const TOLERANCE = 1e-4;
+
+/** What a child process is told when it starts, as JSON in its one argument. */
+export interface ChildSpec {
+  mode: Contestant['mode'];
+  native: boolean;
+  kind: Kind;
+  shape: Shape;
+  /** Of safetensors files: inputs-LENGTH, and KIND-LENGTH with `output` and `grads.*`. */
+  folder: string;
+  /** Rows and columns of the plain products. */
+  productSize: number;
+}
+
+/** Programs of the child processes. */
+export const PROGRAMS: Readonly<Record<Runtime, URL>> = {
+  tensorflow: new URL('tfjs-child.ts', import.meta.url),
+  torch: new URL('../../torch/attention_child.py', import.meta.url),
+};
+
+/** The environment chooses between tfjs' native and composed forms. */
+export const environmentOf = ({ native }: Contestant): NodeJS.ProcessEnv => ({
+  EFLOW_NATIVE: native ? undefined : '0',
+});
+
+/**
+ * `reference` writes files, `load` makes the inputs of a length, the first calls choose among several ways to write it,
+ * `check` compares with the reference, and the runs measure.
+ */
+export interface AttentionRequest
+  extends Request<'hello' | 'reference' | 'load' | `first-${Run}` | 'check' | Run | ProductRun> {
+  /** L, for all that need one. */
+  length?: number;
+}
+
+/** Each request has fields of its own. */
+export interface AttentionReply extends Reply {
+  /** To `hello`. */
+  version?: string;
+  /** To the first calls, from PyTorch: of several ways to write it, the fastest. */
+  form?: string;
+  /** To `check`: the largest error over the largest value. */
+  difference?: Record<Run, number>;
+  /** To `check`: C++ kernels run. */
+  native?: boolean;
+}

@@ -1,0 +1,62 @@
+import { type Failure, RUNTIME_NAMES, type Runtime } from './contestant.ts';
+import type { Machine } from './machine.ts';
+import type { ProductReport } from './products.ts';
+import type { Summary } from './statistics.ts';
+
+/** Share of the machine above which what others do distorts the figures. */
+const BUSY = 0.05;
+
+/** What every report begins with. */
+export interface ReportHead {
+  machine: Machine;
+  /** Of each runtime. */
+  versions: Partial<Record<Runtime, string>>;
+  date: string;
+  /** What was left out, and why. */
+  skipped: string[];
+}
+
+export function formatHead({ machine, versions, date, skipped }: ReportHead): string {
+  const runtimes = (['tensorflow', 'torch'] as const).flatMap((runtime) =>
+    versions[runtime] ? [`, ${RUNTIME_NAMES[runtime]} ${versions[runtime]}`] : [],
+  );
+  return [
+    `${machine.cpu}, ${machine.cores} cores, ${gigabytes(machine.memoryBytes)} GB; ${machine.system}; load average ${machine.loadAverage.toFixed(1)} at the start`,
+    `commit ${machine.commit ?? 'unknown'}; Node.js ${machine.node}${runtimes.join('')}; ${date}`,
+    ...skipped,
+  ].join('\n');
+}
+
+export const formatOthers = (share: number): string =>
+  `Other processes used ${percent(share)} of the machine${share > BUSY ? ': too much, repeat this when it is idle' : ''}`;
+
+export function formatProducts(products: readonly ProductReport[]): string {
+  const rates = products.map(
+    ({ runtime, precision, flopsPerSecond }) =>
+      `${precision} ${(flopsPerSecond / 1e9).toFixed(0)} (${RUNTIME_NAMES[runtime]})`,
+  );
+  return `Plain products, GFLOP/s: ${rates.join(', ')}`;
+}
+
+/** With the beginning of the reason. */
+export const formatFailure = ({ label, reason }: Failure): string => `${label} failed: ${reason.slice(0, 300)}`;
+
+/** Columns as wide as their widest cell: the first to the left, numbers to the right. */
+export function formatRows(rows: string[][]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
+  return rows
+    .map((cells) => cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
+    .join('\n');
+}
+
+export const quartiles = ({ lowerQuartile, upperQuartile }: Summary, format: (seconds: number) => string) =>
+  `${format(lowerQuartile)}..${format(upperQuartile)}`;
+
+/** To about three figures. */
+export function milliseconds(seconds: number): string {
+  const value = 1000 * seconds;
+  return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+}
+
+export const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+export const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);

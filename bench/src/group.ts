@@ -1,0 +1,107 @@
+import type { Child, Reply, Request } from './child.ts';
+import { describeError, type Failure } from './contestant.ts';
+import { type Multiplier, type ProductTiming, takeProductTurns } from './products.ts';
+import type { Progress } from './progress.ts';
+import { type Pauses, pause, takeTurn } from './turn.ts';
+
+/** Contestants that take turns in every round. */
+export interface Group<Contestant, Asked extends Request, Answer extends Reply, Entry> {
+  /** What is measured, for the progress line. */
+  title: string;
+  contestants: readonly Contestant[];
+  start(contestant: Contestant): Child<Asked, Answer>;
+  /** The first calls. Throws if this contestant does not compute what it should, or not what `others` did. */
+  warmUp(contestant: Contestant, child: Child<Asked, Answer>, others: readonly Entry[]): Promise<Entry>;
+  /** What it does when its turn comes, one after the other, and where the seconds of each call go. */
+  turns(entry: Entry): { request: Asked; seconds: number[] }[];
+  /** After the last round, before its process ends. */
+  finish?(entry: Entry, child: Child<Asked, Answer>): void;
+  /** The seconds that its first calls, and each of its rounds, are expected to take. */
+  plan(contestant: Contestant): { warmUp: number; round: number };
+}
+
+/** What all groups of a benchmark have in common. */
+export interface Rounds {
+  rounds: number;
+  /** Calls shorter than this are repeated until a turn has taken as long. */
+  turnSeconds: number;
+  multipliers: readonly Multiplier[];
+  progress: Progress;
+}
+
+export interface GroupResult<Entry> {
+  entries: Entry[];
+  failures: Failure[];
+  products: ProductTiming[];
+  pauses: Pauses;
+}
+
+export const emptyResult = <Entry>(multipliers: readonly Multiplier[]): GroupResult<Entry> => ({
+  entries: [],
+  failures: [],
+  products: multipliers.map(({ runtime, precision, size }) => ({ runtime, precision, size, seconds: [] })),
+  pauses: { busyMs: 0, totalMs: 0 },
+});
+
+/**
+ * Warms up the contestants of a group, then lets them and the plain products take turns. Adds to `result`; a contestant
+ * that fails is reported there, and the others go on.
+ */
+export async function runGroup<
+  Contestant extends { label: string },
+  Asked extends Request,
+  Answer extends Reply,
+  Entry extends object,
+>(
+  group: Group<Contestant, Asked, Answer, Entry>,
+  { rounds, turnSeconds, multipliers, progress }: Rounds,
+  result: GroupResult<Entry>,
+): Promise<void> {
+  let running: { contestant: Contestant; entry: Entry; child: Child<Asked, Answer> }[] = [];
+  const children: Child<Asked, Answer>[] = [];
+  const drop = async ({ label }: Contestant, child: Child<Asked, Answer>, error: unknown) => {
+    result.failures.push({ label, reason: describeError(error) });
+    running = running.filter((other) => other.child !== child);
+    await child.stop();
+  };
+  try {
+    for (const contestant of group.contestants) {
+      progress.say(`${group.title}, first calls: ${contestant.label}`);
+      const child = group.start(contestant);
+      children.push(child);
+      try {
+        const others = [...result.entries, ...running.map(({ entry }) => entry)];
+        running.push({ contestant, entry: await group.warmUp(contestant, child, others), child });
+      } catch (error) {
+        await drop(contestant, child, error);
+      }
+      progress.advance(group.plan(contestant).warmUp);
+    }
+    for (let round = 0; round < rounds; round++) {
+      const where = `${group.title}, round ${round + 1} of ${rounds}`;
+      progress.say(`${where}: plain products`);
+      await takeProductTurns(multipliers, result.products, turnSeconds, result.pauses);
+      for (const { contestant, entry, child } of rotate(running, round)) {
+        progress.say(`${where}: ${contestant.label}`);
+        try {
+          await pause(result.pauses);
+          for (const { request, seconds } of group.turns(entry)) {
+            seconds.push(...(await takeTurn(child, request, turnSeconds)));
+          }
+        } catch (error) {
+          await drop(contestant, child, error);
+        }
+        progress.advance(group.plan(contestant).round);
+      }
+    }
+    for (const { entry, child } of running) {
+      group.finish?.(entry, child);
+      result.entries.push(entry);
+    }
+  } finally {
+    await Promise.all(children.map((child) => child.stop()));
+  }
+}
+
+/** Everyone begins a round about equally often. */
+const rotate = <T>(list: readonly T[], by: number): T[] => list.map((_, i) => list[(i + by) % list.length]!);
