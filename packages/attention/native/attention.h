@@ -13,14 +13,14 @@ namespace eflow {
 struct Problem {
   int64_t examples, heads_per_example, length;
   int dim;
-  bool local, linear;  // both: mixed by the gate
+  bool local, linear;     // both: mixed by the gate
   int64_t window;         // tokens per side that a query sees
   const int32_t *blocks;  // [B, N, blocks, num_blocks] blocks of keys that each block of queries sees, or null for all
   int64_t num_blocks;
   FeatureMap map;
-  const float *q, *k, *v;     // [B, N, L, D]
-  const float *gate;          // [B, N, L, 1], or null
-  const float *cos, *sin;     // [L, D] or [B, L, D], or null
+  const float *q, *k, *v;  // [B, N, L, D]
+  const float *gate;       // [B, N, L, 1], or null
+  const float *cos, *sin;  // [L, D] or [B, L, D], or null
   bool rotary_per_example;
 
   int64_t heads() const { return examples * heads_per_example; }
@@ -94,7 +94,10 @@ struct Scratch {
 class Tokens {
  public:
   Tokens(const Problem &problem, const float *data, bool turn, bool pad)
-      : problem_(problem), data_(data), turn_(turn && problem.cos), copied_(turn_ || (pad && problem.padded() != problem.dim)) {
+      : problem_(problem),
+        data_(data),
+        turn_(turn && problem.cos),
+        copied_(turn_ || (pad && problem.padded() != problem.dim)) {
     if (copied_) copy_ = Allocate(problem.heads() * problem.length * problem.padded());
   }
   void Fill(const Part &part) {
@@ -286,8 +289,8 @@ inline void Backward(const Problem &problem, const Result &result, const float *
         Transpose(queries, count, dim, kLog2E * scale, scratch.local.queries);
         Transpose(slopes, count, dim, 1, scratch.local.gradients);
         std::fill_n(output.data, count * padded, 0.f);
-        AttendGrad(scratch.local, problem.WindowOf(part.head, first, count), dim, head_keys, head_values, queries, slopes, log_sum,
-                   delta, scale, output, d_keys, d_values);
+        AttendGrad(scratch.local, problem.WindowOf(part.head, first, count), dim, head_keys, head_values, queries,
+                   slopes, log_sum, delta, scale, output, d_keys, d_values);
       }
       for (int i = 0; i < count; i++) {
         float *const d_query = gradients.q + (token + i) * dim;

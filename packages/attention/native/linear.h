@@ -99,8 +99,8 @@ inline void ReadStateGrad(LinearScratch &scratch, FeatureMap map, Rows turned, R
 }
 
 /// The gradients of keys (rows of scratch.slopes) and values (rows of scratch.result) from that of the state.
-inline void AddToStateGrad(LinearScratch &scratch, FeatureMap map, const float *k, Rows values, int64_t begin, int count,
-                           int dim, const Rotary &rotary, State d_state, Rows d_transposed) {
+inline void AddToStateGrad(LinearScratch &scratch, FeatureMap map, const float *k, Rows values, int64_t begin,
+                           int count, int dim, const Rotary &rotary, State d_state, Rows d_transposed) {
   const int padded = RoundUp(dim);
   const Rows turned = LoadFeatures(scratch, map, k, begin, count, dim, rotary);
   const Rows d_keys{scratch.slopes, padded}, d_values{scratch.result, padded};

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <type_traits>
 
 namespace eflow {
 
@@ -67,8 +67,10 @@ struct Rows {
   float *operator[](ptrdiff_t i) const { return data + i * stride; }
 };
 
+/// A tile of R rows and V vectors. Unrolled, so that GCC keeps its sums in registers from the first load to the last store.
 template <int R, int V, bool Add>
-__attribute__((always_inline)) inline void ProductTile(int depth, Strided a, const float *b, ptrdiff_t b_stride, float *c, ptrdiff_t c_stride) {
+__attribute__((always_inline)) inline void ProductTile(int depth, Strided a, const float *b, ptrdiff_t b_stride,
+                                                       float *c, ptrdiff_t c_stride) {
   Vec sums[R][V];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
@@ -92,7 +94,8 @@ __attribute__((always_inline)) inline void ProductTile(int depth, Strided a, con
 }
 
 template <int V, bool Add>
-inline void ProductColumns(int m, int depth, Strided a, const float *b, ptrdiff_t b_stride, float *c, ptrdiff_t c_stride) {
+inline void ProductColumns(int m, int depth, Strided a, const float *b, ptrdiff_t b_stride, float *c,
+                           ptrdiff_t c_stride) {
   constexpr int kTall = kTileRows * (V == 1 ? 2 : kColumns / V);
   const auto tiles = [&](auto rows) {
     constexpr int R = decltype(rows)::value;

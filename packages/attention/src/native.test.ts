@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { compile, useTensorFlow } from '@eflow/engine';
+import { bfloat16Support, compile, useTensorFlow } from '@eflow/engine';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
@@ -98,6 +98,19 @@ it('a head of more than 256 is computed without them', () => {
 
 describe('in a compiled function', () => {
   const inputs = drawInputs([2, 2, 83, 20], 1);
+
+  it.runIf(hasKernels)('softmax alone makes way for products in bfloat16', () => {
+    const productsOf = (spec: AttentionSpec, precision: 'float32' | 'bf16') => {
+      const compiled = compile((at: Inputs) => compute(spec, at), { precision });
+      const { matmulFlops } = compiled.describe({ ...inputs })!;
+      compiled.dispose();
+      return matmulFlops;
+    };
+    // Native kernels are no products of the graph.
+    expect(productsOf({ kind: 'softmax' }, 'float32')).toBe(0);
+    expect(productsOf({ kind: 'softmax' }, 'bf16') > 0).toBe(bfloat16Support('cpu').supported);
+    expect(productsOf({ kind: 'glga', windowSize: 5, featureMap: 'relu' }, 'bf16')).toBe(0);
+  });
 
   it.each(SPECS)('the same as outside: %j', (spec) => {
     const compiled = compile((at: Inputs) => compute(spec, at));

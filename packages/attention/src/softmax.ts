@@ -1,3 +1,4 @@
+import { hasBfloat16Products } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { attend } from './attend.ts';
 import { attendBlocks } from './attend-blocks.ts';
@@ -18,7 +19,9 @@ const MIN_BLOCK = 512;
  */
 export function softmaxAttention(inputs: AttentionInputs): tf.Tensor {
   assertInputs('softmaxAttention', inputs);
-  return nativeAttention(inputs, { windowSize: inputs.q.shape[2]! }) ?? composedSoftmax(inputs);
+  // Most of the time goes into products, which in bfloat16 outrun the kernel in float32.
+  const native = hasBfloat16Products() ? undefined : nativeAttention(inputs, { windowSize: inputs.q.shape[2]! });
+  return native ?? composedSoftmax(inputs);
 }
 
 /**

@@ -20,6 +20,7 @@ export function registerNativeKernel(): void {
     kernelName: NATIVE_KERNEL,
     backendName: BACKEND,
     loads: (sources) => findOps(sources) !== undefined,
+    hasBfloat16Products: () => currentGraph()?.options.bfloat16 ?? false,
     kernelFunc: ({ inputs, attrs, backend }) => {
       const call = attrs as object as NativeCall;
       const tensors = Object.values(inputs) as tf.Tensor[];

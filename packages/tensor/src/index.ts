@@ -1,6 +1,7 @@
 export { FUSE_KERNEL, type Fusible, fuse } from './fuse.ts';
 export { stopGradient, valueAndGrad } from './gradient.ts';
 export {
+  hasBfloat16Products,
   hasNative,
   NATIVE_KERNEL,
   type NativeCall,

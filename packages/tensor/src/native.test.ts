@@ -2,6 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
+  hasBfloat16Products,
   hasNative,
   NATIVE_KERNEL,
   type NativeCall,
@@ -20,6 +21,7 @@ const kernel: NativeKernelConfig = {
   kernelName: NATIVE_KERNEL,
   backendName: 'cpu',
   loads: ({ name }) => name === 'ours',
+  hasBfloat16Products: () => true,
   kernelFunc: ({ inputs, attrs }) => {
     const { op, attributes, numOutputs } = attrs as object as NativeCall;
     expect({ op, numOutputs }).toEqual({ op: 'Scale', numOutputs: 2 });
@@ -30,6 +32,7 @@ const kernel: NativeKernelConfig = {
 it('is absent on a backend that runs no native ops', () => {
   const x = tf.tensor1d([1, 2]);
   expect(hasNative(sources)).toBe(false);
+  expect(hasBfloat16Products()).toBe(false);
   expect(() => runNative(sources, 'Scale', [x, x], { scale: 2 }, 2)).toThrow(NATIVE_KERNEL);
   x.dispose();
 });
@@ -40,6 +43,7 @@ it('hands op, inputs and attributes to a backend that does', () => {
   const [a, b] = [tf.tensor1d([1, 2, 3]), tf.tensor1d([5, 7])];
   expect(hasNative(sources)).toBe(true);
   expect(hasNative({ ...sources, name: 'theirs' })).toBe(false);
+  expect(hasBfloat16Products()).toBe(true);
   const results = tf.tidy(() => runNative(sources, 'Scale', [a, b], { scale: 2 }, 2));
   expect(results.map((result) => Array.from(result.dataSync()))).toEqual([
     [2, 4, 6],

@@ -25,6 +25,8 @@ export interface NativeCall {
 export interface NativeKernelConfig extends tf.KernelConfig {
   /** Whether it runs the ops of these sources, here and now. */
   loads(sources: NativeSources): boolean;
+  /** Whether matrix products are in bfloat16, here and now. */
+  hasBfloat16Products(): boolean;
 }
 
 /**
@@ -33,9 +35,18 @@ export interface NativeKernelConfig extends tf.KernelConfig {
  * XLA or for an exported model: then compute the same with other ops.
  */
 export function hasNative(sources: NativeSources): boolean {
-  const kernel = tf.getKernel(NATIVE_KERNEL, tf.getBackend());
-  return kernel !== undefined && (kernel as NativeKernelConfig).loads(sources);
+  return findKernel()?.loads(sources) ?? false;
 }
+
+/**
+ * Whether matrix products are in bfloat16, here and now: what is composed of them may then be faster than a native op in
+ * float32.
+ */
+export function hasBfloat16Products(): boolean {
+  return findKernel()?.hasBfloat16Products() ?? false;
+}
+
+const findKernel = () => tf.getKernel(NATIVE_KERNEL, tf.getBackend()) as NativeKernelConfig | undefined;
 
 /**
  * The outputs of the op `op` of the sources, which the caller owns. For the inside of custom gradients: no gradient goes
