@@ -177,11 +177,12 @@ it.each([
 });
 
 describe('sources that cannot be compiled or loaded', () => {
-  const compiledFolders = () => readdirSync(cacheFolder()).filter((name) => name.startsWith('native-'));
+  const compiledFolders = (name: string) =>
+    readdirSync(cacheFolder()).filter((folder) => folder.startsWith(`native-eflow-${name}-`));
 
   it('no compiler: the other form, and one warning for the process', async () => {
     const env = { ...(process.env as Environment), CXX: '/nonexistent/c++' };
-    const before = compiledFolders();
+    const before = compiledFolders('engine-fixture');
     const { code, output } = await startProcess('fixtures/run-native.ts', [SOURCES.folder], env).done;
     const [json] = output.split('\n').filter((line) => line.startsWith('{'));
     expect(JSON.parse(json!)).toEqual({ native: false, results: RESULTS });
@@ -194,7 +195,7 @@ describe('sources that cannot be compiled or loaded', () => {
       /\[EFLOW_NO_NATIVE\] Warning: @eflow\/engine-fixture does without its native kernels, which is slower: The C\+\+ compiler \/nonexistent\/c\+\+ was not found; .*apt-get install g\+\+.*EFLOW_NATIVE=0/,
     );
     expect(code).toBe(0);
-    expect(compiledFolders()).toEqual(before);
+    expect(compiledFolders('engine-fixture')).toEqual(before);
   });
 
   it.each([
@@ -213,7 +214,7 @@ describe('sources that cannot be compiled or loaded', () => {
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(message);
     expect(warnings[0]).not.toContain('\n');
-    for (const name of compiledFolders().filter((entry) => entry.startsWith('native-eflow-broken-'))) {
+    for (const name of compiledFolders('broken')) {
       expect(existsSync(join(cacheFolder(), name, 'lib.so'))).toBe(true); // nothing half done
       rmSync(join(cacheFolder(), name), { recursive: true });
     }
