@@ -8,6 +8,8 @@ import { rotate } from './rotary.ts';
 
 /** Scores that are held at once, over all B N heads: 2^24 float32 are 64 MiB. */
 const BLOCK_SCORES = 2 ** 24;
+/** Scores that are kept for the gradient where products are in bfloat16: 128 MiB. */
+const MAX_KEPT_SCORES = 2 ** 25;
 /** With shorter blocks than this, the time goes into starting ops. */
 const MIN_BLOCK = 512;
 
@@ -19,9 +21,10 @@ const MIN_BLOCK = 512;
  */
 export function softmaxAttention(inputs: AttentionInputs): tf.Tensor {
   assertInputs('softmaxAttention', inputs);
-  // Most of the time goes into products, which in bfloat16 outrun the kernel in float32.
-  const native = hasBfloat16Products() ? undefined : nativeAttention(inputs, { windowSize: inputs.q.shape[2]! });
-  return native ?? composedSoftmax(inputs);
+  const [B, N, L] = inputs.q.shape as [number, number, number];
+  // Products in bfloat16 outrun the kernel, which is float32, while scores are few enough to be kept.
+  if (hasBfloat16Products() && B * N * L * L <= MAX_KEPT_SCORES) return composedSoftmax(inputs, L);
+  return nativeAttention(inputs, { windowSize: L }) ?? composedSoftmax(inputs);
 }
 
 /**
