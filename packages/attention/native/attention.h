@@ -61,13 +61,16 @@ struct Part {
   int64_t index, head, begin, end;
 };
 
+/// The part `index` of all heads' parts, each head cut into `parts`.
+inline Part PartAt(const Problem &problem, int64_t index, int64_t parts) {
+  const int64_t part = index % parts, blocks = problem.blocks_per_head();
+  return {index, index / parts, blocks * part / parts, blocks * (part + 1) / parts};
+}
+
 /// Calls work(part) for all heads, each cut into `parts`, on all threads.
 template <typename Work>
 void ForParts(const Problem &problem, int64_t parts, Work work) {
-  Pool::Get().Run(problem.heads() * parts, [&](int64_t index) {
-    const int64_t head = index / parts, part = index % parts, blocks = problem.blocks_per_head();
-    work(Part{index, head, blocks * part / parts, blocks * (part + 1) / parts});
-  });
+  Pool::Get().Run(problem.heads() * parts, [&](int64_t index) { work(PartAt(problem, index, parts)); });
 }
 
 /// Calls work(first token, count) for the part's blocks.
@@ -121,10 +124,10 @@ class Tokens {
   Buffer copy_;
 };
 
-inline void AddStates(const float *parts, int64_t count, int64_t size, float *sum) {
-  std::copy_n(parts, size, sum);
+/// Adds the states of a head's other parts to that of its first.
+inline void AddStates(float *parts, int64_t count, int64_t size) {
   for (int64_t part = 1; part < count; part++)
-    for (int64_t i = 0; i < size; i++) sum[i] += parts[part * size + i];
+    for (int64_t i = 0; i < size; i++) parts[i] += parts[part * size + i];
 }
 
 inline void Forward(const Problem &problem, const Result &result) {
@@ -149,7 +152,9 @@ inline void Forward(const Problem &problem, const Result &result) {
   };
   const auto sum_states = [&](const Part &head) {
     if (!problem.linear) return;
-    AddStates(states.get() + head.head * parts * state_size, parts, state_size, result.state + head.head * state_size);
+    float *const first = states.get() + head.head * parts * state_size;
+    AddStates(first, parts, state_size);
+    std::copy_n(first, state_size, result.state + head.head * state_size);
   };
   const auto attend_block = [&](const Part &part, int64_t first, int count) {
     Scratch &scratch = Scratch::Mine();
@@ -306,8 +311,7 @@ inline void Backward(const Problem &problem, const Result &result, const float *
   const auto sum_states = [&](const Part &head) {
     if (!problem.linear) return;
     float *const first = d_states.get() + head.head * parts * state_size;
-    for (int64_t i = 1; i < parts; i++)
-      for (int64_t j = 0; j < state_size; j++) first[j] += first[i * state_size + j];
+    AddStates(first, parts, state_size);
     TransposeProducts(StateAt(first, dim).products, dim, {d_transposed.get() + head.head * dim * padded, padded});
   };
   const auto keys_of = [&](const Part &part) {
@@ -328,8 +332,7 @@ inline void Backward(const Problem &problem, const Result &result, const float *
         std::fill_n(d_values.data, count * padded, 0.f);
       }
       for (int64_t i = 0; i < static_cast<int64_t>(sums.size()) / problem.heads(); i++) {
-        const int64_t blocks = problem.blocks_per_head();
-        const Part other{part.head * parts + i, part.head, blocks * i / parts, blocks * (i + 1) / parts};
+        const Part other = PartAt(problem, part.head * parts + i, parts);
         const int64_t begin = first_seen(other), size = (last_seen(other) - begin) * padded;
         for (int64_t j = std::max(first, begin); j < std::min(first + count, last_seen(other)); j++) {
           const float *const row = sums[other.index].get() + (j - begin) * padded;
@@ -363,7 +366,7 @@ inline void Backward(const Problem &problem, const Result &result, const float *
     });
     return;
   }
-  ForParts(problem, parts, prepare);
+  if (problem.linear || keys.copied()) ForParts(problem, parts, prepare);
   ForParts(problem, parts, queries_of);
   if (problem.linear) ForParts(problem, 1, sum_states);
   ForParts(problem, parts, keys_of);
