@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { MACHINE, recordProgress } from '../fixture.ts';
 import { runAttentionBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { planBenchmark } from './plan.ts';
@@ -27,15 +28,7 @@ it('measures who can be measured, side by side and all kinds together, and repor
     productSize: 64,
     python: '/nowhere/python',
   };
-  let planned = 0;
-  const said: string[] = [];
-  const progress = {
-    say: (what: string) => void said.push(what),
-    advance: (seconds: number) => {
-      planned += seconds;
-    },
-    stop: () => {},
-  };
+  const { record, progress } = recordProgress();
   const result = await runAttentionBenchmark(benchmark, progress);
 
   const { comparisons, headline, failures } = result;
@@ -58,21 +51,12 @@ it('measures who can be measured, side by side and all kinds together, and repor
   ]);
   for (const cell of headline!.entries.flatMap(({ cells }) => cells)) checkCell(cell);
   expect(failures.map(({ label }) => label)).toEqual(['float32 products (PyTorch)']);
-  expect(said.at(-1)).toMatch(/^all kinds, round 1 of 1: /);
+  expect(record.said.at(-1)).toMatch(/^all kinds, round 1 of 1: /);
   // All of the plan but the rounds that the missing PyTorch did not take part in.
-  expect(planned).toBeLessThan(planBenchmark(benchmark));
-  expect(planned).toBeGreaterThan(0.7 * planBenchmark(benchmark));
+  expect(record.planned).toBeLessThan(planBenchmark(benchmark));
+  expect(record.planned).toBeGreaterThan(0.7 * planBenchmark(benchmark));
 
-  const machine = {
-    cpu: 'abacus',
-    cores: 2,
-    memoryBytes: 16e9,
-    loadAverage: 0,
-    system: 'linux',
-    node: '20.19.0',
-    hasBf16: false,
-  };
-  const text = formatReport(createReport({ ...benchmark, machine, skipped: [] }, result));
+  const text = formatReport(createReport({ ...benchmark, machine: MACHINE, skipped: [] }, result));
   expect(text).toMatch(/^composed +20 +\d/m);
   expect(text).toContain('PyTorch eager at 20 tokens failed');
   expect(text).toMatch(/^glga, 75 % dropped +\d/m);

@@ -1,3 +1,4 @@
+import { MACHINE } from '../fixture.ts';
 import type { AttentionResult, Comparison } from './benchmark.ts';
 import { CONTESTANTS, NATIVE } from './contestants.ts';
 import { type AttentionReport, createReport } from './report.ts';
@@ -73,16 +74,7 @@ const result: AttentionResult = {
 
 export const report: AttentionReport = createReport(
   {
-    machine: {
-      cpu: 'abacus',
-      cores: 2,
-      memoryBytes: 16e9,
-      loadAverage: 0,
-      system: 'linux',
-      node: '20.19.0',
-      hasBf16: true,
-      commit: 'abc1234',
-    },
+    machine: MACHINE,
     rounds: 3,
     shape,
     tokens,

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { recordProgress } from '../fixture.ts';
 import { runStepBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { planBenchmark } from './plan.ts';
@@ -31,15 +32,7 @@ it('measures who can be measured, and reports who cannot', async () => {
     precisions: ['float32'] as const,
     python: '/nowhere/python',
   };
-  let planned = 0;
-  const said: string[] = [];
-  const progress = {
-    say: (what: string) => void said.push(what),
-    advance: (seconds: number) => {
-      planned += seconds;
-    },
-    stop: () => {},
-  };
+  const { record, progress } = recordProgress();
   const [result] = await runStepBenchmark(benchmark, progress);
   expect(result!.entries.map(({ contestant }) => contestant.name)).toEqual(['eager', 'compiled']);
   for (const { difference, loss, forward, step, firstPeakBytes } of result!.entries) {
@@ -58,8 +51,8 @@ it('measures who can be measured, and reports who cannot', async () => {
   expect(result!.products).toMatchObject([{ runtime: 'tensorflow', precision: 'float32' }]);
   expect(result!.failures.map(({ label }) => label)).toEqual(['float32 products (PyTorch)', 'PyTorch eager']);
   for (const { reason } of result!.failures) expect(reason).toContain('ENOENT');
-  expect(said.at(-1)).toMatch(/^4 tokens, round 1 of 1: /);
+  expect(record.said.at(-1)).toMatch(/^4 tokens, round 1 of 1: /);
   // All of the plan but the rounds that the missing PyTorch did not take part in.
-  expect(planned).toBeLessThan(planBenchmark(benchmark));
-  expect(planned).toBeGreaterThan(0.7 * planBenchmark(benchmark));
+  expect(record.planned).toBeLessThan(planBenchmark(benchmark));
+  expect(record.planned).toBeGreaterThan(0.7 * planBenchmark(benchmark));
 });

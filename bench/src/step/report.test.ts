@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { MACHINE } from '../fixture.ts';
 import type { SizeResult } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { createReport } from './report.ts';
@@ -39,16 +40,7 @@ const size: SizeResult = {
 };
 
 const report = createReport({
-  machine: {
-    cpu: 'abacus',
-    cores: 2,
-    memoryBytes: 16e9,
-    loadAverage: 0,
-    system: 'linux',
-    node: '20.19.0',
-    hasBf16: true,
-    commit: 'abc1234',
-  },
+  machine: MACHINE,
   rounds: 3,
   skipped: ['something is skipped'],
   sizes: [size],
