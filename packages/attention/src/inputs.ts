@@ -22,12 +22,16 @@ export function assertInputs(where: string, { q, k, v }: AttentionInputs) {
   assertShape(where, 'k', k, ['B', 'N', 'L', 'D'], sizes);
   assertShape(where, 'v', v, ['B', 'N', 'L', 'D'], sizes);
   if (q.size === 0) throw new Error(`${where}: q is [${q.shape.join(', ')}]; expected at least one token`);
-  if (q.size > MAX_ELEMENTS) {
-    throw new Error(
-      `${where}: q is [${q.shape.join(', ')}], ${q.size} elements; expected at most 2^31 - 1: split the batch or the heads`,
-    );
-  }
+  assertSize(where, 'q', q.shape);
   return sizes;
+}
+
+/** Throws, naming the shape, if it has more elements than a tensor can have. */
+export function assertSize(where: string, name: string, shape: readonly number[]): void {
+  const size = shape.reduce((a, b) => a * b);
+  if (size <= MAX_ELEMENTS) return;
+  const problem = `${name} is [${shape.join(', ')}], ${size} elements`;
+  throw new Error(`${where}: ${problem}; expected at most 2^31 - 1: split the batch or the heads`);
 }
 
 /** Throws, naming the value, unless it is an integer of at least `least`; `meaning` says what it counts. */

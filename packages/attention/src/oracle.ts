@@ -56,6 +56,21 @@ export function attentionOracle(
   }).flat();
 }
 
+/**
+ * Cross-attention as the sums that define it, in float64: q [B, N, L, D], k and v [B, N, S, D] row-major, and mask [B, S],
+ * true where there is a vector (absent: everywhere). Returns [B, N, L, D], row-major.
+ */
+export function crossAttentionOracle(
+  [B, N, L, S, D]: readonly [number, number, number, number, number],
+  { q, k, v, mask }: { q: number[]; k: number[]; v: number[]; mask?: boolean[] | undefined },
+): number[] {
+  return Array.from({ length: B * N }, (_, index) => {
+    const rows = (x: number[], length: number) => cutRows(x.slice(index * length * D, (index + 1) * length * D), D);
+    const head = { queries: rows(q, L), keys: rows(k, S), values: rows(v, S), turn: (row: number[]) => row };
+    return softmax(head, (_i, j) => mask?.[Math.floor(index / N) * S + j] ?? true).flat();
+  }).flat();
+}
+
 function attendHead(
   spec: AttentionSpec,
   head: Head,

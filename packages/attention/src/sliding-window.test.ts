@@ -182,7 +182,7 @@ describe('bad input', () => {
     const { grid: _, ...dropped } = inputs;
     expect(() => slidingWindowAttention(dropped, [1, 1, 1])).toThrow('windowSize is [1, 1, 1]; it needs the grid');
     expect(() => slidingWindowAttention({ ...inputs, grid: [3, 2, 3] }, [1, 1, 1])).toThrow(
-      'on a grid [3, 2, 3]; expected F H W = L, the 12 tokens of q',
+      'on a grid [3, 2, 3]; expected F H W = L, the 12 tokens',
     );
   });
 });

@@ -22,17 +22,18 @@ const MASKED = 1e9;
  */
 export function slidingWindowAttention(inputs: AttentionInputs & { grid?: Grid }, windowSize: WindowSize): tf.Tensor {
   const { L } = assertInputs('slidingWindowAttention', inputs);
-  if (typeof windowSize === 'number') {
-    assertCount('slidingWindowAttention', 'windowSize', windowSize, 'tokens per side');
-    return nativeAttention(inputs, { windowSize }) ?? composedSlidingWindow(inputs, windowSize);
-  } else {
-    assertWindow(windowSize, inputs.grid, L);
-  }
-  return composedSlidingWindow(inputs, windowSize);
+  assertWindow('slidingWindowAttention', windowSize, L, inputs.grid);
+  const native = typeof windowSize === 'number' ? nativeAttention(inputs, { windowSize }) : undefined;
+  return native ?? composedSlidingWindow(inputs, windowSize);
 }
 
-function assertWindow(windowSize: Grid, grid: Grid | undefined, L: number): void {
-  const where = `slidingWindowAttention: windowSize is [${windowSize.join(', ')}]`;
+/** Throws, as `slidingWindowAttention` does, unless L tokens, on a grid if they are on one, can have such windows. */
+export function assertWindow(fn: string, windowSize: WindowSize, L: number, grid?: Grid): void {
+  if (typeof windowSize === 'number') {
+    assertCount(fn, 'windowSize', windowSize, 'tokens per side');
+    return;
+  }
+  const where = `${fn}: windowSize is [${windowSize.join(', ')}]`;
   const possible = windowSize.length === 3 && windowSize.every((side) => Number.isInteger(side) && side >= 0);
   if (!possible || windowSize.every((side) => side === 0)) {
     throw new Error(`${where}; expected frames, rows and columns per side, integers of at least 0 and not all 0`);
@@ -41,7 +42,7 @@ function assertWindow(windowSize: Grid, grid: Grid | undefined, L: number): void
     throw new Error(`${where}; it needs the grid [F, H, W] of the tokens, which tokens that were dropped do not have`);
   }
   if (grid.length !== 3 || grid.some((side) => !Number.isInteger(side)) || grid[0] * grid[1] * grid[2] !== L) {
-    throw new Error(`${where} on a grid [${grid.join(', ')}]; expected F H W = L, the ${L} tokens of q`);
+    throw new Error(`${where} on a grid [${grid.join(', ')}]; expected F H W = L, the ${L} tokens`);
   }
 }
 

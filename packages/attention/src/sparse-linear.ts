@@ -45,17 +45,7 @@ export function sparseLinearAttention(
 ): tf.Tensor {
   const { L, D } = assertInputs('sparseLinearAttention', inputs);
   assertShape('sparseLinearAttention', 'proj', inputs.proj, [D, D]);
-  const { blockSize, topRatio, skipRatio, featureMap, variant } = { ...SLA_DEFAULTS, ...options };
-  assertCount('sparseLinearAttention', 'blockSize', blockSize, 'tokens of a block');
-  assertShare('topRatio', topRatio, topRatio > 0 && topRatio <= 1, 'in (0, 1]');
-  assertShare('skipRatio', skipRatio, skipRatio >= 0 && skipRatio <= 1, 'in [0, 1]');
-  if (variant !== 'paper' && variant !== 'code') {
-    throw new Error(`sparseLinearAttention: variant is '${variant satisfies never}'; expected 'paper' or 'code'`);
-  }
-
-  const blocks = Math.ceil(L / blockSize);
-  const top = Math.max(1, Math.floor(topRatio * blocks));
-  const visible = blocks - Math.min(Math.floor(skipRatio * blocks), blocks - top);
+  const { blockSize, featureMap, variant, top, visible } = planBlocks('sparseLinearAttention', L, options);
   const { v, proj, rotary } = inputs;
   return tf.tidy(() => {
     const [q, k] = rotary ? [rotate(inputs.q, rotary), rotate(inputs.k, rotary)] : [inputs.q, inputs.k];
@@ -71,6 +61,25 @@ export function sparseLinearAttention(
   });
 }
 
+/**
+ * All options, and of the blocks of keys that a block of queries orders, how many it attends to exactly and how many it
+ * sees at all. Throws if an option cannot be.
+ */
+export function planBlocks(where: string, L: number, options: SparseLinearOptions) {
+  const plan: Required<SparseLinearOptions> = { ...SLA_DEFAULTS, ...options };
+  const { blockSize, topRatio, skipRatio, variant } = plan;
+  assertCount(where, 'blockSize', blockSize, 'tokens of a block');
+  assertShare(where, 'topRatio', topRatio, topRatio > 0 && topRatio <= 1, 'in (0, 1]');
+  assertShare(where, 'skipRatio', skipRatio, skipRatio >= 0 && skipRatio <= 1, 'in [0, 1]');
+  if (variant !== 'paper' && variant !== 'code') {
+    throw new Error(`${where}: variant is '${variant satisfies never}'; expected 'paper' or 'code'`);
+  }
+  const blocks = Math.ceil(L / blockSize);
+  const top = Math.max(1, Math.floor(topRatio * blocks));
+  const visible = blocks - Math.min(Math.floor(skipRatio * blocks), blocks - top);
+  return { ...plan, top, visible };
+}
+
 /** Softmax attention of each block of queries to its picked blocks [B N, blocks, K]. */
 function attendPicked(inputs: AttentionInputs, picked: tf.Tensor, blockSize: number): tf.Tensor {
   const blocks = tf.reshape(picked, [...inputs.q.shape.slice(0, 2), ...picked.shape.slice(1)]);
@@ -78,8 +87,8 @@ function attendPicked(inputs: AttentionInputs, picked: tf.Tensor, blockSize: num
   return native ?? composedPicked(inputs, picked, blockSize);
 }
 
-function assertShare(name: string, value: number, possible: boolean, expected: string): void {
-  if (!possible) throw new Error(`sparseLinearAttention: ${name} is ${value}; expected a share ${expected}`);
+function assertShare(where: string, name: string, value: number, possible: boolean, expected: string): void {
+  if (!possible) throw new Error(`${where}: ${name} is ${value}; expected a share ${expected}`);
 }
 
 /** 1 where low <= x < high, else 0. */

@@ -9,12 +9,7 @@ export {
   saveCheckpoint,
 } from './checkpoint.ts';
 export { type Json, type Manifest, verifyCheckpoint } from './manifest.ts';
-export {
-  readSafetensors,
-  type SafetensorsEntry,
-  type SafetensorsSource,
-  type TensorData,
-  writeSafetensors,
-} from './safetensors.ts';
+export { readSafetensors, type SafetensorsSource, writeSafetensors } from './safetensors.ts';
 export type { Dtype } from './safetensors-header.ts';
+export type { SafetensorsEntry, TensorData } from './tensor-data.ts';
 export { loadTree, readTree, saveTree } from './tree-file.ts';

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSafetensors, readSafetensors, type SafetensorsEntry, writeSafetensors } from './safetensors.ts';
+import { openSafetensors, readSafetensors, writeSafetensors } from './safetensors.ts';
+import type { SafetensorsEntry } from './tensor-data.ts';
 
 let folder: string;
 beforeAll(async () => {

@@ -3,22 +3,13 @@ import { type FileDigest, readFully, writeAtomically } from './atomic-file.ts';
 import {
   countElements,
   DTYPE_BYTES,
-  type Dtype,
   formatHeader,
   parseHeader,
   parseHeaderLength,
   type SafetensorsHeader,
   type TensorInfo,
 } from './safetensors-header.ts';
-
-export type TensorData = Float64Array | Float32Array | BigInt64Array | Int32Array;
-
-/** One tensor of a file: F64, F32, I64 and I32 as they are, F16 and BF16 widened to float32 (exact, and only read). */
-export interface SafetensorsEntry {
-  dtype: Dtype;
-  shape: readonly number[];
-  data: TensorData;
-}
+import { decode, type SafetensorsEntry, type TensorData } from './tensor-data.ts';
 
 /** What `writeSafetensors` takes: a tensor, or one whose data are fetched when their turn comes, to hold one at a time. */
 export type SafetensorsSource = Omit<SafetensorsEntry, 'data'> & { data: TensorData | (() => Promise<TensorData>) };
@@ -115,33 +106,6 @@ export async function openSafetensors<T>(file: string, use: (contents: OpenSafet
   } finally {
     await handle.close();
   }
-}
-
-/** The format is little-endian, and so is every platform that this runs on: the bytes are the numbers. */
-function decode(dtype: Dtype, bytes: ArrayBuffer): TensorData {
-  switch (dtype) {
-    case 'F64':
-      return new Float64Array(bytes);
-    case 'F32':
-      return new Float32Array(bytes);
-    case 'I64':
-      return new BigInt64Array(bytes);
-    case 'I32':
-      return new Int32Array(bytes);
-    case 'BF16':
-      return new Float32Array(Uint32Array.from(new Uint16Array(bytes), (bits) => bits << 16).buffer);
-    case 'F16':
-      return Float32Array.from(new Uint16Array(bytes), widenHalf);
-  }
-}
-
-/** IEEE 754 binary16 (1 sign, 5 exponent, 10 fraction bits) as a number. */
-function widenHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 function checkData(name: string, { dtype, shape }: SafetensorsSource, data: TensorData): void {

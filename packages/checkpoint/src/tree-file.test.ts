@@ -5,7 +5,8 @@ import { disposeTree, type Tree, treeEntries, treeLeaves } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type SafetensorsEntry, writeSafetensors } from './safetensors.ts';
+import { writeSafetensors } from './safetensors.ts';
+import type { SafetensorsEntry } from './tensor-data.ts';
 import { loadTree, readTree, saveTree } from './tree-file.ts';
 
 let folder: string;
@@ -86,11 +87,15 @@ describe('saveTree and loadTree', () => {
   });
 
   it.each<[string, Record<string, Tree>, RegExp]>([
-    ['missing', { w: tf.zeros([2, 3]), b: tf.zeros([3]) }, /'b' is missing, expected float32 \[3\]\. Build the model/],
-    ['unexpected', {}, /'w' float32 \[2, 3\] is not expected/],
-    ['transposed', { w: tf.zeros([3, 2]) }, /'w' is float32 \[2, 3\], expected float32 \[3, 2\]/],
-    ['of another rank', { w: tf.zeros([6]) }, /'w' is float32 \[2, 3\], expected float32 \[6\]/],
-    ['of another dtype', { w: tf.zeros([2, 3], 'int32') }, /'w' is float32 \[2, 3\], expected int32 \[2, 3\]/],
+    ['missing', { w: tf.zeros([2, 3]), b: tf.zeros([3]) }, /: it lacks 'b'\. Was it saved with another preset\?/],
+    ['unexpected', {}, /: the network has no 'w'\. Was it/],
+    ['transposed', { w: tf.zeros([3, 2]) }, /: 'w' is \[2, 3\] here and \[3, 2\] in the network\. Was it/],
+    ['of another rank', { w: tf.zeros([6]) }, /'w' is \[2, 3\] here and \[6\] in the network/],
+    [
+      'of another dtype',
+      { w: tf.zeros([2, 3], 'int32') },
+      /'w' is float32 \[2, 3\] here and int32 \[2, 3\] in the net/,
+    ],
   ])('refuse a tensor that is %s', async (_, template, message) => {
     const file = join(folder, 'fit.safetensors');
     await writeSafetensors(file, [['w', float([2, 3], 1, 2, 3, 4, 5, 6)]]);
@@ -100,13 +105,27 @@ describe('saveTree and loadTree', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it('names the first five differences and counts the others', async () => {
-    const file = join(folder, 'many.safetensors');
-    await writeSafetensors(
-      file,
-      Array.from({ length: 7 }, (_, i) => [`w${i}`, float([1], i)]),
+  it("tell another network's checkpoint by the first three tensors of each difference, in the network's order", async () => {
+    const file = join(folder, 'other.safetensors');
+    const network = (width: number, depth: number, extra: string[]) => ({
+      patchEmbed: { weight: tf.zeros([4, width]), bias: tf.zeros([2]) },
+      encoderBlocks: Array.from({ length: depth }, () => ({ attn: { qkv: { weight: tf.zeros([width, 3 * width]) } } })),
+      ...Object.fromEntries(extra.map((name) => [name, tf.zeros([1])])),
+    });
+    await saveTree(file, network(192, 3, ['a', 'b', 'c', 'd', 'e']));
+    const message = (template: Tree) => loadTree(file, template).then(String, (error: Error) => error.message);
+    expect(await message(network(384, 7, []))).toBe(
+      `${file} does not fit the network: 'patchEmbed.weight' is [4, 192] here and [4, 384] in the network, ` +
+        "'encoderBlocks.0.attn.qkv.weight' is [192, 576] here and [384, 1152] in the network, " +
+        "'encoderBlocks.1.attn.qkv.weight' is [192, 576] here and [384, 1152] in the network and 1 more; " +
+        "it lacks 'encoderBlocks.3.attn.qkv.weight', 'encoderBlocks.4.attn.qkv.weight', " +
+        "'encoderBlocks.5.attn.qkv.weight' and 1 more; the network has no 'a', 'b', 'c' and 2 more. " +
+        'Was it saved with another preset? Build the network from the configuration that the checkpoint was saved ' +
+        'with, or choose another checkpoint',
     );
-    await expect(loadTree(file, {})).rejects.toThrow(/'w4' float32 \[1\] is not expected; and 2 more/);
+    expect(await message(network(192, 1, ['a', 'b', 'c', 'd', 'e']))).toMatch(
+      /network: the network has no 'encoderBlocks.1.attn.qkv.weight', 'encoderBlocks.2.attn.qkv.weight'\. Was/,
+    );
   });
 
   it.each([Number.NaN, Infinity, -Infinity])('refuse %s, name the tensor, and keep the old file', async (bad) => {

@@ -1,8 +1,9 @@
 import { mapTree, type Tree, treeEntries } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { FileDigest } from './atomic-file.ts';
-import { openSafetensors, type SafetensorsSource, type TensorData, writeSafetensors } from './safetensors.ts';
-import type { Dtype, TensorInfo } from './safetensors-header.ts';
+import { openSafetensors, type SafetensorsSource, writeSafetensors } from './safetensors.ts';
+import type { SafetensorsHeader } from './safetensors-header.ts';
+import { checkFit, toTensor } from './tree-tensors.ts';
 
 /**
  * Writes a tree as one safetensors file, atomically, each leaf under its dotted name. Returns the file's size and
@@ -21,16 +22,7 @@ export async function saveTree(file: string, tree: Tree): Promise<FileDigest> {
  * Throws, before any tensor is read, if one is missing, unexpected or of another shape or kind.
  */
 export async function loadTree<T extends Tree>(file: string, template: T): Promise<T> {
-  const leaves = await readLeaves(file, (found) => {
-    const wanted = new Map(treeEntries(template).map(([name, leaf]) => [name, describe(leaf.dtype, leaf.shape)]));
-    const differences = compare(wanted, found);
-    if (differences.length === 0) return;
-    const more = differences.length > 5 ? `; and ${differences.length - 5} more` : '';
-    throw new Error(
-      `${file} does not fit the template: ${differences.slice(0, 5).join('; ')}${more}. ` +
-        'Build the model from the configuration that the checkpoint was saved with, or choose another checkpoint',
-    );
-  });
+  const leaves = await readLeaves(file, (header) => checkFit(file, template, header));
   return mapTree(template, (_, name) => leaves.get(name)!);
 }
 
@@ -40,13 +32,13 @@ export async function loadTree<T extends Tree>(file: string, template: T): Promi
  * prefix of another.
  */
 export async function readTree(file: string): Promise<Tree> {
-  const leaves = await readLeaves(file, (found) => checkNesting(file, new Set(found.keys())));
+  const leaves = await readLeaves(file, ({ tensors }) => checkNesting(file, tensors));
   return nest([...leaves].map(([name, leaf]) => [name === '' ? [] : name.split('.'), leaf]));
 }
 
-async function readLeaves(file: string, check: (found: Map<string, string>) => void): Promise<Map<string, tf.Tensor>> {
+async function readLeaves(file: string, check: (header: SafetensorsHeader) => void): Promise<Map<string, tf.Tensor>> {
   return openSafetensors(file, async ({ header, read }) => {
-    check(new Map([...header.tensors].map(([name, { dtype, shape }]) => [name, describe(tensorDtype(dtype), shape)])));
+    check(header);
     const leaves = new Map<string, tf.Tensor>();
     try {
       for (const [name, info] of header.tensors) leaves.set(name, toTensor(file, name, info, await read(info)));
@@ -56,15 +48,6 @@ async function readLeaves(file: string, check: (found: Map<string, string>) => v
     }
     return leaves;
   });
-}
-
-function compare(wanted: Map<string, string>, found: Map<string, string>): string[] {
-  const differs = [...wanted].filter(([name, description]) => found.get(name) !== description);
-  const unexpected = [...found].filter(([name]) => !wanted.has(name));
-  return [
-    ...differs.map(([name, want]) => `'${name}' is ${found.get(name) ?? 'missing'}, expected ${want}`),
-    ...unexpected.map(([name, description]) => `'${name}' ${description} is not expected`),
-  ];
 }
 
 function sourceOf(file: string, name: string, leaf: tf.Tensor): SafetensorsSource {
@@ -82,23 +65,9 @@ function sourceOf(file: string, name: string, leaf: tf.Tensor): SafetensorsSourc
   throw new Error(`${file} was not written: '${name}' is ${leaf.dtype}; convert it to float32 or int32`);
 }
 
-function toTensor(file: string, name: string, { dtype, shape }: TensorInfo, data: TensorData): tf.Tensor {
-  if (data instanceof BigInt64Array) {
-    const values = Int32Array.from(data, Number);
-    const bad = values.findIndex((value, i) => BigInt(value) !== data[i]);
-    if (bad < 0) return tf.tensor(values, shape, 'int32');
-    throw new Error(`${file}: '${name}' holds ${data[bad]}, too large for int32; read it with readSafetensors`);
-  }
-  return tf.tensor(data instanceof Float64Array ? Float32Array.from(data) : data, shape, tensorDtype(dtype));
-}
-
-const tensorDtype = (dtype: Dtype): 'int32' | 'float32' => (dtype.startsWith('I') ? 'int32' : 'float32');
-
-const describe = (dtype: string, shape: readonly number[]): string => `${dtype} [${shape.join(', ')}]`;
-
 /** Throws if a name is a tensor and also holds others, as `a` and `a.b` would. */
-function checkNesting(file: string, names: ReadonlySet<string>): void {
-  for (const name of names) {
+function checkNesting(file: string, names: ReadonlyMap<string, unknown>): void {
+  for (const name of names.keys()) {
     const keys = name.split('.');
     const outer = keys.map((_, i) => keys.slice(0, i).join('.')).find((prefix) => prefix !== name && names.has(prefix));
     if (outer === undefined) continue;

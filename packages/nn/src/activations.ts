@@ -28,3 +28,34 @@ const gateGradient: Fusible = (dy, x, gate, y) => {
   const argumentSlope = tf.add(tf.mul(tf.square(x!), 3 * SLOPE * CUBIC), SLOPE);
   return [tf.mul(dy!, tf.add(gate!, tf.mul(tf.mul(y!, tf.sub(1, gate!)), argumentSlope)))];
 };
+
+/**
+ * The gated linear unit with SiLU as its gate, silu(a) b for x = [a, b] (Shazeer, arXiv 2002.05202): [..., 2 M] -> [..., M],
+ * owned by the caller. The gradient keeps x alone. Throws unless the last axis is even.
+ */
+export function swiglu(x: tf.Tensor): tf.Tensor {
+  if (x.shape.at(-1)! % 2 !== 0) {
+    throw new Error(`swiglu: x is [${x.shape.join(', ')}]; expected an even last axis, a gate and as much to be gated`);
+  }
+  return tf.customGrad((input, save) => {
+    (save as tf.GradSaveFunc)([input as tf.Tensor]);
+    return {
+      value: fuse(gateHalf, input as tf.Tensor)[0]!,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => fuse(halvesGradient, dy, ...saved)[0]!,
+    };
+  })(x);
+}
+
+const gateHalf: Fusible = (x) => {
+  const [a, b] = tf.split(x!, 2, -1) as [tf.Tensor, tf.Tensor];
+  return [tf.mul(tf.mul(a, tf.sigmoid(a)), b)];
+};
+
+/** dy b silu'(a) and dy silu(a), with silu' = s + silu (1 - s) for the sigmoid s. */
+const halvesGradient: Fusible = (dy, x) => {
+  const [a, b] = tf.split(x!, 2, -1) as [tf.Tensor, tf.Tensor];
+  const s = tf.sigmoid(a);
+  const gate = tf.mul(a, s);
+  const slope = tf.add(s, tf.mul(gate, tf.sub(1, s)));
+  return [tf.concat([tf.mul(tf.mul(dy!, b), slope), tf.mul(dy!, gate)], -1)];
+};

@@ -53,6 +53,15 @@ describe('labelEmbedder', () => {
     expectNoLeak(() => labelEmbedder(params, labels));
   });
 
+  it('gives NaN for a label out of range, and only there', () => {
+    const values = labelEmbedder(params, tf.tensor1d([1, 4, -1], 'int32')).arraySync() as number[][];
+    expect(values.map((row) => row.map(Number.isNaN))).toEqual([
+      Array(5).fill(false),
+      Array(5).fill(true),
+      Array(5).fill(true),
+    ]);
+  });
+
   it('has the gradient of the table', () => {
     expectGradients((table) => labelEmbedder({ table: table as tf.Tensor2D }, labels), [params.table]);
   });

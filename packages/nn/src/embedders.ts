@@ -50,12 +50,16 @@ export function initLabelEmbedder(stream: RandomStream, numClasses: number, hidd
 
 /**
  * Rows of the table: labels [B], int32 in [0, numClasses], where numClasses stands for "no class" -> [B, E], owned by
- * the caller. A label out of range gives zeros; check labels where they enter, on the host.
+ * the caller. A label out of range gives NaN, which no loss lets pass: a device can't throw. Check labels where they enter.
  */
 export function labelEmbedder(params: LabelEmbedderParams, labels: tf.Tensor): tf.Tensor {
+  const numRows = params.table.shape[0];
   assertShape('labelEmbedder', 'labels', labels, ['B']);
-  // A product with one-hot rows: its gradient is one product, where tfjs' gradient of gather loops.
-  return tf.tidy(() =>
-    tf.matMul(tf.oneHot(labels as tf.Tensor1D, params.table.shape[0], 1, 0, 'float32'), params.table),
-  );
+  return tf.tidy(() => {
+    // A product with one-hot rows: its gradient is one product, where tfjs' gradient of gather loops. They are cast, as
+    // the wasm backend makes no others than of integers, whatever it is asked for.
+    const rows = tf.matMul(tf.cast(tf.oneHot(labels as tf.Tensor1D, numRows), 'float32'), params.table);
+    const isKnown = tf.logicalAnd(tf.greaterEqual(labels, 0), tf.less(labels, numRows));
+    return tf.where(tf.expandDims(isKnown, 1), rows, Number.NaN);
+  });
 }

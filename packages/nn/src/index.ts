@@ -1,4 +1,4 @@
-export { gelu, silu } from './activations.ts';
+export { gelu, silu, swiglu } from './activations.ts';
 export {
   initLabelEmbedder,
   initScalarEmbedder,
