@@ -218,24 +218,29 @@ def first_well_conditioned(spec, case):
     raise ValueError(f"no seed suits {spec} on {case}")
 
 
-plan = [(spec_name, spec, case_name, case) for case_name, case in CASES.items() for spec_name, spec in SPECS.items()]
-plan += [(spec_name, spec, case_name, CASES[case_name]) for spec_name, spec, case_name in OTHERS]
-plan += [
-    (spec_name, {"kind": "local", "windowSize": sizes}, case_name, case)
-    for case_name, case in GRID_CASES.items()
-    for spec_name, sizes in GRID_WINDOWS.items()
-]
-cases, tensors = [], {}
-for spec_name, spec, case_name, case in plan:
-    name = f"{spec_name}: {case_name}"
-    seed, parts = first_well_conditioned(spec, case)
-    cases.append({"name": name, "spec": spec, "seed": seed, **case})
-    for part, value in parts.items():
-        # The largest magnitude comes first: what errors are relative to, though a stride may leave it out.
-        flat = torch.cat([value.abs().max().reshape(1), value.flatten()[:: case.get("stride", 1)]])
-        assert flat.isfinite().all(), f"{name}: {part} is not finite"
-        tensors[f"{name}: {part}"] = flat.float()
+def main():
+    plan = [(spec_name, spec, case_name, case) for case_name, case in CASES.items() for spec_name, spec in SPECS.items()]
+    plan += [(spec_name, spec, case_name, CASES[case_name]) for spec_name, spec, case_name in OTHERS]
+    plan += [
+        (spec_name, {"kind": "local", "windowSize": sizes}, case_name, case)
+        for case_name, case in GRID_CASES.items()
+        for spec_name, sizes in GRID_WINDOWS.items()
+    ]
+    cases, tensors = [], {}
+    for spec_name, spec, case_name, case in plan:
+        name = f"{spec_name}: {case_name}"
+        seed, parts = first_well_conditioned(spec, case)
+        cases.append({"name": name, "spec": spec, "seed": seed, **case})
+        for part, value in parts.items():
+            # The largest magnitude comes first: what errors are relative to, though a stride may leave it out.
+            flat = torch.cat([value.abs().max().reshape(1), value.flatten()[:: case.get("stride", 1)]])
+            assert flat.isfinite().all(), f"{name}: {part} is not finite"
+            tensors[f"{name}: {part}"] = flat.float()
 
-made_with = f"reference/attention_fixtures.py, torch {torch.__version__.split('+')[0]}"
-save_file(tensors, FIXTURE, metadata={"made with": made_with, "cases": json.dumps(cases)})
-print(f"{FIXTURE}: {len(cases)} cases, {FIXTURE.stat().st_size / 1e3:.0f} kB")
+    made_with = f"reference/attention_fixtures.py, torch {torch.__version__.split('+')[0]}"
+    save_file(tensors, FIXTURE, metadata={"made with": made_with, "cases": json.dumps(cases)})
+    print(f"{FIXTURE}: {len(cases)} cases, {FIXTURE.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

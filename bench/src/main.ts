@@ -1,10 +1,12 @@
 import { Command } from 'commander';
 import { addAttentionCommand } from './attention/command.ts';
+import { addNetworkCommand } from './network/command.ts';
 import { addStepCommand } from './step/command.ts';
 
 const program = new Command('bench').description('Measures this project against its peers on this machine.');
 addStepCommand(program);
 addAttentionCommand(program);
+addNetworkCommand(program);
 
 // Ends by process.exit, so that what runs at the exit tidies up; the children end when their standard input does.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));

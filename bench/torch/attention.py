@@ -1,4 +1,7 @@
-"""The kernels of packages/attention as PyTorch's users would write them, on q, k, v [B, N, L, D]."""
+"""The kernels of packages/attention as PyTorch's users would write them, on q, k, v [B, N, L, D].
+
+`turn`, a rotary embedding, is the last argument of each but FlexAttention.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,22 +13,28 @@ from torch import Tensor
 EPS = 1e-6
 
 Kernel = Callable[..., Tensor]
+Turn = Callable[[Tensor], Tensor]
 
 
-def softmax_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    return F.scaled_dot_product_attention(q, k, v)
+def unturned(x: Tensor) -> Tensor:
+    return x
 
 
-def linear_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def softmax_attention(q: Tensor, k: Tensor, v: Tensor, turn: Turn = unturned) -> Tensor:
+    return F.scaled_dot_product_attention(turn(q), turn(k), v)
+
+
+def linear_attention(q: Tensor, k: Tensor, v: Tensor, turn: Turn = unturned) -> Tensor:
+    """The rotary embedding turns the numerator alone, so that the denominator stays positive."""
     q, k = q.relu(), k.relu()
-    numerator = q @ (k.transpose(-2, -1) @ v)
+    numerator = turn(q) @ (turn(k).transpose(-2, -1) @ v)
     denominator = q @ k.sum(-2, keepdim=True).transpose(-2, -1)
     return numerator / (denominator + EPS)
 
 
-def linear_by_einsum(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def linear_by_einsum(q: Tensor, k: Tensor, v: Tensor, turn: Turn = unturned) -> Tensor:
     q, k = q.relu(), k.relu()
-    numerator = torch.einsum("bnld,bnde->bnle", q, torch.einsum("bnld,bnle->bnde", k, v))
+    numerator = torch.einsum("bnld,bnde->bnle", turn(q), torch.einsum("bnld,bnle->bnde", turn(k), v))
     denominator = torch.einsum("bnld,bnd->bnl", q, k.sum(2))
     return numerator / (denominator + EPS).unsqueeze(-1)
 
@@ -47,17 +56,17 @@ def cut_windows(q: Tensor, k: Tensor, v: Tensor, blocks: int, window: int) -> tu
     return queries, keys, values
 
 
-def window_by_products(mask: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def window_by_products(mask: Tensor, q: Tensor, k: Tensor, v: Tensor, turn: Turn = unturned) -> Tensor:
     length, dim = q.shape[2:]
-    queries, keys, values = cut_windows(q, k, v, *mask.shape[:2])
+    queries, keys, values = cut_windows(turn(q), turn(k), v, *mask.shape[:2])
     scores = (queries * dim**-0.5) @ keys
     weights = scores.masked_fill(~mask, -torch.inf).softmax(-1)
     return (weights @ values.transpose(-2, -1)).flatten(2, 3)[:, :, :length]
 
 
-def window_by_sdpa(mask: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def window_by_sdpa(mask: Tensor, q: Tensor, k: Tensor, v: Tensor, turn: Turn = unturned) -> Tensor:
     length = q.shape[2]
-    queries, keys, values = cut_windows(q, k, v, *mask.shape[:2])
+    queries, keys, values = cut_windows(turn(q), turn(k), v, *mask.shape[:2])
     out = F.scaled_dot_product_attention(
         queries.flatten(0, 1),
         keys.transpose(-2, -1).flatten(0, 1),
@@ -67,8 +76,8 @@ def window_by_sdpa(mask: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return out.view(queries.shape).flatten(2, 3)[:, :, :length]
 
 
-def gated(local: Kernel, q: Tensor, k: Tensor, v: Tensor, gate: Tensor) -> Tensor:
-    return torch.lerp(local(q, k, v), linear_attention(q, k, v), gate)
+def gated(local: Kernel, q: Tensor, k: Tensor, v: Tensor, gate: Tensor, turn: Turn = unturned) -> Tensor:
+    return torch.lerp(local(q, k, v, turn), linear_attention(q, k, v, turn), gate)
 
 
 def create_window_by_flex(length: int, window: int) -> Kernel:
@@ -81,8 +90,8 @@ def create_window_by_flex(length: int, window: int) -> Kernel:
     return lambda q, k, v: flex_attention(q.detach(), k.detach(), v.detach(), block_mask=mask)
 
 
-def create_kernels(kind: str, run: str, length: int, window: int, compiled: bool) -> dict[str, Kernel]:
-    """The ways to write a kind, by name; masks are made once."""
+def create_kernels(kind: str, length: int, window: int, flex: bool = False) -> dict[str, Kernel]:
+    """The ways to write a kind, by name, FlexAttention among them if asked for; masks are made once."""
     if kind == "softmax":
         return {"sdpa": softmax_attention}
     if kind == "linear":
@@ -90,8 +99,7 @@ def create_kernels(kind: str, run: str, length: int, window: int, compiled: bool
     mask = window_mask(length, window)
     windows = {"products": partial(window_by_products, mask), "sdpa": partial(window_by_sdpa, mask)}
     if kind == "local":
-        flex = {"flex": create_window_by_flex(length, window)} if compiled and run == "forward" else {}
-        return {**windows, **flex}
+        return {**windows, **({"flex": create_window_by_flex(length, window)} if flex else {})}
     if kind == "glga":
         return {name: partial(gated, local) for name, local in windows.items()}
     raise ValueError(f"kind is '{kind}'; expected softmax, linear, local or glga")

@@ -16,6 +16,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from attention import Kernel, create_kernels
+from difference import relative_difference
+from forms import find_fastest
 from serve import serve, serve_products, time_calls
 
 RUNS = ("forward", "gradient")
@@ -37,7 +39,8 @@ class Contestant:
     @staticmethod
     def create_kernels(spec: dict, run: str, length: int) -> dict[str, Kernel]:
         compiled = spec["mode"] == "compiled"
-        kernels = create_kernels(spec["kind"], run, length, spec["shape"]["windowSize"], compiled)
+        flex = compiled and run == "forward"
+        kernels = create_kernels(spec["kind"], length, spec["shape"]["windowSize"], flex)
         if not compiled:
             return kernels
         return {form: torch.compile(kernel, dynamic=False) for form, kernel in kernels.items()}
@@ -54,22 +57,12 @@ class Contestant:
     def first_call(self, run: str) -> dict:
         """Of every way to write it; keeps the fastest, and names it if there are several."""
         seconds = {form: self.time(run, form, {}) for form in self.kernels[run]}
-        self.form[run] = self.fastest(run)
+        self.form[run] = find_fastest(self.kernels[run], TRIALS, lambda form: self.time(run, form, {}))
         # What is free goes back to the system, so that the memory in use is what stays loaded.
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
         form = {"form": self.form[run]} if len(seconds) > 1 else {}
         return {"seconds": seconds[self.form[run]], **form}
-
-    def fastest(self, run: str) -> str:
-        forms = list(self.kernels[run])
-        if len(forms) == 1:
-            return forms[0]
-        seconds = dict.fromkeys(forms, float("inf"))
-        for _ in range(TRIALS):
-            for form in forms:
-                seconds[form] = min(seconds[form], *self.time(run, form, {}))
-        return min(seconds, key=seconds.__getitem__)
 
     def time(self, run: str, form: str, request: dict) -> list[float]:
         return time_calls(lambda: self.call(run, form), request)
@@ -82,11 +75,6 @@ class Contestant:
             return max(
                 relative_difference(actual, tensors.get_tensor(name)) for name, actual in self.call(run, form).items()
             )
-
-
-def relative_difference(actual: Tensor, expected: Tensor) -> float:
-    difference = (actual - expected).abs().max() / (expected.abs().max().item() or 1.0)
-    return difference.nan_to_num(torch.inf).item()
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import {
   uploadStream,
   valueAndGrad,
 } from '@eflow/tensor';
-import { countTokens, drawKeptTokens, initVideoDiT, videoDiT } from '@eflow/video-dit';
+import { drawKeptTokens, initVideoDiT, tokenGrid, videoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { CLIPS, type Kind, networkFor, type Settings, TRAINING } from './settings.ts';
 
@@ -35,6 +35,7 @@ export async function trainCell(
   onStep: (step: number, loss: number) => void,
 ): Promise<Trace> {
   const network = networkFor(kind);
+  const grid = tokenGrid(network, CLIPS);
   const optimizer = adamW({
     learningRate: warmupConstant({ learningRate, warmupSteps: Math.min(TRAINING.warmupSteps, steps) }),
     betas: TRAINING.betas,
@@ -52,7 +53,7 @@ export async function trainCell(
       const timestep = sampleLogitNormal(splitStream(stream, 'timestep'), batchSize, TRAINING.velocityTime);
       const noisy = interpolate(data, noise, timestep);
       const keptTokens =
-        rate > 0 ? drawKeptTokens(splitStream(stream, 'kept'), batchSize, countTokens(network), 1 - rate) : undefined;
+        rate > 0 ? drawKeptTokens(splitStream(stream, 'kept'), { batchSize, grid, keepRatio: 1 - rate }) : undefined;
       const params = unravel(at.params);
       const { values, grads } = valueAndGrad(() => {
         const predicted = videoDiT(params, network, {

@@ -33,9 +33,6 @@ export const CLIPS: Omit<MovingDigitsSpec, 'split' | 'seed'> = {
 
 /** 256 tokens in a grid of 4 x 8 x 8: small enough for a step of some hundredths of a second. */
 export const networkFor = (kind: Kind): VideoDiTConfig => ({
-  numFrames: CLIPS.numFrames,
-  height: CLIPS.height,
-  width: CLIPS.width,
   channels: 1,
   numClasses: 10,
   patchSize: [2, 2, 2],

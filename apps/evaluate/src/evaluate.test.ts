@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createRunFolder, loadConfig } from '@eflow/run';
 import { afterAll, expect, it } from 'vitest';
 import type { Evaluation } from './evaluation.ts';
 
@@ -58,4 +59,9 @@ it('refuses what it cannot measure', () => {
   expect(command('evaluate', join(root, 'nowhere'), '--clips', '10').stderr).toContain(
     'expected an integer of at least 256',
   );
+  const large = join(root, 'large');
+  createRunFolder(large, loadConfig('digits-tiny', ['data.height=32']));
+  const { status, stderr } = command('evaluate', large);
+  expect(status).toBe(1);
+  expect(stderr).toContain('frames of 16x16; data.height and data.width are 32 and 16');
 });

@@ -90,7 +90,11 @@ async function main(root: string, flags: Flags): Promise<void> {
     for (const numSteps of stepCounts) {
       const start = performance.now();
       const labels = cycleLabels(flags.clips, network.numClasses);
-      const clips = sampleClips(samplers.get(numSteps)!, params, network, { labels, seed: flags.seed });
+      const clips = sampleClips(samplers.get(numSteps)!, params, network, {
+        clip: config.data,
+        labels,
+        seed: flags.seed,
+      });
       const figures = compare(readClips(classifier, clips, labels), referenceReading);
       const grid = `step-${step}-${numSteps}.webp`;
       await writeGridWebp(join(out, grid), firstClips(clips, SHOWN), GRID);
@@ -129,12 +133,17 @@ async function main(root: string, flags: Flags): Promise<void> {
   console.log(`${join(root, 'evaluation.json')}\n${join(root, 'report.html')}`);
 }
 
-/** The classifier knows single digits of the size that it was trained on. */
+/** The classifier knows single digits, of the size and in frames of the size that it was trained on: in 32x32 it names one of five. */
 function checkMeasurable({ data }: RunConfig): void {
   if (data.numDigits !== 1) throw new Error('evaluate: the classifier knows clips of one digit; data.numDigits is 2');
   if (data.digitSize !== 12) {
     throw new Error(
       `evaluate: the classifier was trained on digits of 12 pixels; data.digitSize is ${data.digitSize}. Train another with pnpm train-classifier`,
+    );
+  }
+  if (data.height !== 16 || data.width !== 16) {
+    throw new Error(
+      `evaluate: the classifier was trained on frames of 16x16; data.height and data.width are ${data.height} and ${data.width}`,
     );
   }
 }

@@ -1,11 +1,13 @@
 import { exportSavedModel } from '@eflow/engine';
 import { createSample, type Sampler } from '@eflow/run';
-import type { VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
+import type { ClipSize, VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
 import type * as tf from '@tensorflow/tfjs-core';
 
 export interface ExportOptions {
   sampler: Sampler;
   numSteps: number;
+  /** Size of the clips. */
+  clip: ClipSize;
   /** Clips of one call, B. */
   batchSize: number;
 }
@@ -18,11 +20,11 @@ export function exportSampler(
   folder: string,
   network: VideoDiTConfig,
   params: VideoDiTParams,
-  { sampler, numSteps, batchSize }: ExportOptions,
+  { sampler, numSteps, clip, batchSize }: ExportOptions,
 ): Promise<void> {
   const sample = createSample(network, sampler, numSteps);
-  const { numFrames, height, width, channels } = network;
-  const noise = { shape: [batchSize, numFrames, height, width, channels], dtype: 'float32' } as const;
+  const { numFrames, height, width } = clip;
+  const noise = { shape: [batchSize, numFrames, height, width, network.channels], dtype: 'float32' } as const;
   const label = { shape: [batchSize], dtype: 'int32' } as const;
   const seed = { shape: [2], dtype: 'int32' } as const;
   if (sampler === 'renoise') {

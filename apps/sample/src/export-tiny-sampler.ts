@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { useTensorFlow } from '@eflow/engine';
 import { createSample } from '@eflow/run';
 import { createStream, mapTree, randomNormal, splitStream } from '@eflow/tensor';
-import { initVideoDiT, type VideoDiTConfig } from '@eflow/video-dit';
+import { type ClipSize, initVideoDiT, type VideoDiTConfig } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { exportSampler } from './export-sampler.ts';
 
@@ -22,10 +22,11 @@ export interface Check {
 }
 
 const config: VideoDiTConfig = {
-  ...{ numFrames: 4, height: 16, width: 16, channels: 1, patchSize: [2, 4, 4] },
+  ...{ channels: 1, patchSize: [2, 4, 4] },
   ...{ hiddenSize: 64, depth: [1, 2, 1], numHeads: 4, mlpRatio: 4, numClasses: 10 },
   attention: { kind: 'glga', windowSize: 8, featureMap: 'relu' },
 };
+const CLIP: ClipSize = { numFrames: 4, height: 16, width: 16 };
 const CLIPS = 3;
 const STEPS = 4;
 
@@ -39,9 +40,14 @@ export async function exportTinySampler(folder: string): Promise<void> {
   const params = mapTree(initVideoDiT(createStream(1), config), (leaf, name) =>
     tf.add(leaf, tf.mul(randomNormal(splitStream(createStream(2), name), leaf.shape), 0.05)),
   );
-  const noise = randomNormal(createStream(3), [CLIPS, config.numFrames, config.height, config.width, config.channels]);
+  const noise = randomNormal(createStream(3), [CLIPS, CLIP.numFrames, CLIP.height, CLIP.width, config.channels]);
   const label = tf.tensor1d([0, 3, 9], 'int32');
-  await exportSampler(folder, config, params, { sampler: 'few-step', numSteps: STEPS, batchSize: CLIPS });
+  await exportSampler(folder, config, params, {
+    sampler: 'few-step',
+    numSteps: STEPS,
+    clip: CLIP,
+    batchSize: CLIPS,
+  });
   const video = createSample(config, 'few-step', STEPS)(params, noise, label);
   const check: Check = {
     inputs: { noise: store(noise), label: store(label) },

@@ -2,8 +2,16 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile, useTensorFlow } from '@eflow/engine';
 import { canWriteMp4, writeGridGif, writeGridMp4, writeGridPng, writeGridWebp } from '@eflow/media';
-import { createSample, cycleLabels, loadNetwork, SAMPLERS, type Sampler, sampleClips } from '@eflow/run';
-import { assertLabels } from '@eflow/video-dit';
+import {
+  createSample,
+  cycleLabels,
+  type LoadedNetwork,
+  loadNetwork,
+  SAMPLERS,
+  type Sampler,
+  sampleClips,
+} from '@eflow/run';
+import { assertLabels, type ClipSize, tokenGrid } from '@eflow/video-dit';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { exportSampler } from './export-sampler.ts';
 
@@ -13,6 +21,9 @@ interface Flags {
   count: number;
   labels?: number[];
   seed: number;
+  frames?: number;
+  height?: number;
+  width?: number;
   checkpoint?: string;
   weights: 'ema' | 'params';
   scale: number;
@@ -50,6 +61,9 @@ const program = new Command('sample')
     text.split(',').map(integer(0)),
   )
   .option('--seed <n>', 'clip i depends on the seed, on i and on its label', integer(0), 0)
+  .option('--frames <n>', 'frames of a clip, any that patches divide (default: as trained)', integer(1))
+  .option('--height <n>', 'pixels, the same', integer(1))
+  .option('--width <n>', 'pixels, the same', integer(1))
   .option('--checkpoint <name>', 'such as step-000500 (default: the newest)')
   .addOption(new Option('--weights <which>', 'averaged or raw parameters').choices(['ema', 'params']).default('ema'))
   .option('--scale <n>', 'file pixels per clip pixel', integer(1), 6)
@@ -73,16 +87,19 @@ async function main(root: string, flags: Flags): Promise<void> {
     throw new Error(`${taken[0]} exists: replace it with --overwrite, or choose another folder with --out`);
   }
   const { tensorflowVersion, device } = await useTensorFlow();
-  const { network, params, step } = await loadNetwork(root, flags);
+  const loaded = await loadNetwork(root, flags);
+  const { network, params, step } = loaded;
+  const clip = sizeOfClips(loaded, flags);
   const labels = flags.labels ?? cycleLabels(flags.count, network.numClasses);
   assertLabels(labels, network.numClasses);
   console.log(
-    `Sampling ${labels.length} clips in ${flags.steps} steps from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
+    `Sampling ${labels.length} clips of ${clip.numFrames} frames of ${clip.height}x${clip.width} in ${flags.steps} steps from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
   );
 
   const start = performance.now();
   const sample = createSample(network, flags.sampler, flags.steps);
   const clips = sampleClips(flags.eager ? sample : compile(sample), params, network, {
+    clip,
     labels,
     seed: flags.seed,
     onBatch: (done) =>
@@ -101,15 +118,28 @@ async function main(root: string, flags: Flags): Promise<void> {
   } else {
     console.log('No mp4: the optional codec is missing (pnpm add mediabunny @mediabunny/server).');
   }
-  writeFileSync(files.json!, `${JSON.stringify({ run: root, step, labels, ...flags }, null, 2)}\n`);
+  writeFileSync(files.json!, `${JSON.stringify({ run: root, step, labels, clip, ...flags }, null, 2)}\n`);
   console.log(written.join('\n'));
+}
+
+/** As in training, but for what was asked for. Throws unless patches divide it. */
+function sizeOfClips({ config: { data }, network }: LoadedNetwork, flags: Flags): ClipSize {
+  const clip = {
+    numFrames: flags.frames ?? data.numFrames,
+    height: flags.height ?? data.height,
+    width: flags.width ?? data.width,
+  };
+  tokenGrid(network, clip);
+  return clip;
 }
 
 async function exportModel(root: string, folder: string, flags: Flags): Promise<void> {
   await useTensorFlow();
-  const { network, params, step } = await loadNetwork(root, flags);
+  const loaded = await loadNetwork(root, flags);
+  const { network, params, step } = loaded;
+  const clip = sizeOfClips(loaded, flags);
   const { sampler, steps, count } = flags;
-  await exportSampler(folder, network, params, { sampler, numSteps: steps, batchSize: count });
+  await exportSampler(folder, network, params, { sampler, numSteps: steps, clip, batchSize: count });
   const inputs = sampler === 'renoise' ? 'noise, label and seed' : 'noise and label';
   console.log(
     `${folder}: the ${sampler} sampler with ${steps} steps and the weights of step ${step}; ${inputs} of ${count} clips in, video out.`,

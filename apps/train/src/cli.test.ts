@@ -71,13 +71,49 @@ describe('train and sample as commands', () => {
     expect(status).toBe(0);
     for (const line of [
       /tokens +4 = 1 x 2 x 2, of which the middle keeps 1/,
-      /parameters +[\d,]+/,
-      /a step +\d+ ms/,
+      /parameters +[\d,]+\n {2}encoder +[\d,]+\n {2}middle +[\d,]+\n {2}decoder +[\d,]+\n {2}rest +[\d,]+\n/,
+      /forward pass +[\d.]+ with tokens dropped, [\d.]+ dense: \d+ % saved/,
+      /weak path +[\d.]+, \d+ % of a dense forward pass/,
+      /step +[\d.]+ with tokens dropped, [\d.]+ dense: \d+ % saved/,
+      /a step +\d+ ms \(median of 4\), \d+ clips\/s, [\d.]+ GFLOP\/s/,
       /memory +\d+ MB/,
     ]) {
       expect(stdout).toMatch(line);
     }
     expect(existsSync(join(root, 'dry'))).toBe(false);
+  });
+
+  it('a preset is written out in the config', () => {
+    const { status, stdout } = command('train', 'digits-tiny', 'network.preset=VideoDiT-S', '--print-config');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/hiddenSize: 384/);
+    expect(stdout).not.toContain('preset');
+  });
+
+  it('a run whose config is of another network says which tensors differ', () => {
+    const out = join(root, 'edited');
+    const trained = command(
+      'train',
+      'digits-tiny',
+      ...TINY,
+      'training.steps=1',
+      'optimizer.warmupSteps=0',
+      '--out',
+      out,
+    );
+    expect(trained.status, trained.stderr).toBe(0);
+    const config = join(out, 'config.yaml');
+    writeFileSync(config, readFileSync(config, 'utf8').replace('hiddenSize: 12', 'hiddenSize: 24'));
+    const commands: [args: [string, ...string[]], file: string][] = [
+      [['train', '--resume', out], 'params'],
+      [['sample', out], 'ema'],
+    ];
+    for (const [args, file] of commands) {
+      const { status, stderr } = command(...args);
+      expect(status).toBe(1);
+      expect(stderr).toContain(`${file}.safetensors does not fit the network: 'patchEmbed.weight' is [32, 12] here`);
+      expect(stderr).not.toContain('    at ');
+    }
   });
 
   it.each([

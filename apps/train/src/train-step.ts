@@ -13,7 +13,7 @@ import {
   uploadStream,
   valueAndGrad,
 } from '@eflow/tensor';
-import { countTokens, drawKeptTokens, type VideoDiTConfig } from '@eflow/video-dit';
+import { type ClipSize, drawKeptTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { createOptimizer, type TrainState, type Weights } from './state.ts';
 
@@ -25,10 +25,10 @@ export type DeviceBatch = {
   condition: tf.Tensor;
 };
 
-/** Hands a batch to TensorFlow; the caller owns the tensors. */
-export function upload(batch: Batch, { numFrames, height, width, channels }: VideoDiTConfig): DeviceBatch {
+/** Hands a batch of clips of one channel to TensorFlow; the caller owns the tensors. */
+export function upload(batch: Batch, { numFrames, height, width }: ClipSize): DeviceBatch {
   return {
-    data: tf.tensor(normalizePixels(batch.pixels), [batch.labels.length, numFrames, height, width, channels]),
+    data: tf.tensor(normalizePixels(batch.pixels), [batch.labels.length, numFrames, height, width, 1]),
     condition: tf.tensor1d(batch.labels, 'int32'),
   };
 }
@@ -69,6 +69,7 @@ export function createTrainStep(
     );
   }
   const adam = createOptimizer(config);
+  const grid = tokenGrid(network, config.data);
 
   const scheduleAt = (step: number): Schedule<number> => ({
     intervalRatio: intervalRatio(step / training.steps, objective.intervalRatio),
@@ -94,7 +95,12 @@ export function createTrainStep(
       const draws = drawEflow(splitStream(stream, 'draws'), batch.data.shape, schedule.intervalRatio, objective);
       const keptTokens =
         keepRatio < 1
-          ? drawKeptTokens(splitStream(stream, 'keptTokens'), batchSize, countTokens(network), keepRatio)
+          ? drawKeptTokens(splitStream(stream, 'keptTokens'), {
+              batchSize,
+              grid,
+              keepRatio,
+              pattern: objective.keepPattern,
+            })
           : undefined;
       const options = { ...objective, guidanceScale: schedule.guidanceScale };
       const nullCondition = tf.fill([batchSize], network.numClasses, 'int32');
@@ -156,11 +162,6 @@ function take(scalar: tf.Scalar): number {
   const value = scalar.dataSync()[0]!;
   scalar.dispose();
   return value;
-}
-
-/** Tokens are dropped until the last stage of training, which is dense, as sampling is (SPRINT, arXiv 2510.21986). */
-function keepRatioAt(progress: number, { keepRatio, denseTail }: RunConfig['objective']): number {
-  return progress < 1 - denseTail ? keepRatio : 1;
 }
 
 /**

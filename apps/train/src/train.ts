@@ -62,7 +62,7 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
     while (state.step < training.steps && secondsNow() < (training.maxSeconds ?? Number.POSITIVE_INFINITY)) {
       const start = performance.now();
       const next = await batches.next();
-      const batch = upload(next, network);
+      const batch = upload(next, config.data);
       const loaded = performance.now();
       const { step } = state;
       const losses = trainStep(state, batch);
@@ -110,6 +110,7 @@ async function writePreview(
 ): Promise<void> {
   const params = unravel(weights.ema);
   const clips = sampleClips(sample, params, network, {
+    clip: config.data,
     labels: cycleLabels(config.training.previewClips, network.numClasses),
     seed: config.seed,
   });

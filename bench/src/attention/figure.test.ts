@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { drawLatency, renderPng } from './figure.ts';
+import { renderPng } from '../figure.ts';
+import { drawLatency } from './figure.ts';
 import { report } from './fixture.ts';
 
 it('names every curve, the axes, the machine and the commit', () => {

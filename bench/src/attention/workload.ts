@@ -30,7 +30,7 @@ export const describeShape = ({ batchSize, numHeads, headDim }: Shape): string =
   `batch ${batchSize}, ${numHeads} heads of ${headDim}`;
 
 /** The kind with the project's own choice of options. */
-export function createSpec(kind: Kind, { windowSize }: Shape): AttentionSpec {
+export function createSpec(kind: Kind, { windowSize }: Pick<Shape, 'windowSize'>): AttentionSpec {
   switch (kind) {
     case 'softmax':
     case 'sla':

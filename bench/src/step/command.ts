@@ -1,15 +1,16 @@
 import { bfloat16Support } from '@eflow/engine';
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { namesAmong, positiveInteger, positiveIntegers } from '../options.ts';
+import { type Command, Option } from 'commander';
+import { namesAmong, positiveInteger } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
 import { setUpContestants, startSession, writeReport } from '../session.ts';
-import { runStepBenchmark, type StepBenchmark } from './benchmark.ts';
-import { CONTESTANTS } from './contestants.ts';
-import { planBenchmark } from './plan.ts';
+import { type Group, runVideoDiTBenchmark, type VideoDiTBenchmark } from '../video-dit/benchmark.ts';
+import { CONTESTANTS, type Contestant } from '../video-dit/contestants.ts';
+import { depth, tokenCounts } from '../video-dit/options.ts';
+import { planBenchmark } from '../video-dit/plan.ts';
+import { createWorkload, type Depth, NETWORK } from '../video-dit/workload.ts';
 import { createReport } from './report.ts';
 import { formatReport } from './table.ts';
-import { createWorkload, type Depth, TOKENS } from './workload.ts';
 
 interface Flags {
   tokens: number[];
@@ -21,18 +22,7 @@ interface Flags {
 
 const NAMES = CONTESTANTS.map(({ name }) => name);
 
-function tokenCounts(text: string): number[] {
-  const counts = positiveIntegers(text);
-  const unknown = counts.find((count) => !TOKENS.includes(count));
-  if (unknown !== undefined) throw new InvalidArgumentError(`${unknown} is not among ${TOKENS.join(', ')}`);
-  return counts;
-}
-
-function depth(text: string): Depth {
-  const parts = positiveIntegers(text);
-  if (parts.length !== 3) throw new InvalidArgumentError('expected blocks of encoder, middle and decoder: 1,2,1');
-  return parts as [number, number, number];
-}
+const TOKENS = [512, 2048, 8192];
 
 export function addStepCommand(program: Command): void {
   program
@@ -76,15 +66,27 @@ async function stepBenchmark(flags: Flags): Promise<void> {
   const { contestants, python } = await setUpContestants(chosen, session);
   if (contestants.length === 0) throw new Error('no contestant is left to measure; choose others with --only');
 
-  const benchmark: StepBenchmark = {
-    contestants,
-    workloads: flags.tokens.map((tokens) => createWorkload(tokens, flags.depth)),
+  const benchmark: VideoDiTBenchmark = {
+    groups: flags.tokens.map((tokens) => createGroup(tokens, flags.depth, contestants)),
     rounds: flags.rounds,
     productSize: PRODUCT_SIZE,
     precisions: machine.hasBf16 ? ['float32', 'bf16'] : ['float32'],
     python,
   };
   const progress = createProgress(planBenchmark(benchmark));
-  const sizes = await runStepBenchmark(benchmark, progress).finally(progress.stop);
+  const sizes = await runVideoDiTBenchmark(benchmark, progress).finally(progress.stop);
   writeReport(createReport({ machine, rounds: flags.rounds, skipped, sizes }), flags.json, formatReport);
+}
+
+function createGroup(tokens: number, depth: Depth, contestants: readonly Contestant[]): Group {
+  const workload = createWorkload(tokens, { ...NETWORK, depth, attention: { kind: 'softmax' } });
+  return {
+    title: `${tokens} tokens`,
+    entrants: contestants.map((contestant) => ({
+      label: contestant.label,
+      contestant,
+      workload,
+      runs: ['forward', 'step'],
+    })),
+  };
 }

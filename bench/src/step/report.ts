@@ -2,12 +2,12 @@ import type { Failure, Precision } from '../contestant.ts';
 import type { ReportHead } from '../format.ts';
 import type { Machine } from '../machine.ts';
 import { findLimit, type ProductReport, rateProducts } from '../products.ts';
-import { type Summary, summarise } from '../statistics.ts';
+import { type Rate, rateCalls } from '../rate.ts';
+import { summarise } from '../statistics.ts';
 import { usedByOthers } from '../turn.ts';
-import type { SizeResult } from './benchmark.ts';
-import { STEP_FLOPS_PER_FORWARD_FLOP } from './flops.ts';
-import type { Entry, Timing } from './warm-up.ts';
-import type { Depth } from './workload.ts';
+import type { GroupMeasurement } from '../video-dit/benchmark.ts';
+import type { Entry, FirstStep, Timing } from '../video-dit/warm-up.ts';
+import { countFlops, type Depth } from '../video-dit/workload.ts';
 
 /** All that `--json` writes. */
 export interface StepReport extends ReportHead {
@@ -24,6 +24,7 @@ export interface SizeReport {
   numHeads: number;
   depth: Depth;
   forwardFlops: number;
+  stepFlops: number;
   interleaved: boolean;
   /** Share of all cores that other processes used in the pauses between turns. */
   usedByOthers: number;
@@ -33,20 +34,17 @@ export interface SizeReport {
   failures: Failure[];
 }
 
-export interface EntryReport extends Omit<Entry, 'contestant' | 'forward' | 'step' | 'version'> {
+export interface EntryReport extends Pick<Entry, 'loadedBytes' | 'firstPeakBytes'>, FirstStep {
   name: string;
   label: string;
   precision: Precision;
+  /** From eager tfjs' prediction: largest error over largest value. */
+  difference: number;
   forward: TimingReport;
   step: TimingReport;
 }
 
-export interface TimingReport extends Timing {
-  summary: Summary;
-  /** Of the model's matrix products; other work costs time and counts nothing. */
-  flopsPerSecond: number;
-  /** Of the best rate of plain matrix products in the same precision; absent if there is none. */
-  shareOfLimit?: number;
+export interface TimingReport extends Timing, Rate {
   /** Eager tfjs' median over this one: above 1 is faster. Absent if it was not measured. */
   timesEager?: number;
   /** torch.compile's median, in the same precision, over this one. */
@@ -57,53 +55,62 @@ export function createReport(measured: {
   machine: Machine;
   rounds: number;
   skipped: string[];
-  sizes: SizeResult[];
+  sizes: GroupMeasurement[];
 }): StepReport {
   const versions: StepReport['versions'] = {};
-  for (const { contestant, version } of measured.sizes.flatMap(({ entries }) => entries)) {
-    versions[contestant.runtime] = version;
+  for (const { entrant, version } of measured.sizes.flatMap(({ entries }) => entries)) {
+    versions[entrant.contestant.runtime] = version;
   }
   return { ...measured, versions, date: new Date().toISOString(), sizes: measured.sizes.map(reportSize) };
 }
 
-function reportSize(result: SizeResult): SizeReport {
-  const { network, batchSize, tokens } = result.workload;
+function reportSize(result: GroupMeasurement): SizeReport {
+  const { workload } = result.group.entrants[0]!;
+  const { network, batchSize, tokens, clip } = workload;
+  const flops = countFlops(workload);
   const products = rateProducts(result.products);
   const median = (name: string, run: 'forward' | 'step') => {
-    const found = result.entries.find(({ contestant }) => contestant.name === name);
-    return found && summarise(found[run].seconds).median;
+    const found = result.entries.find(({ entrant }) => entrant.contestant.name === name);
+    return found && summarise(found[run]!.seconds).median;
   };
-  const timing = ({ contestant, ...entry }: Entry, run: 'forward' | 'step'): TimingReport => {
-    const summary = summarise(entry[run].seconds);
-    const flops = result.forwardFlops * (run === 'step' ? STEP_FLOPS_PER_FORWARD_FLOP : 1);
-    const flopsPerSecond = flops / summary.median;
+  const timing = (entry: Entry, run: 'forward' | 'step'): TimingReport => {
+    const { precision } = entry.entrant.contestant;
+    const rate = rateCalls(entry[run]!.seconds, flops[run], findLimit(products, precision));
     const eager = median('eager', run);
-    const best = findLimit(products, contestant.precision);
-    const peer = median(contestant.precision === 'bf16' ? 'torch-compile-bf16' : 'torch-compile', run);
+    const peer = median(precision === 'bf16' ? 'torch-compile-bf16' : 'torch-compile', run);
     return {
-      ...entry[run],
-      summary,
-      flopsPerSecond,
-      shareOfLimit: best && flopsPerSecond / best,
-      timesEager: eager && eager / summary.median,
-      timesTorchCompile: peer && peer / summary.median,
+      ...entry[run]!,
+      ...rate,
+      timesEager: eager && eager / rate.summary.median,
+      timesTorchCompile: peer && peer / rate.summary.median,
     };
   };
   return {
     tokens,
     batchSize,
-    clip: [network.numFrames, network.height, network.width, network.channels],
+    clip: [clip.numFrames, clip.height, clip.width, network.channels],
     hiddenSize: network.hiddenSize,
     numHeads: network.numHeads,
     depth: network.depth,
-    forwardFlops: result.forwardFlops,
-    interleaved: result.interleaved,
+    forwardFlops: flops.forward,
+    stepFlops: flops.step,
+    interleaved: result.turns.length === 1,
     usedByOthers: usedByOthers(result.pauses),
     products,
     entries: result.entries.map((entry) => {
-      const { contestant, version: _, ...rest } = entry;
-      const { name, label, precision } = contestant;
-      return { name, label, precision, ...rest, forward: timing(entry, 'forward'), step: timing(entry, 'step') };
+      const { name, label, precision } = entry.entrant.contestant;
+      const { loadedBytes, firstPeakBytes, firstStep, differences } = entry;
+      return {
+        name,
+        label,
+        precision,
+        difference: differences.forward!,
+        ...firstStep!,
+        loadedBytes,
+        firstPeakBytes,
+        forward: timing(entry, 'forward'),
+        step: timing(entry, 'step'),
+      };
     }),
     failures: result.failures,
   };

@@ -1,13 +1,5 @@
-import {
-  formatFailure,
-  formatHead,
-  formatOthers,
-  formatProducts,
-  formatRows,
-  gigabytes,
-  percent,
-  quartiles,
-} from '../format.ts';
+import { formatFailure, formatHead, formatOthers, formatProducts, formatRows, gigabytes } from '../format.ts';
+import { formatClips, formatGraph, gigaflops, RATE_COLUMNS, rateCells, times } from '../video-dit/format.ts';
 import type { EntryReport, SizeReport, StepReport, TimingReport } from './report.ts';
 
 /** The report for people: the machine, then for each size the forward pass and the training step of every contestant. */
@@ -21,20 +13,17 @@ export function formatReport(report: StepReport): string {
 }
 
 function formatSize(size: SizeReport): string {
-  const { tokens, batchSize, clip, depth, forwardFlops, products } = size;
+  const { tokens, batchSize, depth, forwardFlops, products } = size;
+  const [numFrames, height, width] = size.clip;
   const agreement = size.entries.map(({ label, difference }) => `${label} ${difference.toExponential(0)}`);
   const graphs = size.entries.flatMap(({ label, graph }) =>
-    graph
-      ? [
-          `Graph of the step, ${label}: ${graph.operations} operations, ${(graph.bytes / 1e6).toFixed(2)} MB, ${(graph.matmulFlops / 1e9).toFixed(1)} GFLOP in products`,
-        ]
-      : [],
+    graph ? [`Graph of the step, ${label}: ${formatGraph(graph)}`] : [],
   );
   return [
-    `${tokens} tokens: ${batchSize} clip${batchSize === 1 ? '' : 's'} of ${clip.slice(0, 3).join('x')}, hidden size ${size.hiddenSize}, ${size.numHeads} heads, depth ${depth.join('/')}, ${(forwardFlops / 1e9).toFixed(1)} GFLOP forward`,
+    `${tokens} tokens: ${formatClips({ batchSize, clip: { numFrames, height, width } })}, hidden size ${size.hiddenSize}, ${size.numHeads} heads, depth ${depth.join('/')}, ${gigaflops(forwardFlops)} GFLOP forward`,
     size.interleaved
       ? 'Interleaved: in each round everyone took a turn.'
-      : 'Not interleaved: memory would not hold all, so one was measured after the other.',
+      : 'Not interleaved: memory would not hold all, so some were measured after the others.',
     formatOthers(size.usedByOthers),
     formatProducts(products),
     `Predictions differ from eager tfjs' by at most, of the largest value: ${agreement.join(', ')}`,
@@ -50,30 +39,13 @@ function formatSize(size: SizeReport): string {
   ].join('\n');
 }
 
-const header = (title: string) => [
-  title,
-  'median ms',
-  'quartiles',
-  'n',
-  'limit',
-  'x eager',
-  'x torch.compile',
-  'first s',
-  'peak GB',
+const header = (title: string) => [title, ...RATE_COLUMNS, 'x eager', 'x torch.compile', 'first s', 'peak GB'];
+
+const row = ({ label }: EntryReport, timing: TimingReport): string[] => [
+  label,
+  ...rateCells(timing),
+  times(timing.timesEager),
+  times(timing.timesTorchCompile),
+  timing.firstSeconds.toFixed(1),
+  gigabytes(timing.peakBytes),
 ];
-
-function row({ label }: EntryReport, timing: TimingReport): string[] {
-  return [
-    label,
-    milliseconds(timing.summary.median),
-    quartiles(timing.summary, milliseconds),
-    String(timing.seconds.length),
-    timing.shareOfLimit === undefined ? '-' : percent(timing.shareOfLimit),
-    timing.timesEager?.toFixed(2) ?? '-',
-    timing.timesTorchCompile?.toFixed(2) ?? '-',
-    timing.firstSeconds.toFixed(1),
-    gigabytes(timing.peakBytes),
-  ];
-}
-
-const milliseconds = (seconds: number) => (1000 * seconds).toFixed(1);

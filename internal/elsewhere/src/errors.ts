@@ -92,8 +92,8 @@ async function oracleInputs(size: Size): Promise<Record<keyof Inputs, number[]>>
   return Object.fromEntries(names.map((name, i) => [name, values[i]!])) as Record<keyof Inputs, number[]>;
 }
 
-/** The largest difference, over the largest expected value; NaN if any value is. */
-function relativeError(actual: number[], expected: number[]): number {
-  const largest = Math.max(...expected.map(Math.abs));
+/** The largest difference, over the largest expected value unless all are 0; NaN if any value is. */
+export function relativeError(actual: number[], expected: number[]): number {
+  const largest = Math.max(...expected.map(Math.abs)) || 1;
   return Math.max(...expected.map((value, i) => Math.abs(actual[i]! - value))) / largest;
 }

@@ -1,40 +1,75 @@
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-webgpu';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
+import { parseTree } from '@eflow/checkpoint/bytes';
+import { createStream, disposeTree } from '@eflow/tensor';
+import { initVideoDiT, type VideoDiTParams } from '@eflow/video-dit';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { cases } from './cases.ts';
 import { backwardError, forwardError, makeReferences } from './errors.ts';
+import { networkError, type Outputs } from './network-errors.ts';
+import { clips, measures, type NetworkCase, networks } from './networks.ts';
+import { read } from './read.ts';
 
-/** What one kind does on one backend: its largest relative errors, or the message of what was thrown. */
+/** What one case does on one backend: its largest relative errors, or the message of what was thrown. */
 export interface Row {
-  kind: string;
+  name: string;
   backend: string;
-  forward: number | string;
-  backward: number | string;
+  errors: Record<string, number | string>;
+  /** What a network takes for the larger clips, when it has made such clips before. */
+  sampleMs?: number;
 }
 
-/** Runs every kind on these backends of the browser. Throws if one of them does not start here. */
+/** Runs every kind of attention on these backends of the browser. Throws if one of them does not start here. */
 async function runCases(backends: string[]): Promise<Row[]> {
-  setWasmPaths('/');
-  tf.env().set('WEBGPU_CPU_FORWARD', false); // small tensors, too, are to be computed by the GPU
   const rows: Row[] = [];
   for (const tried of cases) {
     await tf.setBackend('cpu');
     const references = await makeReferences(tried);
     for (const backend of backends) {
-      if (!(await tf.setBackend(backend))) {
-        throw new Error(
-          `tfjs' ${backend} backend does not start in this browser; set EFLOW_BROWSER to a newer Chromium`,
-        );
-      }
+      await startBackend(backend);
       const forward = await forwardError(tried, references).catch(String);
       const backward = await backwardError(tried, references).catch(String);
-      rows.push({ kind: tried.name, backend, forward, backward });
+      rows.push({ name: tried.name, backend, errors: { forward, backward } });
     }
   }
   return rows;
 }
 
-// The name by which browser.ts starts it.
-Object.assign(globalThis, { runCases });
+/** The same for every network, from the parameters and beside the outputs that the server has of it. */
+async function runNetworks(backends: string[]): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const network of networks) {
+    const bytes = await (await fetch(`/${network.file}`)).arrayBuffer();
+    const expected = (await (await fetch(`/${network.file}.json`)).json()) as Outputs;
+    for (const backend of backends) {
+      await startBackend(backend);
+      const template = initVideoDiT(createStream(0), network.config);
+      const params = parseTree(bytes, template);
+      const sample = await networkError('sample', network, params, expected).catch(String);
+      const dropped = await networkError('dropped', network, params, expected).catch(String);
+      const gradients = await networkError('gradients', network, params, expected).catch(String);
+      const sampleMs = await timeSample(network, params);
+      disposeTree([template, params]);
+      rows.push({ name: network.name, backend, errors: { sample, dropped, gradients }, sampleMs });
+    }
+  }
+  return rows;
+}
+
+async function startBackend(name: string): Promise<void> {
+  setWasmPaths('/');
+  tf.env().set('WEBGPU_CPU_FORWARD', false); // small tensors, too, are to be computed by the GPU
+  if (await tf.setBackend(name)) return;
+  throw new Error(`tfjs' ${name} backend does not start in this browser; set EFLOW_BROWSER to a newer Chromium`);
+}
+
+async function timeSample({ config }: NetworkCase, params: VideoDiTParams): Promise<number> {
+  const start = performance.now();
+  await read(() => measures.sample(params, config, clips[1]));
+  return performance.now() - start;
+}
+
+// The names by which browser.ts starts them.
+Object.assign(globalThis, { runCases, runNetworks });

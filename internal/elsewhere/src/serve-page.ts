@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 /**
- * Serves page.ts, bundled from the packages' sources, and the wasm backend's binaries, on a free port of 127.0.0.1. The
- * server does not keep the process running.
+ * Serves page.ts, bundled from the packages' sources, the wasm backend's binaries, and the checkpoints and JSON files in
+ * `folder`, on a free port of 127.0.0.1. The server does not keep the process running.
  */
-export async function servePage(): Promise<Server> {
+export async function servePage(folder: string): Promise<Server> {
   const bundle = await build({
     entryPoints: [fileURLToPath(new URL('./page.ts', import.meta.url))],
     bundle: true,
@@ -22,9 +22,12 @@ export async function servePage(): Promise<Server> {
   const binaries = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm'));
   const server = createServer(({ url = '' }, response) => {
     const send = (type: string, body: string | Buffer) => response.setHeader('content-type', type).end(body);
+    const sendFile = (type: string, from: string) => send(type, readFileSync(join(from, basename(url))));
     if (url === '/') send('text/html', '<!doctype html><script type="module" src="/page.js"></script>');
     else if (url === '/page.js') send('text/javascript', script);
-    else if (url.endsWith('.wasm')) send('application/wasm', readFileSync(join(binaries, basename(url))));
+    else if (url.endsWith('.wasm')) sendFile('application/wasm', binaries);
+    else if (url.endsWith('.safetensors')) sendFile('application/octet-stream', folder);
+    else if (url.endsWith('.json')) sendFile('application/json', folder);
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve).unref());

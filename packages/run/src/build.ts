@@ -1,3 +1,4 @@
+import type { Grid } from '@eflow/attention';
 import type { MovingDigitsSpec } from '@eflow/data';
 import { type Network, splitRows } from '@eflow/flow';
 import {
@@ -13,21 +14,17 @@ import type { RunConfig } from './config.ts';
 /** Classes of moving digits: ten of one, a hundred pairs of two. */
 const numClasses = (numDigits: 1 | 2) => 10 ** numDigits;
 
-/** The network that a config describes, for the clips that it describes. Throws if sizes do not go together. */
+/** The network that a config describes. Throws if its sizes do not go together. */
 export function videoDiTConfig({ data, network }: RunConfig): VideoDiTConfig {
-  const config: VideoDiTConfig = {
-    numFrames: data.numFrames,
-    height: data.height,
-    width: data.width,
-    channels: 1,
-    numClasses: numClasses(data.numDigits),
-    ...network,
-  };
+  const config: VideoDiTConfig = { channels: 1, numClasses: numClasses(data.numDigits), ...network };
   validateConfig(config);
   return config;
 }
 
-/** Throws if the batch cannot be split into rows of both kinds, a window is wider than the sequence, or a warm-up never ends. */
+/**
+ * Throws if patches do not divide the clips, the batch cannot be split into rows of both kinds, a window is wider than the
+ * sequence, or a warm-up never ends.
+ */
 export function checkTraining(config: RunConfig): void {
   const { optimizer, training } = config;
   if (optimizer.warmupSteps >= training.steps) {
@@ -36,14 +33,21 @@ export function checkTraining(config: RunConfig): void {
     );
   }
   splitRows(config.training.batchSize, config.objective.velocityRatio);
-  checkWindow(config);
+  checkWindow(config, trainingGrid(config));
 }
 
-function checkWindow(config: RunConfig): void {
+function trainingGrid({ data, network }: RunConfig): Grid {
+  try {
+    return tokenGrid(network, data);
+  } catch (error) {
+    throw new Error(`data does not suit network.patchSize: ${(error as Error).message}`);
+  }
+}
+
+function checkWindow(config: RunConfig, grid: Grid): void {
   const { attention } = config.network;
   if (!('windowSize' in attention)) return;
   const { windowSize } = attention;
-  const grid = tokenGrid(videoDiTConfig(config));
   const tokens = grid.reduce((a, b) => a * b);
   if (typeof windowSize === 'number') {
     if (windowSize <= tokens) return;

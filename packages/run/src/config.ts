@@ -1,5 +1,6 @@
 import { SLA_DEFAULTS } from '@eflow/attention';
 import { EFLOW_DEFAULTS } from '@eflow/flow';
+import { splitDepth } from '@eflow/video-dit';
 import { z } from 'zod';
 
 const positive = z.number().positive();
@@ -46,13 +47,30 @@ const data = z.strictObject({
   maxSpeed: z.number().min(0).describe('pixels per frame'),
 });
 
+const depth = z
+  .union(
+    [z.tuple([count, count, count]), count],
+    'expected encoder, middle and decoder blocks, such as [2, 8, 2], or their sum, a multiple of 6',
+  )
+  .transform((blocks, context) => {
+    try {
+      return typeof blocks === 'number' ? splitDepth(blocks) : blocks;
+    } catch (error) {
+      context.addIssue((error as Error).message);
+      return z.NEVER;
+    }
+  })
+  .describe('encoder, middle and decoder blocks, or their sum, which is split 1 : 4 : 1');
+
 const network = z.strictObject({
   patchSize: z.tuple([count, count, count]).describe('frames, rows, columns'),
   hiddenSize: count,
-  depth: z.tuple([count, count, count]).describe('encoder, middle, decoder blocks'),
+  depth,
   numHeads: count,
   mlpRatio: positive.default(4),
+  mlp: z.enum(['gelu', 'swiglu']).default('gelu'),
   attention,
+  maskToken: z.enum(['frozen', 'trained']).default('frozen').describe('what stands for dropped tokens'),
   checkpoint: z
     .enum(['none', 'blocks'])
     .default('none')
@@ -66,6 +84,10 @@ const objective = z.strictObject({
   classDropoutProb: share.default(EFLOW_DEFAULTS.classDropoutProb),
   pathDropProb: share.default(EFLOW_DEFAULTS.pathDropProb),
   keepRatio: z.number().gt(0).max(1).default(0.25).describe("share of the middle's tokens kept in training"),
+  keepPattern: z
+    .enum(['uniform', 'structured'])
+    .default('uniform')
+    .describe("'structured' keeps as many in each 2 x 2 x 2 neighbours as in the others"),
   denseTail: share.default(0.05).describe('share of the steps, at the end, that keep all tokens'),
   velocityTime: logitNormal(EFLOW_DEFAULTS.velocityTime.mean, EFLOW_DEFAULTS.velocityTime.std),
   solutionTime: logitNormal(EFLOW_DEFAULTS.solutionTime.mean, EFLOW_DEFAULTS.solutionTime.std),

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { VIDEO_DIT_PRESETS } from '@eflow/video-dit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { videoDiTConfig } from './build.ts';
@@ -32,12 +33,18 @@ describe('loadConfig', () => {
       'objective.velocityTime.mean=0.5',
       'network.attention={ kind: softmax }',
       'network.checkpoint=blocks',
+      'network.mlp=swiglu',
+      'network.maskToken=trained',
+      'objective.keepPattern=structured',
       'name=other',
     ]);
     expect(config.training.batchSize).toBe(8);
     expect(config.network).toMatchObject({ depth: [1, 3, 1], patchSize: [4, 4, 4], attention: { kind: 'softmax' } });
-    expect(videoDiTConfig(config).checkpoint).toBe('blocks');
-    expect(videoDiTConfig(loadConfig('digits-tiny')).checkpoint).toBe('none');
+    const defaults = loadConfig('digits-tiny');
+    expect(videoDiTConfig(config)).toMatchObject({ checkpoint: 'blocks', mlp: 'swiglu', maskToken: 'trained' });
+    expect(videoDiTConfig(defaults)).toMatchObject({ checkpoint: 'none', mlp: 'gelu', maskToken: 'frozen' });
+    expect(config.objective.keepPattern).toBe('structured');
+    expect(defaults.objective.keepPattern).toBe('uniform');
     expect(config.optimizer.betas).toEqual([0.8, 0.9]);
     expect(config.objective.velocityTime.mean).toBe(0.5);
     expect(config.name).toBe('other');
@@ -61,6 +68,64 @@ describe('loadConfig', () => {
     const config = loadConfig('digits-tiny', [`network.attention=${attention}`, 'objective.keepRatio=1']);
     expect(config.network.attention).toEqual(expected);
     expect(videoDiTConfig(config).attention).toEqual(expected);
+  });
+
+  describe('network.preset', () => {
+    const sizes = { hiddenSize: 384, numHeads: 6, depth: [2, 8, 2], mlpRatio: 4 };
+
+    it('fills in what is not said beside it, and is not saved', () => {
+      const { network, ...rest } = loadConfig('digits-tiny');
+      const beside = { preset: 'VideoDiT-S', patchSize: [4, 2, 2], mlp: 'swiglu' };
+      const config = loadConfig(file('preset.yaml', stringify({ ...rest, network: beside })));
+      expect(config.network).toMatchObject({ ...sizes, patchSize: [4, 2, 2], mlp: 'swiglu', checkpoint: 'none' });
+      expect(config.network.attention).toEqual(VIDEO_DIT_PRESETS['VideoDiT-S'].attention);
+      expect(config.network).not.toHaveProperty('preset');
+      expect(loadConfig('digits-tiny', ['network={ preset: VideoDiT-S, patchSize: [4, 2, 2], mlp: swiglu }'])).toEqual(
+        config,
+      );
+    });
+
+    it('as an override replaces what was said, and later overrides win', () => {
+      const config = loadConfig('digits-tiny', [
+        'network.hiddenSize=24',
+        'network.preset=VideoDiT-S',
+        'network.depth=1,1,1',
+        'network.attention.windowSize=8',
+      ]);
+      expect(config.network).toMatchObject({ ...sizes, depth: [1, 1, 1], attention: { windowSize: 8 } });
+      expect(config.network.patchSize).toEqual(VIDEO_DIT_PRESETS['VideoDiT-S'].patchSize);
+      expect(config.network).not.toHaveProperty('preset');
+      expect(loadConfig('digits-tiny', ['network.preset=VideoDiT-S']).network).toMatchObject({
+        ...sizes,
+        attention: { windowSize: 64 }, // the table is as it was
+      });
+    });
+
+    it.each(Object.keys(VIDEO_DIT_PRESETS))('knows %s', (name) => {
+      const { channels, numClasses, ...network } = videoDiTConfig(
+        loadConfig('digits-tiny', [`network.preset=${name}`]),
+      );
+      expect(network).toMatchObject(VIDEO_DIT_PRESETS[name as keyof typeof VIDEO_DIT_PRESETS]);
+      expect([channels, numClasses]).toEqual([1, 10]);
+    });
+
+    it('is refused with the nearest name, wherever it stands', () => {
+      const message = 'network.preset is "VideoDiT-M"; did you mean \'VideoDiT-';
+      expect(() => loadConfig('digits-tiny', ['network.preset=VideoDiT-M'])).toThrow(message);
+      const partial = file('unknown.yaml', 'network: { preset: VideoDiT-M }');
+      expect(() => loadConfig(partial)).toThrow(message);
+      expect(() => loadConfig('digits-tiny', ['network.preset=videodit-xl'])).toThrow("did you mean 'VideoDiT-XL'?");
+      expect(() => loadConfig('digits-tiny', ['network.preset=constructor'])).toThrow(
+        'network.preset is "constructor"',
+      );
+      expect(() => loadConfig('digits-tiny', ['network.presets=VideoDiT-S'])).toThrow(
+        "network.presets: unknown key; did you mean 'preset'?",
+      );
+    });
+  });
+
+  it('splits a depth of one number', () => {
+    expect(loadConfig('digits-tiny', ['network.depth=18']).network.depth).toEqual([3, 12, 3]);
   });
 
   it('has JSON as a kind of YAML', () => {
@@ -87,9 +152,30 @@ describe('loadConfig', () => {
       'training.batchSize: Invalid input: expected number, received string, got "many"',
     ],
     ['a value out of range', ['objective.keepRatio=0'], 'objective.keepRatio: Too small'],
-    ['a missing value', ['network.depth=[1,2]'], 'network.depth'],
+    [
+      'a depth that is neither three nor one',
+      ['network.depth=[1,2]'],
+      'network.depth: expected encoder, middle and decoder blocks, such as [2, 8, 2], or their sum, a multiple of 6, got [1,2]',
+    ],
+    [
+      'a depth that does not split',
+      ['network.depth=10'],
+      'network.depth: splitDepth: depth 10 does not split 1 : 4 : 1',
+    ],
+    [
+      'an unknown mlp',
+      ['network.mlp=relu'],
+      'network.mlp: Invalid option: expected one of "gelu"|"swiglu", got "relu"',
+    ],
+    ['a mistyped pattern', ['objective.keepPatern=structured'], "unknown key; did you mean 'keepPattern'?"],
+    ['a mistyped mask', ['network.masktoken=trained'], "unknown key; did you mean 'maskToken'?"],
     ['an unknown kind', ['network.attention.kind=flash'], 'network.attention'],
-    ['a patch that does not divide', ['network.patchSize=2,5,4'], 'height 16 is not a multiple of its patch, 5'],
+    [
+      'a patch that does not divide',
+      ['network.patchSize=2,5,4'],
+      'data does not suit network.patchSize: VideoDiT: height 16 is not a multiple of its patch, 5',
+    ],
+    ['fewer frames than a patch', ['data.numFrames=4'], 'numFrames 4 is less than a patch, 8'],
     ['heads that do not divide', ['network.numHeads=7'], 'is not a multiple of numHeads 7'],
     ['a window wider than the clip', ['network.attention.windowSize=1000'], 'network.attention.windowSize is 1000'],
     [

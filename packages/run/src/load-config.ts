@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { checkTraining, videoDiTConfig } from './build.ts';
 import { type RunConfig, runConfigSchema } from './config.ts';
+import { networkPreset } from './network-preset.ts';
 
 type Document = { [key: string]: unknown };
 
@@ -17,12 +18,17 @@ export const presetNames = (): string[] =>
 
 /**
  * The config in a YAML or JSON file, or in a preset of that name, with dotted overrides such as
- * `training.batchSize=16` applied and defaults filled in. Throws an Error that names every wrong key with the nearest
- * known one, every wrong value with what was expected, and sizes that do not go together.
+ * `training.batchSize=16` applied and defaults filled in. `network.preset` stands for a preset's keys: keys beside it win,
+ * and as an override it replaces what was said before it. Throws an Error that names every wrong key with the nearest known
+ * one, every wrong value with what was expected, and sizes that do not go together.
  */
 export function loadConfig(source: string, overrides: readonly string[] = []): RunConfig {
   const document = readDocument(source);
-  for (const override of overrides) applyOverride(document, override);
+  expandPreset(document);
+  for (const override of overrides) {
+    applyOverride(document, override);
+    expandPreset(document);
+  }
   return validateConfig(document, source);
 }
 
@@ -70,6 +76,13 @@ function readDocument(source: string): Document {
 const isDocument = (value: unknown): value is Document =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Writes out the preset that `network` names. */
+function expandPreset(document: Document): void {
+  if (!isDocument(document.network) || !Object.hasOwn(document.network, 'preset')) return;
+  const { preset, ...beside } = document.network;
+  document.network = { ...networkPreset(preset), ...beside };
+}
+
 function applyOverride(document: Document, override: string): void {
   const at = override.indexOf('=');
   if (at < 1) throw new Error(`override '${override}': expected key=value, such as training.batchSize=16`);
@@ -77,6 +90,14 @@ function applyOverride(document: Document, override: string): void {
   const text = override.slice(at + 1);
   const isList = /^[^[{'"]*,/.test(text); // network.depth=1,4,1 is network.depth=[1,4,1]
   const value: unknown = parse(isList ? `[${text}]` : text);
+  if (path.join('.') !== 'network.preset') {
+    setValue(document, path, value, override);
+    return;
+  }
+  for (const [key, part] of Object.entries(networkPreset(value))) setValue(document, ['network', key], part, override);
+}
+
+function setValue(document: Document, path: readonly string[], value: unknown, override: string): void {
   path.reduce((node, key, i) => {
     const own = Object.hasOwn(node, key) ? node[key] : undefined;
     if (i < path.length - 1 && own !== undefined && !isDocument(own)) {
@@ -115,5 +136,6 @@ function knownKeys(path: readonly PropertyKey[], document: unknown): string[] {
     if (members)
       node = members.find((member) => member.properties?.kind?.const === (value as Document | undefined)?.kind);
   }
-  return Object.keys(node?.properties ?? {});
+  const keys = Object.keys(node?.properties ?? {});
+  return path.join('.') === 'network' ? ['preset', ...keys] : keys;
 }

@@ -6,23 +6,22 @@ import { videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
 import { createSample, cycleLabels, SAMPLERS, type Sample, sampleClips } from './sample-clips.ts';
 
-const config = videoDiTConfig(
-  loadConfig('digits-tiny', [
-    'data.numFrames=2',
-    'data.height=8',
-    'data.width=8',
-    'data.digitSize=7',
-    'network.patchSize=2,4,4',
-    'network.hiddenSize=12',
-    'network.numHeads=2',
-    'network.attention.windowSize=3',
-  ]),
-);
+const runConfig = loadConfig('digits-tiny', [
+  'data.numFrames=2',
+  'data.height=8',
+  'data.width=8',
+  'data.digitSize=7',
+  'network.patchSize=2,4,4',
+  'network.hiddenSize=12',
+  'network.numHeads=2',
+  'network.attention.windowSize=3',
+]);
+const config = videoDiTConfig(runConfig);
 const params = mapTree(initVideoDiT(createStream(1), config), (leaf, name) =>
   tf.add(leaf, tf.mul(randomNormal(splitStream(createStream(2), name), leaf.shape), 0.1)),
 );
 const fewStep = createSample(config, 'few-step', 2);
-const options = { labels: [3, 1, 4, 1, 5], seed: 7 } as const;
+const options = { clip: runConfig.data, labels: [3, 1, 4, 1, 5], seed: 7 };
 
 describe('sampleClips', () => {
   it.each(SAMPLERS)('gives one clip per label with the %s sampler and leaves no tensors', (sampler) => {
@@ -43,7 +42,18 @@ describe('sampleClips', () => {
     expect(Math.max(...whole.map((value, i) => Math.abs(value - parts[i]!)))).toBeLessThanOrEqual(1);
   });
 
-  it('refuses labels, steps and networks that cannot be', () => {
+  it.each([
+    { numFrames: 6, height: 12, width: 20 },
+    { numFrames: 2, height: 4, width: 4 }, // one token, fewer than a window
+  ])('gives clips of sizes that were not trained: %j', (clip) => {
+    const { shape, data } = sampleClips(fewStep, params, config, { ...options, clip, labels: [3, 1] });
+    expect(shape).toEqual([2, clip.numFrames, clip.height, clip.width, 1]);
+    expect(new Set(data).size).toBeGreaterThan(10);
+  });
+
+  it('refuses labels, sizes, steps and networks that cannot be', () => {
+    const odd = { ...options, clip: { numFrames: 2, height: 10, width: 8 } };
+    expect(() => sampleClips(fewStep, params, config, odd)).toThrow('height 10 is not a multiple of its patch, 4');
     expect(() => sampleClips(fewStep, params, config, { ...options, labels: [11] })).toThrow('label 0 is 11');
     expect(() => sampleClips(createSample(config, 'few-step', 0), params, config, options)).toThrow('numSteps is 0');
     const broken: Sample = (_params, noise) => tf.fill(noise.shape, Number.NaN);

@@ -1,7 +1,7 @@
 import { sampleEuler, sampleFewStep, sampleWithRenoising } from '@eflow/flow';
 import { type Clips, toClips } from '@eflow/media';
 import { createStream, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
-import { assertLabels, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
+import { assertLabels, type ClipSize, tokenGrid, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { bindNetworks } from './build.ts';
 
@@ -40,6 +40,8 @@ export function createSample(config: VideoDiTConfig, sampler: Sampler, numSteps:
 }
 
 export interface SampleOptions {
+  /** Size of the clips: any that patches divide. Fields beside these are left aside, so that a config's `data` will do. */
+  clip: ClipSize;
   /** A class per clip. */
   labels: readonly number[];
   /** Clip i depends on the seed, on i and on its label alone. */
@@ -49,15 +51,16 @@ export interface SampleOptions {
   onBatch?: (clipsDone: number) => void;
 }
 
-/** Samples one clip per label. Throws on labels out of range, on bad steps, and if the network gives NaN. */
+/** Samples one clip per label. Throws on labels out of range, on bad sizes and steps, and if the network gives NaN. */
 export function sampleClips(
   sample: Sample,
   params: VideoDiTParams,
   config: VideoDiTConfig,
-  { labels, seed, batchSize = 64, onBatch }: SampleOptions,
+  { clip, labels, seed, batchSize = 64, onBatch }: SampleOptions,
 ): Clips {
   assertLabels(labels, config.numClasses);
-  const clipShape = [config.numFrames, config.height, config.width, config.channels] as const;
+  tokenGrid(config, clip); // throws before anything is drawn
+  const clipShape = [clip.numFrames, clip.height, clip.width, config.channels] as const;
   const values = new Float32Array(labels.length * tf.util.sizeFromShape([...clipShape]));
   const clipSize = values.length / labels.length;
   const stream = createStream(seed);

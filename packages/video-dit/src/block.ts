@@ -1,69 +1,51 @@
-import { type AttentionSpec, attention, type Grid, type Rotary } from '@eflow/attention';
-import { gelu, initLinear, type LinearParams, layerNorm, linear, modulate, rmsNorm, zeros } from '@eflow/nn';
+import { gelu, initLinear, type LinearParams, layerNorm, linear, modulate, swiglu, zeros } from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-
-/** One q, k, v projection, the norms of q and k, GLGA's gate or SLA's projection, and the output projection. */
-type AttentionParams = {
-  qkv: LinearParams;
-  qNorm: { weight: tf.Tensor1D };
-  kNorm: { weight: tf.Tensor1D };
-  gate?: LinearParams;
-  /** Of SLA's linear branch, [D, D], shared by the heads; named as in its released code. */
-  proj_l?: { weight: tf.Tensor2D };
-  proj: LinearParams;
-};
+import { mlpWidth, type VideoDiTConfig } from './config.ts';
+import { attendToContext, type Context, type CrossAttentionParams, initCrossAttention } from './context.ts';
+import { initSelfAttention, type SelfAttentionParams, selfAttention, type TokenPlaces } from './self-attention.ts';
 
 export type BlockParams = {
   adaLN: LinearParams;
-  attn: AttentionParams;
+  attn: SelfAttentionParams;
+  crossAttn?: CrossAttentionParams;
   mlp: { fc1: LinearParams; fc2: LinearParams };
 };
 
-export interface BlockConfig {
-  hiddenSize: number;
-  numHeads: number;
-  mlpRatio: number;
-  attention: AttentionSpec;
-}
+/** What a block is made from. */
+export type BlockConfig = Pick<
+  VideoDiTConfig,
+  'hiddenSize' | 'numHeads' | 'mlpRatio' | 'mlp' | 'attention' | 'contextSize'
+>;
 
 /** Parameters of a block; adaLN starts at zero, so that a new block is the identity. The caller owns them. */
 export function initBlock(stream: RandomStream, config: BlockConfig): BlockParams {
-  const { hiddenSize, numHeads, mlpRatio } = config;
-  const headDim = hiddenSize / numHeads;
-  const mlpSize = Math.round(hiddenSize * mlpRatio);
+  const { hiddenSize, contextSize } = config;
+  const width = mlpWidth(config);
   const at = (label: string) => splitStream(stream, label);
   return {
     adaLN: initLinear(at('adaLN'), hiddenSize, 6 * hiddenSize, zeros),
-    attn: {
-      qkv: initLinear(at('qkv'), hiddenSize, 3 * hiddenSize),
-      qNorm: { weight: tf.ones([headDim]) },
-      kNorm: { weight: tf.ones([headDim]) },
-      // Zero: both branches start with equal weight.
-      ...(config.attention.kind === 'glga' && { gate: initLinear(at('gate'), hiddenSize, numHeads, zeros) }),
-      // Zero, as in the released code: SLA starts as its sparse branch alone.
-      ...(config.attention.kind === 'sla' && { proj_l: { weight: tf.zeros<tf.Rank.R2>([headDim, headDim]) } }),
-      proj: initLinear(at('proj'), hiddenSize, hiddenSize),
-    },
+    attn: initSelfAttention(stream, config),
+    ...(contextSize && { crossAttn: initCrossAttention(at('crossAttn'), config) }),
     mlp: {
-      fc1: initLinear(at('fc1'), hiddenSize, mlpSize),
-      fc2: initLinear(at('fc2'), mlpSize, hiddenSize),
+      fc1: initLinear(at('fc1'), hiddenSize, config.mlp === 'swiglu' ? 2 * width : width),
+      fc2: initLinear(at('fc2'), width, hiddenSize),
     },
   };
 }
 
-/** Where the tokens are: turned by the rotary embedding, and on this grid unless some were dropped. */
-type TokenPlaces = { rotary: Rotary; grid?: Grid };
+/** What a block sees besides its tokens: the condition [B, E], SiLU applied, their places, and a context or none. */
+export type BlockSurroundings = { condition: tf.Tensor; context?: Context | readonly [] } & TokenPlaces;
 
 /**
- * adaLN-zero transformer block (DiT, arXiv 2212.09748) with any attention: x [B, L, E], activated condition [B, E]
- * (SiLU already applied) -> [B, L, E], owned by the caller.
+ * adaLN-zero transformer block (DiT, arXiv 2212.09748) with any attention, cross-attention to the context if the network
+ * has one, and an MLP: x [B, L, E] -> [B, L, E], owned by the caller.
  */
 export function block(
   params: BlockParams,
   config: BlockConfig,
   x: tf.Tensor,
-  { condition, ...place }: { condition: tf.Tensor } & TokenPlaces,
+  { condition, context, ...place }: BlockSurroundings,
 ): tf.Tensor {
   return tf.tidy(() => {
     const [attnShift, attnScale, attnGate, mlpShift, mlpScale, mlpGate] = tf.split(
@@ -72,27 +54,13 @@ export function block(
       1,
     ) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
     const attnIn = modulate(layerNorm(x), attnShift, attnScale);
-    const attnOut = selfAttention(params.attn, config, attnIn, place);
-    const middle = tf.add(x, tf.mul(tf.expandDims(attnGate, 1), attnOut));
-    const mlpIn = modulate(layerNorm(middle), mlpShift, mlpScale);
-    const mlpOut = linear(params.mlp.fc2, gelu(linear(params.mlp.fc1, mlpIn)));
-    return tf.add(middle, tf.mul(tf.expandDims(mlpGate, 1), mlpOut));
+    let h = tf.add(x, tf.mul(tf.expandDims(attnGate, 1), selfAttention(params.attn, config, attnIn, place)));
+    if (params.crossAttn && context?.length) {
+      h = tf.add(h, attendToContext(params.crossAttn, config.numHeads, layerNorm(h), context));
+    }
+    const mlpIn = modulate(layerNorm(h), mlpShift, mlpScale);
+    const activation = config.mlp === 'swiglu' ? swiglu : gelu;
+    const mlpOut = linear(params.mlp.fc2, activation(linear(params.mlp.fc1, mlpIn)));
+    return tf.add(h, tf.mul(tf.expandDims(mlpGate, 1), mlpOut));
   });
-}
-
-/** Self-attention over x [B, L, E] with q and k normalised per head -> [B, L, E]. */
-function selfAttention(params: AttentionParams, config: BlockConfig, x: tf.Tensor, place: TokenPlaces): tf.Tensor {
-  const [B, L, E] = x.shape as [number, number, number];
-  const N = config.numHeads;
-  const qkv = tf.transpose(tf.reshape(linear(params.qkv, x), [B, L, 3, N, E / N]), [2, 0, 3, 1, 4]);
-  const [q, k, v] = tf.unstack(qkv) as [tf.Tensor, tf.Tensor, tf.Tensor]; // [B, N, L, D] each
-  const output = attention(config.attention, {
-    q: rmsNorm(params.qNorm.weight, q),
-    k: rmsNorm(params.kNorm.weight, k),
-    v,
-    ...place,
-    gate: params.gate && tf.expandDims(tf.transpose(tf.sigmoid(linear(params.gate, x)), [0, 2, 1]), 3),
-    proj: params.proj_l?.weight,
-  });
-  return linear(params.proj, tf.reshape(tf.transpose(output, [0, 2, 1, 3]), [B, L, E]));
 }

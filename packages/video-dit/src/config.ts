@@ -1,10 +1,8 @@
-import type { AttentionSpec } from '@eflow/attention';
+import type { AttentionSpec, Grid } from '@eflow/attention';
 
-/** The sizes of a VideoDiT and of the clips that it takes. */
+/** The sizes of a VideoDiT. Those of a clip are free at every call. */
 export interface VideoDiTConfig {
-  numFrames: number;
-  height: number;
-  width: number;
+  /** C, of pixels or latents. */
   channels: number;
   /** Frames, rows and columns of a patch. */
   patchSize: readonly [pF: number, pH: number, pW: number];
@@ -16,9 +14,18 @@ export interface VideoDiTConfig {
   numHeads: number;
   /** Width of the MLP over E. */
   mlpRatio: number;
+  /**
+   * 'gelu' in its tanh form, or 'swiglu' (Shazeer, arXiv 2002.05202), whose width is two thirds of the other's, so that it
+   * has as many parameters. 'gelu' unless given.
+   */
+  mlp?: 'gelu' | 'swiglu';
   attention: AttentionSpec;
-  /** Labels 0 .. numClasses - 1; numClasses itself stands for "no class". */
+  /** Labels 0 .. numClasses - 1; numClasses itself stands for "no class". 0: the network takes no labels. */
   numClasses: number;
+  /** Width of the vectors of a sequence that every block's cross-attention sees, such as a text's. Absent: none. */
+  contextSize?: number;
+  /** Whether the token that stands for dropped ones is trained; SPRINT's code leaves it as drawn. 'frozen' unless given. */
+  maskToken?: 'frozen' | 'trained';
   /**
    * 'blocks' keeps of every block the inputs alone for the gradient and runs the block again there: the same numbers, for
    * less memory and about a third more work. 'none' unless given.
@@ -26,33 +33,52 @@ export interface VideoDiTConfig {
   checkpoint?: 'none' | 'blocks';
 }
 
-/** Tokens in frames, rows and columns. */
-export function tokenGrid({ numFrames, height, width, patchSize }: VideoDiTConfig): [number, number, number] {
-  return [numFrames / patchSize[0], height / patchSize[1], width / patchSize[2]];
+/** An image is a clip of one frame, for patches of one frame. */
+export interface ClipSize {
+  numFrames: number;
+  /** Pixels or latents. */
+  height: number;
+  width: number;
 }
 
-/** L, the number of tokens of a clip. */
-export const countTokens = (config: VideoDiTConfig): number => tokenGrid(config).reduce((a, b) => a * b);
+/**
+ * The tokens of a clip in frames, rows and columns. Throws, naming the patches that would do, unless patches divide the
+ * clip.
+ */
+export function tokenGrid({ patchSize }: Pick<VideoDiTConfig, 'patchSize'>, clip: ClipSize): Grid {
+  const tokens = (['numFrames', 'height', 'width'] as const).map((name, axis) => {
+    const [size, patch] = [clip[name], patchSize[axis]!];
+    requireInteger(name, size, 1);
+    if (size % patch === 0) return size / patch;
+    const problem = size < patch ? `is less than a patch, ${patch}` : `is not a multiple of its patch, ${patch}`;
+    const still = name === 'numFrames' && size === 1 ? ', or repeat the image' : '';
+    throw new Error(
+      `VideoDiT: ${name} ${size} ${problem}; patches that divide it: ${divisors(size)}; sizes near it: ${nearby(size, patch)}${still}`,
+    );
+  });
+  return tokens as [number, number, number];
+}
+
+/** L, the number of tokens of a clip. Throws as `tokenGrid` does. */
+export const countTokens = (config: Pick<VideoDiTConfig, 'patchSize'>, clip: ClipSize): number =>
+  tokenGrid(config, clip).reduce((a, b) => a * b);
+
+/** Width of the MLP's inner layer. */
+export const mlpWidth = ({
+  hiddenSize,
+  mlpRatio,
+  mlp,
+}: Pick<VideoDiTConfig, 'hiddenSize' | 'mlpRatio' | 'mlp'>): number =>
+  Math.round(hiddenSize * mlpRatio * (mlp === 'swiglu' ? 2 / 3 : 1));
 
 /** Throws an error that names the first size that cannot be, what would be possible, and leaves a good config alone. */
 export function validateConfig(config: VideoDiTConfig): void {
-  const { hiddenSize, numHeads, depth, patchSize } = config;
-  const axes = [
-    ['numFrames', config.numFrames, patchSize[0]],
-    ['height', config.height, patchSize[1]],
-    ['width', config.width, patchSize[2]],
-  ] as const;
-  for (const [name, size, patch] of axes) {
-    requireInteger(name, size, 1);
-    requireInteger(`patchSize (${name})`, patch, 1);
-    if (size % patch !== 0) {
-      throw new Error(
-        `VideoDiT: ${name} ${size} is not a multiple of its patch, ${patch}; patches that divide it: ${divisors(size)}`,
-      );
-    }
-  }
+  const { hiddenSize, numHeads, depth, patchSize, mlp = 'gelu', maskToken = 'frozen', checkpoint = 'none' } = config;
+  for (const [i, axis] of ['frames', 'rows', 'columns'].entries())
+    requireInteger(`patchSize (${axis})`, patchSize[i]!, 1);
   requireInteger('channels', config.channels, 1);
-  requireInteger('numClasses', config.numClasses, 1);
+  requireInteger('numClasses', config.numClasses, 0);
+  if (config.contextSize !== undefined) requireInteger('contextSize', config.contextSize, 1);
   requireInteger('hiddenSize', hiddenSize, 1);
   requireInteger('numHeads', numHeads, 1);
   if (hiddenSize % numHeads !== 0) {
@@ -68,10 +94,9 @@ export function validateConfig(config: VideoDiTConfig): void {
   }
   for (const [i, part] of ['encoder', 'middle', 'decoder'].entries()) requireInteger(`depth (${part})`, depth[i]!, 1);
   if (!(config.mlpRatio > 0)) throw new Error(`VideoDiT: mlpRatio is ${config.mlpRatio}; expected a positive number`);
-  const { checkpoint = 'none' } = config;
-  if (checkpoint !== 'none' && checkpoint !== 'blocks') {
-    throw new Error(`VideoDiT: checkpoint is '${checkpoint satisfies never}'; expected 'none' or 'blocks'`);
-  }
+  requireOneOf('mlp', mlp, ['gelu', 'swiglu']);
+  requireOneOf('maskToken', maskToken, ['frozen', 'trained']);
+  requireOneOf('checkpoint', checkpoint, ['none', 'blocks']);
 }
 
 function requireInteger(name: string, value: number, least: number): void {
@@ -80,7 +105,15 @@ function requireInteger(name: string, value: number, least: number): void {
   }
 }
 
+function requireOneOf<Value extends string>(name: string, value: Value, known: readonly [Value, Value]): void {
+  if (!known.includes(value)) throw new Error(`VideoDiT: ${name} is '${value}'; expected '${known.join("' or '")}'`);
+}
+
 const divisors = (n: number) =>
   Array.from({ length: n }, (_, i) => i + 1)
     .filter((d) => n % d === 0)
     .join(', ');
+
+/** The multiples of a patch around a size. */
+const nearby = (size: number, patch: number) =>
+  [Math.floor(size / patch) * patch, Math.ceil(size / patch) * patch].filter((n) => n > 0).join(', ');

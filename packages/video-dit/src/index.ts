@@ -1,12 +1,16 @@
-export { type BlockConfig, type BlockParams, block, initBlock } from './block.ts';
-export { countTokens, tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
+export { type BlockConfig, type BlockParams, type BlockSurroundings, block, initBlock } from './block.ts';
+export { type ClipSize, countTokens, tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
+export { type CountOptions, countNetwork, type NetworkCount, type PartCount } from './count.ts';
+export { assertLabels, type VideoDiTInput } from './input.ts';
+export { initVideoDiT, type VideoDiTParams } from './params.ts';
 export { patchify, unpatchify } from './patchify.ts';
-export { countKept, drawKeptTokens, gatherTokens, restoreTokens } from './token-drop.ts';
+export { splitDepth, VIDEO_DIT_PRESETS, type VideoDiTPreset } from './presets.ts';
 export {
-  assertLabels,
-  initVideoDiT,
-  type VideoDiTInput,
-  type VideoDiTParams,
-  videoDiT,
-  weakVideoDiT,
-} from './video-dit.ts';
+  countKept,
+  drawKeptTokens,
+  gatherTokens,
+  type KeptTokensOptions,
+  keepRatioAt,
+  restoreTokens,
+} from './token-drop.ts';
+export { videoDiT, weakVideoDiT } from './video-dit.ts';

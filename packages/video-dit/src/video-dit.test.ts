@@ -1,23 +1,14 @@
 import type { AttentionSpec } from '@eflow/attention';
-import {
-  createStream,
-  disposeTree,
-  fillTree,
-  mapTree,
-  randomNormal,
-  randomUniform,
-  splitStream,
-  treeEntries,
-  treeLeaves,
-  valueAndGrad,
-} from '@eflow/tensor';
+import { createStream, mapTree, ravel, valueAndGrad } from '@eflow/tensor';
 import { expectClose, expectGradients, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, expect, it, vi } from 'vitest';
-import { block, initBlock } from './block.ts';
-import { countTokens, type VideoDiTConfig } from './config.ts';
-import { drawKeptTokens } from './token-drop.ts';
-import { assertLabels, initVideoDiT, type VideoDiTInput, videoDiT, weakVideoDiT } from './video-dit.ts';
+import { describe, expect, it } from 'vitest';
+import { batchSize, clip, config, drawInput, drawKept, trainedParams } from '../fixtures/networks.ts';
+import type { VideoDiTConfig } from './config.ts';
+import type { VideoDiTInput } from './input.ts';
+import { initVideoDiT, type VideoDiTParams } from './params.ts';
+import { patchify, unpatchify } from './patchify.ts';
+import { videoDiT, weakVideoDiT } from './video-dit.ts';
 
 const attentions: AttentionSpec[] = [
   { kind: 'softmax' },
@@ -29,77 +20,65 @@ const attentions: AttentionSpec[] = [
   { kind: 'glga', windowSize: 2, featureMap: 'elu1' },
 ];
 
-const config: VideoDiTConfig = {
-  numFrames: 3,
-  height: 4,
-  width: 10,
-  channels: 2,
-  patchSize: [1, 2, 5],
-  hiddenSize: 14,
-  depth: [2, 1, 1],
-  numHeads: 1,
-  mlpRatio: 2,
-  attention: { kind: 'glga', windowSize: 2, featureMap: 'relu' },
-  numClasses: 5,
-};
-const B = 3;
-const L = countTokens(config);
-
-/** Parameters of a network in mid-training: every leaf moved off its start, so that no gradient hides behind a zero. */
-function trainedParams(c: VideoDiTConfig, seed: number) {
-  const stream = createStream(seed);
-  return mapTree(initVideoDiT(stream, c), (leaf, name) =>
-    tf.add(leaf, tf.mul(randomNormal(splitStream(stream, name), leaf.shape), 0.1)),
-  );
-}
-
-const input = (seed: number): VideoDiTInput => {
-  const at = (label: string) => splitStream(createStream(seed), label);
-  const timestep = randomUniform(at('t'), [B]);
-  return {
-    noisy: randomNormal(at('x'), [B, config.numFrames, config.height, config.width, config.channels]),
-    timestep,
-    targetTimestep: tf.mul(timestep, randomUniform(at('s'), [B])),
-    condition: tf.tensor1d([0, 5, 3], 'int32'),
-  };
-};
-const keptTokens = drawKeptTokens(createStream(9), B, L, 0.5);
+const keptTokens = drawKept(0.5);
 const pathDropped = tf.tensor1d([false, true, false], 'bool');
+const close = { rtol: 1e-5, atol: 1e-5 };
+const norm = (x: tf.Tensor) => tf.norm(x).dataSync()[0]!;
+
+/** Differences along random directions of all parameters at once; torch-fixtures.test.ts has each parameter's gradient. */
+function expectParameterGradients(c: VideoDiTConfig): void {
+  const { vector, unravel } = ravel(trainedParams(c, 1));
+  const input = { ...drawInput(2, c), keptTokens, pathDropped };
+  expectGradients((at) => videoDiT(unravel(at as tf.Tensor1D), c, input), [vector], { epsilon: 3e-3 });
+}
 
 describe.each(attentions)('VideoDiT with $kind attention', (attention) => {
   const c = { ...config, attention };
 
   it('has the gradient of every parameter, with tokens and paths dropped', () => {
-    const params = trainedParams(c, 1);
-    const entries = treeEntries(params).filter(([name]) => name !== 'maskToken');
-    for (const [name, leaf] of entries) {
-      const withLeaf = (x: tf.Tensor) =>
-        fillTree(
-          params,
-          treeLeaves(params).map((other) => (other === leaf ? x : other)),
-        );
-      try {
-        expectGradients((x) => videoDiT(withLeaf(x!), c, { ...input(2), keptTokens, pathDropped }), [leaf], {
-          directions: 1,
-          tolerance: 2e-2,
-        });
-      } catch (error) {
-        throw new Error(`${name}: ${(error as Error).message}`);
-      }
-    }
+    expectParameterGradients({ ...c, maskToken: 'trained' });
   });
 
   it('predicts 0 before training and leaves no tensors behind', () => {
     const params = initVideoDiT(createStream(3), c);
-    const output = videoDiT(params, c, { ...input(4), keptTokens, pathDropped });
-    expect(output.shape).toEqual(input(4).noisy.shape);
+    const at = drawInput(4);
+    const output = videoDiT(params, c, { ...at, keptTokens, pathDropped });
+    expect(output.shape).toEqual(at.noisy.shape);
     expect(Math.max(...output.dataSync().map(Math.abs))).toBe(0);
-    const at = input(4);
     expectNoLeak(() => videoDiT(params, c, { ...at, keptTokens, pathDropped }));
     expectNoLeak(() => weakVideoDiT(params, c, at));
     expectNoLeak(() =>
       tf.grad((noisy: tf.Tensor) => videoDiT(params, c, { ...at, noisy, keptTokens, pathDropped }))(at.noisy),
     );
+  });
+});
+
+it('has the gradient of every parameter with SwiGLU and vectors under a mask', () => {
+  expectParameterGradients({
+    ...config,
+    mlp: 'swiglu',
+    contextSize: 3,
+    maskToken: 'trained',
+    attention: attentions[0]!,
+  });
+});
+
+describe('clips of any size', () => {
+  const params = trainedParams(config, 11);
+
+  it.each([
+    { numFrames: 1, height: 2, width: 5 },
+    { numFrames: 1, height: 6, width: 20 },
+    { numFrames: 7, height: 2, width: 15 },
+  ])('one network takes %j', (size) => {
+    const at = drawInput(12, config, size);
+    expect(videoDiT(params, config, at).shape).toEqual(at.noisy.shape);
+  });
+
+  it('a token knows where it is: swapping two frames does not only swap the prediction', () => {
+    const at = drawInput(12);
+    const swapped = videoDiT(params, config, { ...at, noisy: tf.reverse(at.noisy, 1) });
+    expect(norm(tf.sub(tf.reverse(swapped, 1), videoDiT(params, config, at)))).toBeGreaterThan(0.1);
   });
 });
 
@@ -109,7 +88,7 @@ describe('a window of frames, rows and columns', () => {
     attention: { kind: 'local', windowSize } as const,
   });
   const params = trainedParams(within([1, 0, 1]), 8);
-  const at = input(9);
+  const at = drawInput(9);
 
   it('that spans the grid is full attention, and a smaller one is not', () => {
     const full = videoDiT(params, { ...config, attention: { kind: 'softmax' } }, at);
@@ -124,27 +103,46 @@ describe('a window of frames, rows and columns', () => {
 
 describe('token drop and path drop', () => {
   const params = trainedParams(config, 5);
-  const at = input(6);
+  const at = drawInput(6);
+  const strong = videoDiT(params, config, at);
 
   it('keeping all tokens is the network without drop', () => {
-    const all = drawKeptTokens(createStream(1), B, L, 1);
-    expectClose(videoDiT(params, config, { ...at, keptTokens: all }), videoDiT(params, config, at), {
-      rtol: 1e-5,
-      atol: 1e-5,
-    });
+    expectClose(videoDiT(params, config, { ...at, keptTokens: drawKept(1) }), strong, close);
   });
 
-  it('dropping every path is the weak path, and only dropped clips change', () => {
+  it('a middle that drops every path is the weak path, and only dropped clips change', () => {
     const weak = weakVideoDiT(params, config, at);
-    expectClose(videoDiT(params, config, { ...at, pathDropped: tf.onesLike(pathDropped) }), weak, {
-      rtol: 1e-5,
-      atol: 1e-5,
+    const all = tf.onesLike(pathDropped);
+    expectClose(videoDiT(params, config, { ...at, pathDropped: all }), weak, close);
+    expectClose(videoDiT(params, config, { ...at, keptTokens, pathDropped: all }), weak, close);
+    const mixed = tf.split(videoDiT(params, config, { ...at, pathDropped }), batchSize);
+    expectClose(mixed[0]!, tf.split(strong, batchSize)[0]!, close);
+    expectClose(mixed[1]!, tf.split(weak, batchSize)[1]!, close);
+    expect(norm(tf.sub(mixed[1]!, tf.split(strong, batchSize)[1]!))).toBeGreaterThan(0.1);
+  });
+
+  it('the middle does not see dropped tokens: permuting them permutes their predictions and changes no other', () => {
+    // Encoder and decoder that look at one token at a time, wherever it is, so that the middle alone joins tokens.
+    const tokenwise = mapTree(params, (leaf, name) =>
+      /^(en|de)coderBlocks\.\d+\.attn\.proj|^positionEmbed/.test(name) ? tf.zerosLike(leaf) : leaf,
+    );
+    const tokens = patchify(config, at.noisy);
+    const kept = keptTokens.arraySync() as number[][];
+    const orders = kept.map((row) => {
+      const length = tokens.shape[1]!;
+      const dropped = Array.from({ length }, (_, l) => l).filter((l) => !row.includes(l));
+      const turned = dropped.map((_, i) => dropped[(i + 1) % dropped.length]!);
+      return Array.from({ length }, (_, l) => (dropped.includes(l) ? turned[dropped.indexOf(l)]! : l));
     });
-    const mixed = tf.split(videoDiT(params, config, { ...at, pathDropped }), B);
-    const strong = tf.split(videoDiT(params, config, at), B);
-    expectClose(mixed[0]!, strong[0]!, { rtol: 1e-5, atol: 1e-5 });
-    expectClose(mixed[1]!, tf.split(weak, B)[1]!, { rtol: 1e-5, atol: 1e-5 });
-    expect(tf.norm(tf.sub(mixed[1]!, strong[1]!)).dataSync()[0]).toBeGreaterThan(0.1);
+    const permute = (x: tf.Tensor) =>
+      tf.stack(tf.unstack(x).map((clipTokens, b) => tf.gather(clipTokens, tf.tensor1d(orders[b]!, 'int32'))));
+    const predict = (x: tf.Tensor) =>
+      patchify(config, videoDiT(tokenwise, config, { ...at, noisy: unpatchify(config, x, clip), keptTokens }));
+    const before = predict(tokens);
+    expectClose(predict(permute(tokens)), permute(before), close);
+    // Which would not hold if any token that it moved had been kept.
+    const others = tf.reverse(tokens, 1);
+    expect(norm(tf.sub(tf.reverse(predict(others), 1), before))).toBeGreaterThan(0.1);
   });
 
   it('examples of a batch do not see one another', () => {
@@ -158,131 +156,53 @@ describe('token drop and path drop', () => {
       keptTokens: second(keptTokens),
       pathDropped: second(pathDropped),
     });
-    expectClose(alone, second(whole), { rtol: 1e-5, atol: 1e-5 });
+    expectClose(alone, second(whole), close);
   });
 
-  it('the middle has no gradient from a clip whose path is dropped, and the mask token never has one', () => {
-    const only = { ...at, pathDropped: tf.onesLike(pathDropped) };
-    const gradients = (inputs: VideoDiTInput) =>
-      valueAndGrad(() => ({ loss: tf.sum(tf.square(videoDiT(params, config, inputs))) as tf.Scalar }), params).grads;
-    const norm = (x: tf.Tensor) => tf.norm(x).dataSync()[0];
-    const { middleBlocks, encoderBlocks } = gradients(only);
+  it('the middle has no gradient from a clip whose path is dropped, and a frozen mask token never has one', () => {
+    const gradients = (c: VideoDiTConfig, inputs: VideoDiTInput) =>
+      valueAndGrad(() => ({ loss: tf.sum(tf.square(videoDiT(params, c, inputs))) as tf.Scalar }), params).grads;
+    const { middleBlocks, encoderBlocks } = gradients(config, { ...at, pathDropped: tf.onesLike(pathDropped) });
     expect(norm(middleBlocks[0]!.attn.qkv.weight)).toBe(0);
     expect(norm(encoderBlocks[0]!.attn.qkv.weight)).toBeGreaterThan(0);
-    expect(norm(gradients({ ...at, keptTokens, pathDropped }).maskToken)).toBe(0);
-  });
-
-  it('depends on the condition, on t and on t - s', () => {
-    const base = videoDiT(params, config, at);
-    const differs = (change: Partial<VideoDiTInput>) =>
-      expect(tf.norm(tf.sub(videoDiT(params, config, { ...at, ...change }), base)).dataSync()[0]).toBeGreaterThan(0.01);
-    differs({ condition: tf.tensor1d([1, 1, 1], 'int32') });
-    differs({ timestep: tf.add(at.timestep, 0.3), targetTimestep: tf.add(at.targetTimestep, 0.3) });
-    differs({ targetTimestep: at.timestep });
+    const dropped = { ...at, keptTokens, pathDropped };
+    expect(norm(gradients(config, dropped).maskToken)).toBe(0);
+    expect(norm(gradients({ ...config, maskToken: 'trained' }, dropped).maskToken)).toBeGreaterThan(0);
   });
 });
 
-describe('a long clip', () => {
-  const long: VideoDiTConfig = {
-    ...config,
-    numFrames: 6,
-    height: 12,
-    width: 20,
-    channels: 1,
-    patchSize: [1, 1, 2],
-    depth: [2, 2, 2],
-    attention: { kind: 'glga', windowSize: 9, featureMap: 'elu1' },
-  };
-  const params = trainedParams(long, 7);
-  const at: VideoDiTInput = {
-    noisy: randomNormal(createStream(1), [2, 6, 12, 20, 1]),
-    timestep: tf.tensor1d([0.9, 0.4]),
-    targetTimestep: tf.tensor1d([0.2, 0.1]),
-    condition: tf.tensor1d([1, 4], 'int32'),
-    keptTokens: drawKeptTokens(createStream(2), 2, countTokens(long), 0.5),
-    pathDropped: tf.tensor1d([true, false], 'bool'),
-  };
-  /** The sum of squares of the output, its gradients, and the tensors alive when the gradient begins. */
-  function differentiate(c: VideoDiTConfig) {
-    let alive = 0;
-    const watch = tf.customGrad((x) => ({
-      value: tf.clone(x as tf.Tensor),
-      gradFunc: (dy) => {
-        alive = tf.memory().numTensors;
-        return tf.clone(dy);
-      },
-    }));
-    const before = tf.memory().numTensors;
-    const loss = () => ({ loss: tf.sum(tf.square(watch(videoDiT(params, c, at)))) as tf.Scalar });
-    return { ...tf.tidy(() => valueAndGrad(loss, params)), kept: alive - before };
-  }
+describe('conditions', () => {
+  const differs = (params: VideoDiTParams, c: VideoDiTConfig, at: VideoDiTInput, change: Partial<VideoDiTInput>) =>
+    norm(tf.sub(videoDiT(params, c, { ...at, ...change }), videoDiT(params, c, at)));
 
-  it('has the same gradients with its blocks run again for them, and keeps less in between', () => {
-    const before = tf.memory().numTensors;
-    const plain = differentiate(long);
-    const again = differentiate({ ...long, checkpoint: 'blocks' });
-    expectClose(again.values.loss, plain.values.loss, { rtol: 0, atol: 0 });
-    const expected = treeEntries(plain.grads);
-    treeEntries(again.grads).forEach(([name, grad], i) => {
-      const scale = Math.max(...expected[i]![1].dataSync().map(Math.abs));
-      try {
-        expectClose(grad, expected[i]![1], { rtol: 1e-6, atol: 1e-6 * scale });
-      } catch (error) {
-        throw new Error(`${name}: ${(error as Error).message}`);
-      }
-    });
-    expect(again.kept).toBeLessThan(plain.kept / 2);
-    disposeTree([plain.values, plain.grads, again.values, again.grads]);
-    expectNoLeak(() => videoDiT(params, { ...long, checkpoint: 'blocks' }, at));
-    expect(tf.memory().numTensors).toBe(before);
+  it('the class, t and t - s change the prediction', () => {
+    const params = trainedParams(config, 5);
+    const at = drawInput(6);
+    const later = { timestep: tf.add(at.timestep, 0.3), targetTimestep: tf.add(at.targetTimestep, 0.3) };
+    expect(differs(params, config, at, { condition: tf.tensor1d([1, 1, 1], 'int32') })).toBeGreaterThan(0.01);
+    expect(differs(params, config, at, later)).toBeGreaterThan(0.01);
+    expect(differs(params, config, at, { targetTimestep: at.timestep })).toBeGreaterThan(0.01);
   });
 
-  it.each(['none', 'blocks'] as const)('makes no large tensor in JavaScript, with checkpoint %s', (checkpoint) => {
-    const write = vi.spyOn(tf.backend(), 'write');
-    const { values, grads } = differentiate({ ...long, checkpoint });
-    const written = write.mock.calls.map(([data]) => data as Float32Array);
-    write.mockRestore();
-    disposeTree([values, grads]);
-    expect(written.length).toBeGreaterThan(0);
-    // The gradient that tfjs has for sums writes ones, which a graph holds as one number.
-    const varied = written.filter((data) => data.some((value) => value !== data[0]));
-    expect(Math.max(...varied.map((data) => data.length))).toBeLessThan(1000);
-  });
-});
-
-describe('block', () => {
-  it('is the identity when new', () => {
-    const blockConfig = { hiddenSize: 14, numHeads: 1, mlpRatio: 3, attention: config.attention };
-    const x = randomNormal(createStream(1), [2, 5, 14]);
-    const condition = randomNormal(createStream(2), [2, 14]);
-    const rotary = { cos: tf.ones([5, 14]), sin: tf.zeros([5, 14]) };
-    expectClose(block(initBlock(createStream(3), blockConfig), blockConfig, x, { condition, rotary }), x, {
-      rtol: 0,
-      atol: 0,
-    });
-  });
-});
-
-describe('bad input', () => {
-  const params = initVideoDiT(createStream(1), config);
-
-  it('names what disagrees', () => {
-    const at = input(1);
-    expect(() => videoDiT(params, config, { ...at, timestep: tf.zeros([2]) })).toThrow(
-      'expected timestep [3], got [2]',
-    );
-    expect(() => videoDiT(params, config, { ...at, noisy: tf.zeros([3, 2, 4, 10, 2]) })).toThrow(
-      'expected noisy [B, 3, 4, 10, 2]',
-    );
-    expect(() => videoDiT(params, config, { ...at, keptTokens: tf.zeros([2, 3], 'int32') })).toThrow(
-      'expected keptTokens [3, K]',
-    );
-    expect(() => initVideoDiT(createStream(1), { ...config, width: 11 })).toThrow('width 11 is not a multiple');
+  it('a network of no classes leaves labels aside', () => {
+    const c = { ...config, numClasses: 0 };
+    const params = trainedParams(c, 5);
+    expect(params.labelEmbedder).toBeUndefined();
+    const { condition: _, ...at } = drawInput(6, c);
+    expect(differs(params, c, at, { condition: tf.tensor1d([1, 1, 1], 'int32') })).toBe(0);
   });
 
-  it('checks labels', () => {
-    assertLabels([0, 4, 5], 5);
-    expect(() => assertLabels([0, 6], 5)).toThrow('label 1 is 6; expected an integer from 0 to 4');
-    expect(() => assertLabels([0.5], 5)).toThrow('label 0 is 0.5');
+  it('vectors change the prediction where their mask says that they are there, and nowhere else', () => {
+    const c = { ...config, contextSize: 3 };
+    const params = trainedParams(c, 5);
+    const at = drawInput(6, c);
+    const { context, contextMask } = at;
+    const elsewhere = tf.where(tf.expandDims(contextMask!, 2), context!, tf.fill(context!.shape, 1e3));
+    expect(differs(params, c, at, { context: elsewhere })).toBeLessThan(1e-5);
+    expect(differs(params, c, at, { context: tf.neg(context!) })).toBeGreaterThan(0.01);
+    expect(differs(params, c, at, { contextMask: undefined })).toBeGreaterThan(0.01);
+    const none = { contextMask: tf.zerosLike(contextMask!) };
+    expect(differs(params, c, { ...at, ...none }, { context: tf.neg(context!) })).toBe(0);
+    expectNoLeak(() => videoDiT(params, c, at));
   });
 });

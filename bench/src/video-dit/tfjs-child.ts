@@ -1,14 +1,15 @@
-// A TensorFlow.js contestant: answers requests, one JSON line each on standard input, with one JSON line on standard
+// A network in TensorFlow.js: answers requests, one JSON line each on standard input, with one JSON line on standard
 // output. Its argument is a ChildSpec.
+import { join } from 'node:path';
 import { readSafetensors, saveTree } from '@eflow/checkpoint';
 import { type Compiled, compile, useTensorFlow } from '@eflow/engine';
 import { createStream, disposeTree, mapTree, randomNormal, randomUniform, splitStream, type Tree } from '@eflow/tensor';
-import { initVideoDiT, type VideoDiTParams, videoDiT } from '@eflow/video-dit';
+import { drawKeptTokens, initVideoDiT, tokenGrid, type VideoDiTParams, videoDiT, weakVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { relativeDifference } from '../difference.ts';
 import { serve, timeCalls } from '../serve.ts';
 import { once, serveProducts } from '../tfjs-products.ts';
-import type { ChildSpec, StepReply, StepRequest } from './contestants.ts';
+import type { ChildSpec, NetworkReply, NetworkRequest } from './contestants.ts';
 import {
   applyGradient,
   type Batch,
@@ -19,9 +20,12 @@ import {
   step,
   uploadScalars,
 } from './train-step.ts';
+import type { Prediction } from './workload.ts';
 
 const spec = JSON.parse(process.argv[2]!) as ChildSpec;
-const { network, batchSize, productSize } = spec;
+const { network, clip, batchSize, keepRatio } = spec.workload;
+const inputFile = join(spec.folder, 'inputs.safetensors');
+const predictionFile = join(spec.folder, 'predictions.safetensors');
 const { tensorflowVersion } = await useTensorFlow();
 const at = (label: string) => splitStream(createStream(7), label);
 
@@ -35,7 +39,8 @@ function createParams(): VideoDiTParams {
 }
 
 function createBatch(): Batch {
-  const shape = [batchSize, network.numFrames, network.height, network.width, network.channels];
+  const shape = [batchSize, clip.numFrames, clip.height, clip.width, network.channels];
+  const grid = tokenGrid(network, clip);
   return tf.tidy(() => {
     const timestep = randomUniform(at('t'), [batchSize]);
     return {
@@ -44,6 +49,7 @@ function createBatch(): Batch {
       targetTimestep: tf.mul(timestep, randomUniform(at('s'), [batchSize])),
       condition: tf.range(0, batchSize, 1, 'int32'),
       velocity: randomNormal(at('velocity'), shape),
+      ...(keepRatio < 1 && { keptTokens: drawKeptTokens(at('keptTokens'), { batchSize, grid, keepRatio }) }),
     };
   });
 }
@@ -60,7 +66,10 @@ function prepare<Args extends unknown[], Result extends Tree>(
 function createContestant() {
   const params = createParams();
   const batch = createBatch();
-  const forward = prepare((p: VideoDiTParams, b: Batch) => videoDiT(p, network, b));
+  const predict = {
+    forward: prepare((p: VideoDiTParams, b: Batch) => videoDiT(p, network, b)),
+    weak: prepare((p: VideoDiTParams, b: Batch) => weakVideoDiT(p, network, b)),
+  };
   const { state: initial, unravel } = initState(params);
   let state = initial;
   let count = 0;
@@ -78,19 +87,20 @@ function createContestant() {
 
   return {
     async reference() {
-      const prediction = videoDiT(params, network, batch);
-      await saveTree(spec.reference, { params, batch, prediction });
-      prediction.dispose();
+      await saveTree(inputFile, { params, batch });
+      const predictions = { forward: predict.forward(params, batch), weak: predict.weak(params, batch) };
+      await saveTree(predictionFile, predictions);
+      disposeTree(predictions);
       return {};
     },
-    forward: (forSeconds?: number) => ({
-      seconds: timeCalls(() => forward(params, batch), disposeTree, forSeconds),
+    predict: (prediction: Prediction, forSeconds?: number) => ({
+      seconds: timeCalls(() => predict[prediction](params, batch), disposeTree, forSeconds),
     }),
-    async check() {
-      const { tensors } = await readSafetensors(spec.reference);
-      const prediction = forward(params, batch);
-      const difference = relativeDifference(prediction.dataSync(), tensors.get('prediction')!.data as Float32Array);
-      prediction.dispose();
+    async check(prediction: Prediction) {
+      const { tensors } = await readSafetensors(predictionFile);
+      const actual = predict[prediction](params, batch);
+      const difference = relativeDifference(actual.dataSync(), tensors.get(prediction)!.data as Float32Array);
+      actual.dispose();
       return { difference };
     },
     step(forSeconds?: number) {
@@ -114,11 +124,16 @@ function createContestant() {
 }
 
 const contestant = once(createContestant);
-await serve<StepRequest, StepReply>({
-  hello: () => ({ version: tensorflowVersion }),
+await serve<NetworkRequest, NetworkReply>({
+  hello: () => {
+    contestant();
+    return { version: tensorflowVersion };
+  },
   reference: () => contestant().reference(),
-  forward: ({ forSeconds }) => contestant().forward(forSeconds),
-  check: () => contestant().check(),
+  forward: ({ forSeconds }) => contestant().predict('forward', forSeconds),
+  weak: ({ forSeconds }) => contestant().predict('weak', forSeconds),
+  'check-forward': () => contestant().check('forward'),
+  'check-weak': () => contestant().check('weak'),
   step: ({ forSeconds }) => contestant().step(forSeconds),
-  ...serveProducts(productSize),
+  ...serveProducts(spec.productSize),
 });

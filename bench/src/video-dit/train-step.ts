@@ -24,6 +24,8 @@ export type Batch = {
   condition: tf.Tensor;
   /** What the network should say, like `noisy`. */
   velocity: tf.Tensor;
+  /** Tokens that the middle sees, [B, K] int32; absent: all. */
+  keptTokens?: tf.Tensor;
 };
 
 const CLIP_NORM = 1;

@@ -1,8 +1,8 @@
 import type { GraphDescription } from '@eflow/engine';
-import type { VideoDiTConfig } from '@eflow/video-dit';
 import type { Reply, Request } from '../child.ts';
 import type { Precision, Runtime } from '../contestant.ts';
 import type { ProductRun } from '../products.ts';
+import type { Prediction, Run, Workload } from './workload.ts';
 
 export interface Contestant {
   name: string;
@@ -23,15 +23,24 @@ export const CONTESTANTS: readonly Contestant[] = [
   { name: 'torch-compile-bf16', label: 'torch.compile, bf16', runtime: 'torch', mode: 'compiled', precision: 'bf16' },
 ];
 
+/** A process that takes turns with others: a contestant with its work. */
+export interface Entrant {
+  /** For people. */
+  label: string;
+  contestant: Contestant;
+  workload: Workload;
+  /** What is measured, in this order. */
+  runs: readonly Run[];
+}
+
 /** How each precision's contestants may differ from eager tfjs: the largest error over the largest value. */
 export const TOLERANCE: Readonly<Record<Precision, number>> = { float32: 1e-4, bf16: 5e-2 };
 
 /** What a child process is told when it starts, as JSON in its one argument. */
 export interface ChildSpec extends Pick<Contestant, 'mode' | 'precision'> {
-  network: VideoDiTConfig;
-  batchSize: number;
-  /** A safetensors file with `params.*`, `batch.*` and `prediction`. */
-  reference: string;
+  workload: Workload;
+  /** Of inputs.safetensors with `params.*` and `batch.*`, and predictions.safetensors with `forward` and `weak`. */
+  folder: string;
   /** Rows and columns of the plain products. */
   productSize: number;
 }
@@ -42,13 +51,16 @@ export const PROGRAMS: Readonly<Record<Runtime, URL>> = {
   torch: new URL('../../torch/step_child.py', import.meta.url),
 };
 
-export type StepRequest = Request<'hello' | 'reference' | 'forward' | 'check' | 'step' | ProductRun>;
+/** `hello` loads what the runs need; `reference` writes the folder's files; a check compares with them. */
+export type NetworkRequest = Request<'hello' | 'reference' | Run | `check-${Prediction}` | ProductRun>;
 
 /** Each request has fields of its own. */
-export interface StepReply extends Reply {
+export interface NetworkReply extends Reply {
   /** To `hello`. */
   version?: string;
-  /** To `check`: largest error over largest value. */
+  /** To the first call of a run, from PyTorch: of several ways to write attention, the fastest. */
+  form?: string;
+  /** To a check: largest error over largest value. */
   difference?: number;
   /** To `step`. */
   loss?: number;

@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = mkdtempSync(join(tmpdir(), 'sample-'));
+const run = join(root, 'run');
+afterAll(() => rmSync(root, { recursive: true }));
+
+function command(app: string, ...args: string[]) {
+  const main = fileURLToPath(new URL(`../../${app}/src/main.ts`, import.meta.url));
+  const node = ['--import', 'tsx', '--conditions=@eflow/source'];
+  return spawnSync(process.execPath, [...node, main, ...args], { encoding: 'utf8' });
+}
+
+beforeAll(() => {
+  const changes = [
+    ...['data.numFrames=2', 'data.height=8', 'data.width=8', 'data.digitSize=7', 'network.patchSize=2,4,4'],
+    ...['network.hiddenSize=12', 'network.numHeads=2', 'network.attention.windowSize=3'],
+    ...['training.batchSize=4', 'training.steps=1', 'optimizer.warmupSteps=0'],
+  ];
+  const { status, stderr } = command('train', 'digits-tiny', ...changes, '--out', run);
+  if (status !== 0) throw new Error(stderr);
+});
+
+/** Width and height, from a PNG's header. */
+function sizeOfPng(file: string): [number, number] {
+  const bytes = readFileSync(file);
+  return [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+}
+
+describe('sizes of samples', () => {
+  it.each([
+    [[], { numFrames: 2, height: 8, width: 8 }],
+    [['--frames', '4', '--width', '24'], { numFrames: 4, height: 8, width: 24 }],
+  ])('with %j are %j', (args, clip) => {
+    const out = join(root, `out-${args.length}`);
+    const sample = ['--steps', '1', '--labels', '3', '--scale', '1', '--out', out];
+    const { status, stdout, stderr } = command('sample', run, ...sample, ...args);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    expect(stdout).toContain(`Sampling 1 clips of ${clip.numFrames} frames of ${clip.height}x${clip.width} in 1 steps`);
+    expect(JSON.parse(readFileSync(join(out, 'samples.json'), 'utf8')).clip).toEqual(clip);
+    const [width, height] = sizeOfPng(join(out, 'samples.png')); // a strip of all frames
+    expect(width).toBeGreaterThanOrEqual(clip.numFrames * clip.width);
+    expect(width).toBeLessThan(clip.numFrames * clip.width + 16);
+    expect(height).toBeLessThan(clip.height + 16);
+  });
+
+  it.each([
+    [['--height', '10'], 'height 10 is not a multiple of its patch, 4'],
+    [['--frames', '1'], 'numFrames 1 is less than a patch, 2'],
+    [['--width', '0'], 'expected an integer of at least 1'],
+    [['--height', '10', '--export', join(root, 'model')], 'height 10 is not a multiple of its patch, 4'],
+  ])('cannot be %j: one clear error', (args, message) => {
+    const { status, stderr } = command('sample', run, ...args);
+    expect(status).toBe(1);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('    at ');
+  });
+});

@@ -1,0 +1,135 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as Plot from '@observablehq/plot';
+import { Resvg } from '@resvg/resvg-js';
+import { parseHTML } from 'linkedom';
+import { spread } from './spread.ts';
+
+export interface Curve {
+  /** Written at its end, unless it is faint. */
+  name: string;
+  color: string;
+  /** 'strong': thick dashes; 'faint': thin ones without dots. */
+  style: 'plain' | 'strong' | 'faint';
+  /** Its name is. */
+  bold?: boolean;
+  points: readonly { x: number; y: number }[];
+}
+
+export interface Axes {
+  x: { type: 'log' | 'linear'; label: string; ticks: readonly number[] };
+  /** Logarithmic. */
+  y: { label: string };
+  /** Two lines, below. */
+  caption: string;
+}
+
+interface Label {
+  text: string;
+  color: string;
+  bold: boolean;
+  x: number;
+  y: number;
+}
+
+const WIDTH = 720;
+const HEIGHT = 520;
+const FONT_SIZE = 13;
+
+/** Curves with at least one point each, as SVG. */
+export function drawCurves(curves: readonly Curve[], { x, y, caption }: Axes): string {
+  const rows = curves.flatMap(({ points, ...curve }) => points.map((point) => ({ ...curve, ...point })));
+  const values = rows.map((row) => row.y);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const marks = roundValues(least, most);
+  const formatNumber = (value: number) => value.toLocaleString('en-US');
+  const line = { x: 'x', y: 'y', z: 'name', stroke: 'color' } as const;
+  const inStyle = (style: Curve['style']) => rows.filter((row) => row.style === style);
+  const { document } = parseHTML('<html><body></body></html>');
+  const draw = (labels: readonly Label[]) =>
+    Plot.plot({
+      document,
+      width: WIDTH,
+      height: HEIGHT,
+      marginLeft: 56,
+      marginRight: 170,
+      marginTop: 36,
+      marginBottom: 92,
+      style: {
+        fontFamily: 'Helvetica, Arial, "Liberation Sans", "DejaVu Sans", sans-serif',
+        fontSize: `${FONT_SIZE}px`,
+        background: 'white',
+        color: 'black',
+      },
+      x: { type: x.type, label: x.label },
+      y: { type: 'log', label: y.label, domain: [least, most] },
+      color: { type: 'identity' },
+      marks: [
+        Plot.gridY(marks),
+        // As text, since the format of a logarithmic axis leaves out some numbers.
+        Plot.axisY(marks, { text: formatNumber }),
+        Plot.axisX(x.ticks, { text: formatNumber, labelAnchor: 'center', labelOffset: 38 }),
+        Plot.line(inStyle('faint'), { ...line, strokeWidth: 1.2, strokeDasharray: '2 4' }),
+        Plot.line(inStyle('plain'), { ...line, strokeWidth: 2 }),
+        Plot.line(inStyle('strong'), { ...line, strokeWidth: 3.5, strokeDasharray: '8 3' }),
+        Plot.dot(
+          rows.filter(({ style }) => style !== 'faint'),
+          { x: 'x', y: 'y', fill: 'color', r: 3 },
+        ),
+        ...(['normal', 'bold'] as const).map((fontWeight) =>
+          Plot.text(
+            labels.filter(({ bold }) => bold === (fontWeight === 'bold')),
+            { x: 'x', y: 'y', text: 'text', fill: 'color', fontWeight, textAnchor: 'start', dx: 10 },
+          ),
+        ),
+        Plot.text([caption], {
+          frameAnchor: 'bottom-left',
+          textAnchor: 'start',
+          lineAnchor: 'top',
+          dx: -44,
+          dy: 54,
+          fontSize: 11,
+        }),
+      ],
+    });
+
+  const wanted = curves
+    .filter(({ style }) => style !== 'faint')
+    .map(({ name, color, bold = false, points }): Label => ({ text: name, color, bold, ...points.at(-1)! }));
+  const { apply, invert } = draw([]).scale('y')!;
+  const heights = spread(
+    wanted.map((label) => apply(label.y) as number),
+    FONT_SIZE + 3,
+  );
+  const svg = draw(wanted.map((label, i) => ({ ...label, y: invert!(heights[i]) as number })));
+  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  return `${svg.outerHTML}\n`;
+}
+
+/** The same as PNG, twice the size in pixels, with the system's fonts. */
+export function renderPng(svg: string): Uint8Array {
+  const font = { loadSystemFonts: true, defaultFontFamily: 'DejaVu Sans', sansSerifFamily: 'DejaVu Sans' };
+  return new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 }, background: 'white', font }).render().asPng();
+}
+
+/** Writes both into `folder`, which is made if need be; returns their paths. */
+export function saveFigure(svg: string, folder: string, name: string): string[] {
+  mkdirSync(folder, { recursive: true });
+  return (
+    [
+      ['svg', svg],
+      ['png', renderPng(svg)],
+    ] as const
+  ).map(([ending, content]) => {
+    const path = join(folder, `${name}.${ending}`);
+    writeFileSync(path, content);
+    return path;
+  });
+}
+
+/** 1, 2 and 5 times powers of ten. */
+function roundValues(from: number, to: number): number[] {
+  const powers = Array.from({ length: 12 }, (_, i) => i - 5);
+  const values = powers.flatMap((power) => [1, 2, 5].map((factor) => Number(`${factor}e${power}`)));
+  return values.filter((value) => value >= from && value <= to);
+}

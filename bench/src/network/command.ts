@@ -1,0 +1,194 @@
+import { VIDEO_DIT_PRESETS, validateConfig } from '@eflow/video-dit';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { KINDS, type Kind } from '../attention/workload.ts';
+import { namesAmong, positiveInteger } from '../options.ts';
+import { PRODUCT_SIZE } from '../products.ts';
+import { createProgress } from '../progress.ts';
+import { say, setUpContestants, startSession, writeReport } from '../session.ts';
+import { runVideoDiTBenchmark, type VideoDiTBenchmark } from '../video-dit/benchmark.ts';
+import { CONTESTANTS } from '../video-dit/contestants.ts';
+import { depth, tokenCounts } from '../video-dit/options.ts';
+import { planBenchmark } from '../video-dit/plan.ts';
+import { type Depth, NETWORK } from '../video-dit/workload.ts';
+import { writeFigures } from './figure.ts';
+import { type Checkpoint, createGroups, createMemoryGroup, MEMORY_DEPTH, type Size, WINDOW_SIZE } from './groups.ts';
+import { createReport } from './report.ts';
+import { formatReport } from './table.ts';
+
+export interface Flags {
+  tokens: number[];
+  attention: readonly Kind[];
+  keep: readonly number[];
+  only: readonly string[];
+  peerAttention: readonly Kind[];
+  peerKeep: readonly number[];
+  depth?: Depth;
+  size?: number;
+  heads?: number;
+  preset?: keyof typeof VIDEO_DIT_PRESETS;
+  checkpoint: readonly Checkpoint[] | false;
+  rounds: number;
+  quick?: true;
+  json?: string | true;
+  figure?: string | true;
+}
+
+/** In the order of their turns. */
+const NAMES = ['compiled', 'torch-compile', 'torch'];
+const TOKENS = [512, 2048, 4096, 8192];
+const PEER_KINDS: readonly Kind[] = ['softmax', 'glga'];
+const CHECKPOINTS: readonly Checkpoint[] = ['none', 'blocks'];
+const DEPTH: Depth = [1, 4, 1];
+const PRESETS = Object.keys(VIDEO_DIT_PRESETS);
+const QUICK = { tokens: [512, 2048], attention: PEER_KINDS, rounds: 1 };
+const RESULTS = 'docs/results';
+
+/** Each once, from the largest down: dense networks come first. */
+function keepRatios(text: string): number[] {
+  const ratios = text.split(',').map(Number);
+  const bad = ratios.find((ratio) => !(ratio > 0 && ratio <= 1));
+  if (bad !== undefined) throw new InvalidArgumentError(`expected shares of tokens to keep, in (0, 1]: 1,0.25`);
+  return [...new Set(ratios)].sort((a, b) => b - a);
+}
+
+/** Adds `network` to the program; `action` gets the flags. */
+export function addNetworkCommand(program: Command, action = networkBenchmark): void {
+  const command = program.command('network');
+  command
+    .description(
+      'Whole VideoDiT networks: forward pass, weak path and training step (forward, backward, clip, AdamW, EMA) against tokens and against the share of them that the middle keeps, with every attention, beside the same networks in PyTorch, in turns, and beside the rate of plain matrix products; and the memory of a step.',
+    )
+    .addOption(
+      new Option('--tokens <list>', 'tokens of a clip').argParser(tokenCounts).default(TOKENS, TOKENS.join(',')),
+    )
+    .addOption(
+      new Option('--attention <list>', `attentions: ${KINDS.join(', ')}`)
+        .argParser(namesAmong(KINDS))
+        .default(KINDS, 'all'),
+    )
+    .addOption(
+      new Option('--keep <list>', 'shares of tokens that the middle sees')
+        .argParser(keepRatios)
+        .default([1, 0.25], '1,0.25'),
+    )
+    .addOption(
+      new Option('--only <list>', `contestants: ${NAMES.join(', ')}`)
+        .argParser(namesAmong(NAMES))
+        .default(NAMES, 'all'),
+    )
+    .addOption(
+      new Option('--peer-attention <list>', 'attentions where PyTorch takes part, which has no sla')
+        .argParser(namesAmong(KINDS))
+        .default(PEER_KINDS, PEER_KINDS.join(',')),
+    )
+    .addOption(
+      new Option('--peer-keep <list>', 'shares of tokens where PyTorch takes part')
+        .argParser(keepRatios)
+        .default([1], '1'),
+    )
+    .addOption(new Option('--depth <list>', `encoder, middle and decoder blocks (default: ${DEPTH})`).argParser(depth))
+    .option('--size <n>', `hidden size (default: ${NETWORK.hiddenSize})`, positiveInteger)
+    .option('--heads <n>', `heads (default: ${NETWORK.numHeads})`, positiveInteger)
+    .addOption(
+      new Option('--preset <name>', 'a network of that size and those patches, instead of --size and --heads')
+        .choices(PRESETS)
+        .conflicts(['size', 'heads']),
+    )
+    .addOption(
+      new Option(
+        '--checkpoint <list>',
+        `memory of a step of ${MEMORY_DEPTH} blocks at the most tokens: ${CHECKPOINTS.join(', ')}`,
+      )
+        .argParser(namesAmong(CHECKPOINTS))
+        .default(CHECKPOINTS, CHECKPOINTS.join(',')),
+    )
+    .option('--no-checkpoint', 'leave the memory out')
+    .option('--rounds <n>', 'turns that each contestant takes', positiveInteger, 3)
+    .option(
+      '--quick',
+      `${QUICK.rounds} round of ${QUICK.tokens.join(' and ')} tokens, ${QUICK.attention.join(' and ')}, unless others are given`,
+    )
+    .option('--json [file]', 'write all figures as JSON, to standard output without a file')
+    .option(
+      '--figure [folder]',
+      `draw the step against tokens and against tokens dropped as SVG and PNG, in ${RESULTS} unless a folder is given`,
+    )
+    .addHelpText(
+      'after',
+      `
+PyTorch comes from a virtual environment in the cache folder, made the first time (2.4 GB to download).
+
+Examples:
+  bench network --quick --only compiled
+  bench network --json docs/results/network.json --figure
+  bench network --tokens 4096 --keep 1,0.5,0.25,0.125 --only compiled --no-checkpoint --figure
+  bench network --preset VideoDiT-S --tokens 2048 --attention glga`,
+    )
+    .action((flags: Flags) => {
+      for (const [name, value] of Object.entries(flags.quick ? QUICK : {})) {
+        if (command.getOptionValueSource(name) === 'default') command.setOptionValue(name, value);
+      }
+      return action(command.opts<Flags>());
+    });
+}
+
+/** The network that the flags ask for, without its attention. Throws if its sizes do not go together. */
+export function createSize({ preset, size, heads, depth }: Pick<Flags, 'preset' | 'size' | 'heads' | 'depth'>): Size {
+  const { attention: _, ...sizes } = {
+    ...NETWORK,
+    depth: DEPTH,
+    attention: undefined,
+    ...(preset && VIDEO_DIT_PRESETS[preset]),
+    ...(size && { hiddenSize: size }),
+    ...(heads && { numHeads: heads }),
+    ...(depth && { depth }),
+  };
+  validateConfig({ ...sizes, attention: { kind: 'softmax' } });
+  return sizes;
+}
+
+async function networkBenchmark(flags: Flags): Promise<void> {
+  const size = createSize(flags);
+  if (flags.figure !== undefined && flags.tokens.length < 2 && flags.keep.length < 2) {
+    throw new Error('--figure draws against several --tokens or several shares of --keep; name more of them');
+  }
+  const session = startSession();
+  const { machine, skipped } = session;
+  const chosen = NAMES.filter((name) => flags.only.includes(name)).map(
+    (name) => CONTESTANTS.find((contestant) => contestant.name === name)!,
+  );
+  const { contestants, python } = await setUpContestants(chosen, session);
+  const selection = {
+    tokens: flags.tokens,
+    kinds: flags.attention,
+    keepRatios: flags.keep,
+    contestants,
+    peerKinds: flags.peerAttention,
+    peerKeepRatios: flags.peerKeep,
+    size,
+  };
+  const groups = createGroups(selection);
+  if (groups.length === 0) throw new Error('no network is left to measure; choose others with --only or --attention');
+  const memory = createMemoryGroup(selection, flags.checkpoint || []);
+  const benchmark: VideoDiTBenchmark = {
+    groups: memory ? [...groups, memory] : groups,
+    rounds: flags.rounds,
+    productSize: PRODUCT_SIZE,
+    precisions: ['float32'],
+    python,
+  };
+  const progress = createProgress(planBenchmark(benchmark));
+  const results = await runVideoDiTBenchmark(benchmark, progress).finally(progress.stop);
+  const measured = {
+    machine,
+    rounds: flags.rounds,
+    size,
+    windowSize: WINDOW_SIZE,
+    skipped,
+  };
+  const report = createReport(measured, results.slice(0, groups.length), memory && results.at(-1));
+  writeReport(report, flags.json, formatReport);
+  if (flags.figure !== undefined) {
+    for (const path of writeFigures(report, flags.figure === true ? RESULTS : flags.figure)) say(path);
+  }
+}

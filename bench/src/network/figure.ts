@@ -1,0 +1,113 @@
+import { KIND_COLORS, KIND_NAMES } from '../attention/style.ts';
+import { KINDS, type Kind } from '../attention/workload.ts';
+import { RUNTIME_NAMES } from '../contestant.ts';
+import { type Curve, drawCurves, saveFigure } from '../figure.ts';
+import { dropped } from './groups.ts';
+import type { EntryReport, NetworkReport } from './report.ts';
+
+/** In the folder. */
+const FILES = { tokens: 'network-step-against-tokens', drop: 'network-step-against-drop' };
+
+/** Where the step is drawn against the share of tokens dropped, if it was measured. */
+const DROP_TOKENS = 4096;
+
+const TORCH_COLOR = '#56b4e9';
+
+/**
+ * Time of a training step against tokens: dense softmax and GLGA, GLGA with most tokens dropped, and torch.compile's dense
+ * softmax. Undefined unless several numbers of tokens were measured.
+ */
+export function drawTokens(report: NetworkReport): string | undefined {
+  const entries = entriesOf(report);
+  const glga = entries.filter(({ name, kind }) => name === 'compiled' && kind === 'glga');
+  const least = Math.min(...glga.map(({ keepRatio }) => keepRatio));
+  const find = (wanted: Pick<EntryReport, 'name' | 'kind' | 'keepRatio'>) =>
+    pointsOf(
+      entries.filter(
+        ({ name, kind, keepRatio }) => name === wanted.name && kind === wanted.kind && keepRatio === wanted.keepRatio,
+      ),
+      ({ tokens }) => tokens,
+    );
+  const curves: Curve[] = [
+    {
+      name: 'torch.compile, softmax',
+      color: TORCH_COLOR,
+      style: 'plain',
+      points: find({ name: 'torch-compile', kind: 'softmax', keepRatio: 1 }),
+    },
+    { ...ours('softmax'), points: find({ name: 'compiled', kind: 'softmax', keepRatio: 1 }) },
+    { ...ours('glga'), points: find({ name: 'compiled', kind: 'glga', keepRatio: 1 }) },
+  ];
+  if (least < 1) {
+    const points = find({ name: 'compiled', kind: 'glga', keepRatio: least });
+    curves.push({ ...ours('glga'), name: `GLGA, ${dropped(least)}`, style: 'strong', bold: true, points });
+  }
+  return draw(report, curves, { type: 'log', label: 'tokens, before any are dropped' });
+}
+
+/**
+ * The same against the share of the middle's tokens dropped, of each attention. Undefined unless several shares were
+ * measured at one number of tokens: 4,096, or else the most.
+ */
+export function drawDrop(report: NetworkReport): string | undefined {
+  const entries = entriesOf(report);
+  const counts = entries.map(({ tokens }) => tokens);
+  const tokens = counts.includes(DROP_TOKENS) ? DROP_TOKENS : Math.max(...counts);
+  const find = (wanted: Pick<EntryReport, 'name' | 'kind'>) =>
+    pointsOf(
+      entries.filter((entry) => entry.tokens === tokens && entry.name === wanted.name && entry.kind === wanted.kind),
+      ({ keepRatio }) => 100 * (1 - keepRatio),
+    );
+  const curves = KINDS.map((kind): Curve => ({ ...ours(kind), points: find({ name: 'compiled', kind }) }));
+  return draw(report, curves, {
+    type: 'linear',
+    label: `of ${tokens.toLocaleString('en-US')} tokens, dropped in the middle, %`,
+  });
+}
+
+/** Writes those that there are as SVG and PNG into `folder`, which is made if need be; returns their paths. */
+export function writeFigures(report: NetworkReport, folder: string): string[] {
+  const [tokens, drop] = [drawTokens(report), drawDrop(report)];
+  return [
+    ...(tokens ? saveFigure(tokens, folder, FILES.tokens) : []),
+    ...(drop ? saveFigure(drop, folder, FILES.drop) : []),
+  ];
+}
+
+const ours = (kind: Kind) => ({ name: KIND_NAMES[kind], color: KIND_COLORS[kind], style: 'plain' as const });
+
+type Measured = EntryReport & { batchSize: number };
+
+const entriesOf = ({ groups }: NetworkReport): Measured[] =>
+  groups.flatMap(({ batchSize, entries }) => entries.map((entry) => ({ ...entry, batchSize })));
+
+/** Milliseconds of the step for each clip, from the least x to the largest. */
+const pointsOf = (entries: readonly Measured[], x: (entry: Measured) => number) =>
+  entries
+    .flatMap((entry) => (entry.step ? [{ x: x(entry), y: (1000 * entry.step.summary.median) / entry.batchSize }] : []))
+    .sort((a, b) => a.x - b.x);
+
+function draw(
+  report: NetworkReport,
+  all: readonly Curve[],
+  x: { type: 'log' | 'linear'; label: string },
+): string | undefined {
+  const curves = all.filter(({ points }) => points.length > 0);
+  const ticks = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.x)))].sort((a, b) => a - b);
+  if (ticks.length < 2) return undefined;
+  return drawCurves(curves, {
+    x: { ...x, ticks },
+    y: { label: 'training step, ms for each clip' },
+    caption: captionOf(report),
+  });
+}
+
+function captionOf({ machine, versions, size, windowSize, date }: NetworkReport): string {
+  const runtimes = (['tensorflow', 'torch'] as const).flatMap((runtime) =>
+    versions[runtime] ? [`, ${RUNTIME_NAMES[runtime]} ${versions[runtime]}`] : [],
+  );
+  return [
+    `Medians; hidden size ${size.hiddenSize}, ${size.numHeads} heads, depth ${size.depth.join('/')}, window +-${windowSize}, float32.`,
+    `${machine.cpu}, ${machine.cores} cores${runtimes.join('')}; commit ${machine.commit ?? 'unknown'}, ${date.slice(0, 10)}.`,
+  ].join('\n');
+}

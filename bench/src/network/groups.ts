@@ -1,0 +1,105 @@
+import type { VideoDiTConfig } from '@eflow/video-dit';
+import { createSpec, type Kind } from '../attention/workload.ts';
+import type { Group } from '../video-dit/benchmark.ts';
+import type { Contestant, Entrant } from '../video-dit/contestants.ts';
+import { createWorkload, type Depth, type Run } from '../video-dit/workload.ts';
+
+/** All of a network but its attention. */
+export type Size = Omit<VideoDiTConfig, 'attention'>;
+
+export type Checkpoint = NonNullable<VideoDiTConfig['checkpoint']>;
+
+/** What is measured. */
+export interface Selection {
+  /** Of a clip, before any are dropped. */
+  tokens: readonly number[];
+  kinds: readonly Kind[];
+  /** Shares of tokens that the middle sees, from the largest down. */
+  keepRatios: readonly number[];
+  contestants: readonly Contestant[];
+  /** Where PyTorch takes part. */
+  peerKinds: readonly Kind[];
+  peerKeepRatios: readonly number[];
+  size: Size;
+}
+
+/** Tokens per side that 'local' and 'glga' see. */
+export const WINDOW_SIZE = 64;
+
+/** Blocks of the network whose memory is measured. */
+export const MEMORY_DEPTH: Depth = [2, 8, 2];
+
+/** The paper's backbone and the one that it is compared with: side by side. The others stand each for itself. */
+const BACKBONES: readonly Kind[] = ['softmax', 'glga'];
+
+/** For each number of tokens, kind after kind: everyone at every keep ratio takes turns. */
+export const createGroups = (selection: Selection): Group[] =>
+  selection.tokens.flatMap((tokens) => {
+    const { kinds } = selection;
+    const backbones = kinds.filter((kind) => BACKBONES.includes(kind));
+    const others = kinds.filter((kind) => !BACKBONES.includes(kind)).map((kind) => [kind]);
+    return [backbones, ...others].flatMap((together) => {
+      const entrants = createEntrants(selection, tokens, together);
+      return entrants.length === 0 ? [] : [{ title: `${tokens} tokens, ${together.join(' and ')}`, entrants }];
+    });
+  });
+
+function createEntrants(selection: Selection, tokens: number, kinds: readonly Kind[]): Entrant[] {
+  const workloads = kinds.flatMap((kind) =>
+    selection.keepRatios.map((keepRatio) => {
+      const attention = createSpec(kind, { windowSize: WINDOW_SIZE });
+      return createWorkload(tokens, { ...selection.size, attention }, keepRatio);
+    }),
+  );
+  return selection.contestants.flatMap((contestant) =>
+    workloads.flatMap((workload): Entrant[] => {
+      const { keepRatio, network } = workload;
+      const { kind } = network.attention;
+      const takesPart = contestant.runtime === 'tensorflow' || hasPeer(selection, kind, keepRatio);
+      // The weak path sees nothing of the middle's tokens: measured once, beside the pass that sees them all.
+      const runs: Run[] = keepRatio === 1 ? ['forward', 'weak', 'step'] : ['forward', 'step'];
+      const label = `${contestant.label}, ${nameNetwork(kind, keepRatio)}`;
+      return takesPart ? [{ label, contestant, workload, runs }] : [];
+    }),
+  );
+}
+
+/** SLA has none. */
+const hasPeer = ({ peerKinds, peerKeepRatios }: Selection, kind: Kind, keepRatio: number) =>
+  kind !== 'sla' && peerKinds.includes(kind) && peerKeepRatios.includes(keepRatio);
+
+/** Steps of one deeper network that keeps all activations for the gradient, or that runs its blocks again. */
+export function createMemoryGroup(
+  { tokens, kinds, contestants, size }: Selection,
+  checkpoints: readonly Checkpoint[],
+): Group | undefined {
+  const contestant = contestants.find(({ runtime }) => runtime === 'tensorflow');
+  if (!contestant || checkpoints.length === 0) return undefined;
+  const kind = kinds.find((candidate) => candidate === 'glga') ?? kinds[0]!;
+  const longest = Math.max(...tokens);
+  const attention = createSpec(kind, { windowSize: WINDOW_SIZE });
+  const entrants = checkpoints.map((checkpoint): Entrant => {
+    const network = { ...size, depth: MEMORY_DEPTH, attention, checkpoint };
+    return {
+      label: CHECKPOINT_NAMES[checkpoint],
+      contestant,
+      workload: createWorkload(longest, network),
+      runs: ['step'],
+    };
+  });
+  return { title: `memory of a step, ${longest} tokens, ${kind}`, entrants };
+}
+
+/** For people. */
+const CHECKPOINT_NAMES: Readonly<Record<Checkpoint, string>> = {
+  none: 'all activations kept',
+  blocks: 'blocks run again',
+};
+
+/** An attention, and how many of the middle's tokens are dropped. */
+export function nameNetwork(kind: Kind, keepRatio: number): string {
+  return keepRatio === 1 ? kind : `${kind}, ${dropped(keepRatio)}`;
+}
+
+/** For people: 0.125 are '87.5 % dropped'. */
+export const dropped = (keepRatio: number): string => `${Number((100 * (1 - keepRatio)).toFixed(1))} % dropped`;

@@ -1,0 +1,79 @@
+import { formatFailure, formatHead, formatOthers, formatProducts, formatRows, gigabytes } from '../format.ts';
+import { formatClips, formatGraph, gigaflops, RATE_COLUMNS, rateCells, times } from '../video-dit/format.ts';
+import { RUN_NAMES, RUNS } from '../video-dit/workload.ts';
+import type { EntryReport, GroupReport, NetworkReport, TimingReport } from './report.ts';
+import { formatMemory, formatSummary } from './summary-table.ts';
+
+/** The report for people: the machine, each group of networks, then what they show. */
+export function formatReport(report: NetworkReport): string {
+  const { size, windowSize, groups, memory, summary } = report;
+  const { hiddenSize, numHeads, depth, mlpRatio, patchSize } = size;
+  return [
+    [
+      formatHead(report),
+      `Hidden size ${hiddenSize}, ${numHeads} heads, depth ${depth.join('/')}, MLPs of ${mlpRatio}, patches of ${patchSize.join('x')}, windows of +-${windowSize}`,
+    ].join('\n'),
+    ...groups.map(formatGroup),
+    LEGEND,
+    formatSummary(summary),
+    ...(memory ? [formatMemory(memory)] : []),
+  ].join('\n\n');
+}
+
+const LEGEND = [
+  'limit: FLOPs of the matrix products in the definition over time, as a share of the best rate of plain products',
+  "x PyTorch, x torch.compile: their median on the same network over this one's; above 1 is faster",
+  'first: the first call, with compilation. peak GB: most in RAM in later calls, library and parameters included',
+].join('\n');
+
+function formatGroup({ title, entries, failures, ...group }: GroupReport): string {
+  const differences = entries.flatMap((entry) => Object.values(entry.differences));
+  const forms = entries.flatMap(({ label, forward, weak, step }) =>
+    [forward, weak, step].some((timing) => timing?.form)
+      ? [`${label} ${[forward, weak, step].flatMap((timing) => timing?.form ?? []).join('/')}`]
+      : [],
+  );
+  return [
+    `${title}: ${formatClips(group)}`,
+    group.turns.length === 1
+      ? 'In each round everyone took a turn.'
+      : `Memory would not hold all, so not everyone took turns with everyone: ${group.turns.map((labels) => labels.join(' + ')).join('; then ')}`,
+    formatOthers(group.usedByOthers),
+    formatProducts(group.products),
+    ...(differences.length > 0
+      ? [
+          `Predictions differ from eager tfjs' by at most ${Math.max(...differences).toExponential(0)} of the largest value`,
+        ]
+      : []),
+    ...(forms.length > 0 ? [`PyTorch's fastest form, forward/weak/step: ${forms.join(', ')}`] : []),
+    ...entries.flatMap(({ label, graph }) => (graph ? [`Graph of the step, ${label}: ${formatGraph(graph)}`] : [])),
+    ...failures.map(formatFailure),
+    '',
+    formatRows(
+      RUNS.flatMap((run) => {
+        const rows = entries.flatMap((entry) => (entry[run] ? [row(entry, entry[run], entry.flops[run])] : []));
+        return rows.length === 0 ? [] : [header(RUN_NAMES[run]), ...rows];
+      }),
+    ),
+  ].join('\n');
+}
+
+const header = (title: string) => [
+  title,
+  'GFLOP',
+  ...RATE_COLUMNS,
+  'x PyTorch',
+  'x torch.compile',
+  'first s',
+  'peak GB',
+];
+
+const row = ({ label }: EntryReport, timing: TimingReport, flops: number): string[] => [
+  label,
+  gigaflops(flops),
+  ...rateCells(timing),
+  times(timing.timesTorch),
+  times(timing.timesTorchCompile),
+  timing.firstSeconds.toFixed(1),
+  gigabytes(timing.peakBytes),
+];

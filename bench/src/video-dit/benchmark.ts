@@ -1,0 +1,144 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { freemem } from 'node:os';
+import { join } from 'node:path';
+import { type Child, startChild } from '../child.ts';
+import { childCommand, describeError, type Failure, type Precision, type Runtime } from '../contestant.ts';
+import { emptyResult, type GroupResult, type Rounds, runGroup } from '../group.ts';
+import { warmUpMultipliers } from '../products.ts';
+import type { Progress } from '../progress.ts';
+import { withWorkFolder } from '../work-folder.ts';
+import {
+  type ChildSpec,
+  type Contestant,
+  type Entrant,
+  type NetworkReply,
+  type NetworkRequest,
+  PROGRAMS,
+} from './contestants.ts';
+import { splitByMemory } from './memory.ts';
+import { listReferences, planEntrant, planReference, TURN_SECONDS } from './plan.ts';
+import { checkSameStep, type Entry, warmUp } from './warm-up.ts';
+import type { Workload } from './workload.ts';
+
+/** Entrants that take turns. */
+export interface Group {
+  /** For people. */
+  title: string;
+  entrants: readonly Entrant[];
+}
+
+export interface VideoDiTBenchmark {
+  groups: readonly Group[];
+  rounds: number;
+  /** Rows and columns of the plain products. */
+  productSize: number;
+  /** Precisions whose rate of plain products is measured. */
+  precisions: readonly Precision[];
+  /** A Python with PyTorch; needed by contestants of that runtime. */
+  python?: string;
+}
+
+/** What one group gave. */
+export interface GroupMeasurement extends GroupResult<Entry> {
+  group: Group;
+  /** Labels of those that took turns with each other: one list, unless memory would not hold all. */
+  turns: string[][];
+}
+
+const EAGER = { mode: 'eager', precision: 'float32' } as const;
+
+type NetworkChild = Child<NetworkRequest, NetworkReply>;
+
+type Start = (
+  contestant: Pick<Contestant, 'runtime' | 'mode' | 'precision'>,
+  workload: Workload,
+  folder: string,
+) => NetworkChild;
+
+/** Runs the groups one after another. An entrant that fails is reported, and the others go on. */
+export const runVideoDiTBenchmark = (benchmark: VideoDiTBenchmark, progress: Progress): Promise<GroupMeasurement[]> =>
+  withWorkFolder(async (workFolder, env) => {
+    const { groups, rounds, productSize, precisions, python } = benchmark;
+    const start: Start = ({ runtime, mode, precision }, workload, folder) => {
+      const spec: ChildSpec = { mode, precision, workload, folder, productSize };
+      return startChild(childCommand(runtime, PROGRAMS, spec, python), env);
+    };
+    const entrants = groups.flatMap((group) => group.entrants);
+    const runtimes = new Set<Runtime>(['tensorflow', ...entrants.map(({ contestant }) => contestant.runtime)]);
+    const children = new Map(
+      [...runtimes].map((runtime) => [runtime, start({ runtime, ...EAGER }, entrants[0]!.workload, workFolder)]),
+    );
+    try {
+      const failures: Failure[] = [];
+      const multipliers = await warmUpMultipliers(children, precisions, productSize, failures);
+      const common: Rounds = { rounds, turnSeconds: TURN_SECONDS, multipliers, progress };
+      const results: GroupMeasurement[] = [];
+      for (const group of groups) {
+        const result = { ...emptyResult<Entry>(multipliers), failures: [...failures], group, turns: [] };
+        results.push(result);
+        await measureGroup(result, common, workFolder, start);
+      }
+      return results;
+    } finally {
+      await Promise.all([...children.values()].map((child) => child.stop()));
+    }
+  });
+
+async function measureGroup(result: GroupMeasurement, common: Rounds, workFolder: string, start: Start): Promise<void> {
+  const { title, entrants } = result.group;
+  const folder = join(workFolder, 'group');
+  const { folders, failed } = await writeReferences(result.group, folder, common.progress, start);
+  const ready = entrants.filter(({ label, workload }) => {
+    const reason = failed.get(workload);
+    if (reason !== undefined) result.failures.push({ label, reason });
+    return reason === undefined;
+  });
+  for (const together of splitByMemory(ready, freemem())) {
+    result.turns.push(together.map(({ label }) => label));
+    await runGroup(
+      {
+        title,
+        contestants: together,
+        start: ({ contestant, workload }) => start(contestant, workload, folders.get(workload) ?? folder),
+        async warmUp(entrant, child, others) {
+          const entry = await warmUp(entrant, child);
+          checkSameStep(entry, others);
+          return entry;
+        },
+        turns: (entry: Entry) => entry.entrant.runs.map((run) => ({ request: { run }, seconds: entry[run]!.seconds })),
+        finish(entry, child) {
+          if (entry.step) entry.step.peakBytes = child.memory().peakBytes;
+        },
+        plan: planEntrant,
+      },
+      common,
+      result,
+    );
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** What to compare with, in a folder for each workload; or why there is none. */
+async function writeReferences(
+  { title, entrants }: Group,
+  folder: string,
+  progress: Progress,
+  start: Start,
+): Promise<{ folders: Map<Workload, string>; failed: Map<Workload, string> }> {
+  const [folders, failed] = [new Map<Workload, string>(), new Map<Workload, string>()];
+  for (const [i, workload] of listReferences(entrants).entries()) {
+    progress.say(`${title}: parameters, batch, and the predictions to compare with`);
+    folders.set(workload, join(folder, String(i)));
+    mkdirSync(folders.get(workload)!, { recursive: true });
+    const writer = start({ runtime: 'tensorflow', ...EAGER }, workload, folders.get(workload)!);
+    try {
+      await writer.ask({ run: 'reference' });
+    } catch (error) {
+      failed.set(workload, `nothing to compare with: ${describeError(error)}`);
+    } finally {
+      await writer.stop();
+    }
+    progress.advance(planReference(workload));
+  }
+  return { folders, failed };
+}
