@@ -61,14 +61,6 @@ def create_models(network: dict, params: dict[str, Tensor], lengths: set[int]) -
     return models
 
 
-def keep_rotary_table(network: dict, clip: dict) -> None:
-    """What depends on the size of clips alone is made once, as a user who trains on one size would have it."""
-    sizes = (clip["numFrames"], clip["height"], clip["width"])
-    grid = tuple(size // patch for size, patch in zip(sizes, network["patchSize"]))
-    table = video_dit.rotary_table(grid, network["hiddenSize"] // network["numHeads"], torch.empty(0))
-    video_dit.rotary_table = lambda *_, **__: table
-
-
 def predict(model: video_dit.VideoDiT, batch: Batch, weak: bool) -> Tensor:
     return model(
         batch["noisy"],
@@ -77,6 +69,7 @@ def predict(model: video_dit.VideoDiT, batch: Batch, weak: bool) -> Tensor:
         batch["condition"],
         kept_tokens=None if weak else batch.get("keptTokens"),
         weak=weak,
+        rotary=(batch["cos"], batch["sin"]),
     )
 
 
@@ -98,7 +91,6 @@ class Contestant:
         if "keptTokens" in self.batch:
             self.batch["keptTokens"] = self.batch["keptTokens"].long()
             lengths.add(self.batch["keptTokens"].shape[1])
-        keep_rotary_table(workload["network"], workload["clip"])
         self.models = create_models(workload["network"], part["params."], lengths)
         bf16 = spec["precision"] == "bf16"
         self.autocast = functools.partial(torch.autocast, "cpu", torch.bfloat16) if bf16 else contextlib.nullcontext
@@ -106,6 +98,8 @@ class Contestant:
         self.predict, self.velocity_loss = run(predict), run(velocity_loss)
         self.form: dict[str, str] = {}
         first = next(iter(self.models.values()))
+        # Made once, as someone who trains on clips of one size would have it.
+        self.batch["cos"], self.batch["sin"] = first.rotary(self.batch["noisy"])
         self.params = [p for p in first.parameters() if p.requires_grad]
         self.ema = [p.detach().clone() for p in self.params]
         self.optimizer = torch.optim.AdamW(self.params, lr=LEARNING_RATE, betas=BETAS, weight_decay=0.0, fused=True)

@@ -1,5 +1,6 @@
 import type { VideoDiTBenchmark } from './benchmark.ts';
 import type { Entrant } from './contestants.ts';
+import { SETTLE_SECONDS } from './warm-up.ts';
 import { countFlops, type Workload } from './workload.ts';
 
 /** Shorter calls are repeated until a turn has taken this long. */
@@ -18,7 +19,7 @@ export function planEntrant({ contestant, workload, runs }: Entrant): { warmUp: 
   const plan = { warmUp: START_SECONDS, round: 0 };
   for (const run of runs) {
     const seconds = flops[run] / FLOPS_PER_SECOND;
-    plan.warmUp += compile + 2 * seconds;
+    plan.warmUp += compile + (run === 'step' ? seconds + Math.max(SETTLE_SECONDS, seconds) : 2 * seconds);
     plan.round += Math.max(TURN_SECONDS, seconds);
   }
   return plan;

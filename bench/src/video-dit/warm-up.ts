@@ -35,6 +35,9 @@ export interface Timing {
   form?: string;
 }
 
+/** How long steps are made before any is measured. */
+export const SETTLE_SECONDS = 3;
+
 /** The first calls, and the proof that the predictions are eager tfjs'. Throws if they are not. */
 export async function warmUp(entrant: Entrant, child: Child<NetworkRequest, NetworkReply>): Promise<Entry> {
   const { version } = await child.ask({ run: 'hello' });
@@ -46,8 +49,8 @@ export async function warmUp(entrant: Entrant, child: Child<NetworkRequest, Netw
     child.resetPeak();
     if (run === 'step') {
       entry.firstStep = { loss: loss!, gradNorm: gradNorm!, graph };
-      // Memory that the first step left is sorted out in the second, which takes half as long again.
-      await child.ask({ run });
+      // The next few were seen to take up to half as long again as those after them.
+      await child.ask({ run, forSeconds: SETTLE_SECONDS });
     } else entry.differences[run] = await check(entrant, child, run);
     entry[run] = { firstSeconds: seconds![0]!, seconds: [], peakBytes: child.memory().peakBytes, form };
   }
