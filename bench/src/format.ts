@@ -17,15 +17,22 @@ export interface ReportHead {
 }
 
 export function formatHead({ machine, versions, date, skipped }: ReportHead): string {
-  const runtimes = (['tensorflow', 'torch'] as const).flatMap((runtime) =>
-    versions[runtime] ? [`, ${RUNTIME_NAMES[runtime]} ${versions[runtime]}`] : [],
-  );
   return [
     `${machine.cpu}, ${machine.cores} cores, ${gigabytes(machine.memoryBytes)} GB; ${machine.system}; load average ${machine.loadAverage.toFixed(1)} at the start`,
-    `commit ${machine.commit ?? 'unknown'}; Node.js ${machine.node}${runtimes.join('')}; ${date}`,
+    `commit ${machine.commit ?? 'unknown'}; Node.js ${machine.node}${listVersions(versions)}; ${date}`,
     ...skipped,
   ].join('\n');
 }
+
+/** ', TensorFlow 2.21.0, PyTorch 2.15.0' of those that took part. */
+const listVersions = (versions: ReportHead['versions']): string =>
+  (['tensorflow', 'torch'] as const)
+    .flatMap((runtime) => (versions[runtime] ? [`, ${RUNTIME_NAMES[runtime]} ${versions[runtime]}`] : []))
+    .join('');
+
+/** The last line of a figure's caption; `versions` are those of the runtimes that it draws. */
+export const formatOrigin = ({ machine, versions, date }: Pick<ReportHead, 'machine' | 'versions' | 'date'>): string =>
+  `${machine.cpu}, ${machine.cores} cores${listVersions(versions)}; commit ${machine.commit ?? 'unknown'}, ${date.slice(0, 10)}.`;
 
 export const formatOthers = (share: number): string =>
   `Other processes used ${percent(share)} of the machine${share > BUSY ? ': too much, repeat this when it is idle' : ''}`;

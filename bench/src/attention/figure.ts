@@ -1,5 +1,5 @@
-import { RUNTIME_NAMES } from '../contestant.ts';
 import { drawCurves, type Curve as Line, saveFigure } from '../figure.ts';
+import { formatOrigin } from '../format.ts';
 import type { Curve } from './headline.ts';
 import type { AttentionReport } from './report.ts';
 import { KIND_COLORS, KIND_NAMES } from './style.ts';
@@ -42,10 +42,9 @@ function styleOf({ kind, dropped }: Curve): Line['style'] {
 const nameOf = ({ kind, dropped }: Curve) => (dropped ? `${KIND_NAMES[kind]}, 75 % dropped` : KIND_NAMES[kind]);
 
 function captionOf({ machine, versions, shape, headline, date }: AttentionReport): string {
-  const runtimes = versions.tensorflow ? `, ${RUNTIME_NAMES.tensorflow} ${versions.tensorflow}` : '';
   const composed = headline!.curves.some(({ points }) => points.some(({ native }) => native)) ? '' : ', no C++ kernels';
   return [
     `Medians; ${describeShape(shape)}, window +-${shape.windowSize}, float32${composed}. Thin dashes: the others with 75 % dropped.`,
-    `${machine.cpu}, ${machine.cores} cores${runtimes}; commit ${machine.commit ?? 'unknown'}, ${date.slice(0, 10)}.`,
+    formatOrigin({ machine, versions: { tensorflow: versions.tensorflow }, date }),
   ].join('\n');
 }

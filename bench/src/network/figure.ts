@@ -1,7 +1,7 @@
 import { KIND_COLORS, KIND_NAMES } from '../attention/style.ts';
 import { KINDS, type Kind } from '../attention/workload.ts';
-import { RUNTIME_NAMES } from '../contestant.ts';
 import { type Curve, drawCurves, saveFigure } from '../figure.ts';
+import { formatOrigin } from '../format.ts';
 import { dropped } from './groups.ts';
 import type { EntryReport, NetworkReport } from './report.ts';
 
@@ -102,12 +102,10 @@ function draw(
   });
 }
 
-function captionOf({ machine, versions, size, windowSize, date }: NetworkReport): string {
-  const runtimes = (['tensorflow', 'torch'] as const).flatMap((runtime) =>
-    versions[runtime] ? [`, ${RUNTIME_NAMES[runtime]} ${versions[runtime]}`] : [],
-  );
+function captionOf(report: NetworkReport): string {
+  const { size, windowSize } = report;
   return [
     `Medians; hidden size ${size.hiddenSize}, ${size.numHeads} heads, depth ${size.depth.join('/')}, window +-${windowSize}, float32.`,
-    `${machine.cpu}, ${machine.cores} cores${runtimes.join('')}; commit ${machine.commit ?? 'unknown'}, ${date.slice(0, 10)}.`,
+    formatOrigin(report),
   ].join('\n');
 }

@@ -1,6 +1,6 @@
 import { assertShape } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { type ClipSize, countTokens, tokenGrid, type VideoDiTConfig } from './config.ts';
+import { type ClipSize, tokenGrid, type VideoDiTConfig } from './config.ts';
 
 type Patches = Pick<VideoDiTConfig, 'channels' | 'patchSize'>;
 
@@ -30,7 +30,7 @@ export function unpatchify(config: Patches, tokens: tf.Tensor, clip: ClipSize): 
   const { channels, patchSize } = config;
   const [pF, pH, pW] = patchSize;
   const [f, h, w] = tokenGrid(config, clip);
-  const { B } = assertShape('unpatchify', 'tokens', tokens, ['B', countTokens(config, clip), pF * pH * pW * channels]);
+  const { B } = assertShape('unpatchify', 'tokens', tokens, ['B', f * h * w, pF * pH * pW * channels]);
   return tf.tidy(() => {
     const split = tf.reshape(tokens, [B * f, h, w, pF, pH, pW * channels]);
     return tf.reshape(tf.transpose(split, [0, 3, 1, 4, 2, 5]), [B, clip.numFrames, clip.height, clip.width, channels]);
