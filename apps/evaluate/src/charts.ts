@@ -20,17 +20,29 @@ function smooth(values: number[], size: number): number[] {
   });
 }
 
+const LOSSES = [
+  ['velocityLoss', 'Flow matching'],
+  ['solutionLoss', 'Solution map'],
+  ['additivityLoss', 'Mean-velocity additivity'],
+  ['meanVelocityLoss', 'MeanFlow identity'],
+] as const;
+
+/** A chart of each residual that the objective has; SVG. */
+export const lossCharts = (metrics: StepMetrics[]): string[] =>
+  LOSSES.filter(([name]) => metrics.at(-1)?.[name] !== undefined).map(([name, label]) =>
+    lossChart(
+      metrics.map((m) => ({ step: m.step, value: m[name]! })),
+      label,
+    ),
+  );
+
 /** The mean squares of one residual, each step and their running median, on a logarithmic scale; SVG. */
-export function lossChart(
-  metrics: StepMetrics[],
-  name: 'velocityLoss' | 'solutionLoss' | 'additivityLoss',
-  label: string,
-): string {
-  const values = metrics.map((m) => m[name]);
-  const medians = smooth(values, 25);
-  const points = metrics
-    .map((m, i) => ({ step: m.step, value: values[i]!, median: medians[i]! }))
-    .filter(({ value }) => value > 0);
+function lossChart(losses: { step: number; value: number }[], label: string): string {
+  const medians = smooth(
+    losses.map(({ value }) => value),
+    25,
+  );
+  const points = losses.map((loss, i) => ({ ...loss, median: medians[i]! })).filter(({ value }) => value > 0);
   return draw({
     title: label,
     x: { label: 'step' },

@@ -13,13 +13,16 @@ export interface Result extends Figures {
   step: number;
   /** Seconds of training until then. */
   seconds: number;
-  /** Sampling steps, one network pass each. */
+  /** Sampling steps. */
   numSteps: number;
+  /** Full network passes of one sample, and passes of the weak path. */
+  nfe: number;
+  weakNfe: number;
   /** The grid of the first clips, in the evaluation's folder. */
   grid: string;
 }
 
-/** The content of evaluation.json: every figure with what it was measured by. */
+/** The content of evaluation.json, or of another name's: every figure with what it was measured by. */
 export interface Evaluation {
   protocol: {
     extractor: string;
@@ -31,6 +34,10 @@ export interface Evaluation {
     generatedClips: number;
     split: 'held-out';
     sampler: string;
+    /** Times of the sampler's steps. */
+    grid: string;
+    /** While sampling; absent: none but what was trained in. */
+    guidance?: { kind: string; scale: number };
     weights: 'ema';
     seed: number;
   };

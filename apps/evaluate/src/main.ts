@@ -6,16 +6,19 @@ import { compile, useTensorFlow } from '@eflow/engine';
 import { digitsClassifierWeights } from '@eflow/fvd';
 import { type Clips, writeGridWebp } from '@eflow/media';
 import {
+  countEvaluations,
   createSample,
   cycleLabels,
+  GUIDANCE_KINDS,
   loadNetwork,
   openRunFolder,
   type RunConfig,
   readMetrics,
   SAMPLERS,
-  type Sampler,
+  type SamplerFlags,
   type StepMetrics,
   sampleClips,
+  samplerSpec,
   videoDiTConfig,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
@@ -23,11 +26,12 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { comparedSteps, type Evaluation, type Result } from './evaluation.ts';
 import { COVARIANCE_RULE, compare, loadClassifier, readClips, realClips } from './measure.ts';
 import { renderReport } from './report.ts';
-import { describeAge, formatTable } from './table.ts';
+import { countPasses, describeAge, formatTable } from './table.ts';
 
-interface Flags {
+interface Flags extends SamplerFlags {
   steps: number[];
-  sampler: Sampler;
+  last?: boolean;
+  out?: string;
   clips: number;
   seed: number;
 }
@@ -55,20 +59,27 @@ const program = new Command('evaluate')
     (text) => text.split(',').map(integer(1)),
     [1, 2, 4, 8],
   )
-  .addOption(new Option('--sampler <name>', 'see pnpm sample --help').choices([...SAMPLERS]).default('few-step'))
+  .addOption(new Option('--sampler <name>', 'see pnpm sample --help').choices([...SAMPLERS]))
+  .option('--grid <name>', 'times of the steps: uniform, shifted:3 or quadratic', 'uniform')
+  .option('--guidance-scale <w>', 'for euler and heun on a network trained without guidance', Number)
+  .addOption(new Option('--guidance <kind>', 'see pnpm sample --help').choices([...GUIDANCE_KINDS]))
+  .option('--last', 'measure the newest checkpoint alone')
+  .option('--out <name>', "write <name>.json in the run's folder, its grids beside it, and no page")
   .option('--clips <n>', 'generated clips per figure, and real ones to compare with', integer(256), 1000)
   .option('--seed <n>', 'of the samples', integer(0), 0);
 
 async function main(root: string, flags: Flags): Promise<void> {
   const { folder, config } = openRunFolder(root);
   checkMeasurable(config);
+  const specs = flags.steps.map((numSteps) => samplerSpec(config.objective, numSteps, flags));
   const metrics = readMetrics(folder);
   const checkpoints = (await listCheckpoints(folder.checkpoints)).reverse();
   for (const { problem } of checkpoints) if (problem) console.error(`Skipped: ${problem}`);
-  const usable = checkpoints.filter(({ problem }) => problem === undefined);
+  const sound = checkpoints.filter(({ problem }) => problem === undefined);
+  const usable = flags.last ? sound.slice(-1) : sound;
   if (usable.length === 0) throw new Error(`${folder.checkpoints} holds no valid checkpoint; train first`);
   await useTensorFlow();
-  const out = join(root, 'evaluation');
+  const out = join(root, flags.out ?? 'evaluation');
   mkdirSync(out, { recursive: true });
 
   const { params: classifier, heldOutAccuracy } = await loadClassifier();
@@ -81,7 +92,12 @@ async function main(root: string, flags: Flags): Promise<void> {
 
   // Every checkpoint is of the same network, so that one compiled sampler serves all of them.
   const network = videoDiTConfig(config);
-  const samplers = new Map(flags.steps.map((n) => [n, compile(createSample(network, flags.sampler, n))]));
+  const samplers = new Map(
+    specs.map((spec) => [
+      spec.numSteps,
+      { sample: compile(createSample(network, config.objective, spec)), ...countEvaluations(config.objective, spec) },
+    ]),
+  );
   const results: Result[] = [];
   for (const [i, checkpoint] of usable.entries()) {
     const isEnd = i === 0 || i === usable.length - 1;
@@ -90,7 +106,8 @@ async function main(root: string, flags: Flags): Promise<void> {
     for (const numSteps of stepCounts) {
       const start = performance.now();
       const labels = cycleLabels(flags.clips, network.numClasses);
-      const clips = sampleClips(samplers.get(numSteps)!, params, network, {
+      const { sample, nfe, weakNfe } = samplers.get(numSteps)!;
+      const clips = sampleClips(sample, params, network, {
         clip: config.data,
         labels,
         seed: flags.seed,
@@ -98,10 +115,10 @@ async function main(root: string, flags: Flags): Promise<void> {
       const figures = compare(readClips(classifier, clips, labels), referenceReading);
       const grid = `step-${step}-${numSteps}.webp`;
       await writeGridWebp(join(out, grid), firstClips(clips, SHOWN), GRID);
-      const result = { step, seconds: secondsAt(metrics, step), numSteps, ...figures, grid };
+      const result = { step, seconds: secondsAt(metrics, step), numSteps, nfe, weakNfe, ...figures, grid };
       results.push(result);
       console.log(
-        `  ${describeAge(result)}, ${numSteps} passes: distance ${figures.frechetDistance.toFixed(1)} (${flags.clips} clips in ${((performance.now() - start) / 1000).toFixed(0)} s)`,
+        `  ${describeAge(result)}, ${countPasses(result)} passes: distance ${figures.frechetDistance.toFixed(1)} (${flags.clips} clips in ${((performance.now() - start) / 1000).toFixed(0)} s)`,
       );
     }
     disposeTree(params);
@@ -117,20 +134,25 @@ async function main(root: string, flags: Flags): Promise<void> {
       realClips: flags.clips,
       generatedClips: flags.clips,
       split: 'held-out',
-      sampler: flags.sampler,
+      sampler: specs[0]!.sampler,
+      grid: flags.grid!,
+      ...(specs[0]!.guidance && { guidance: specs[0]!.guidance }),
       weights: 'ema',
       seed: flags.seed,
     },
     real,
     results,
   };
-  writeFileSync(join(root, 'evaluation.json'), `${JSON.stringify(evaluation, null, 2)}\n`);
-  writeFileSync(join(root, 'report.html'), renderReport(out, config, metrics, evaluation));
+  writeFileSync(`${out}.json`, `${JSON.stringify(evaluation, null, 2)}\n`);
   console.log(`\n${formatTable(evaluation)}\n`);
   console.log(
     `Distances are Frechet distances of the digits classifier's features, not FVD; ${flags.clips} clips against ${flags.clips}.`,
   );
-  console.log(`${join(root, 'evaluation.json')}\n${join(root, 'report.html')}`);
+  console.log(`${out}.json`);
+  if (flags.out) return;
+  const page = join(root, 'report.html');
+  writeFileSync(page, renderReport(out, config, metrics, evaluation));
+  console.log(page);
 }
 
 /** The classifier knows single digits, of the size and in frames of the size that it was trained on: in 32x32 it names one of five. */

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunConfig, StepMetrics } from '@eflow/run';
 import { stringify } from 'yaml';
-import { distanceChart, lossChart } from './charts.ts';
+import { distanceChart, lossCharts } from './charts.ts';
 import { comparedSteps, type Evaluation } from './evaluation.ts';
-import { COLUMNS, describeAge, tableRows } from './table.ts';
+import { COLUMNS, countPasses, describeAge, tableRows } from './table.ts';
 
 const escapeHtml = (text: string) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -42,13 +42,13 @@ export function renderReport(
 <table>${row(COLUMNS, 'th')}${tableRows(evaluation)
     .map((cells) => row(cells, 'td'))
     .join('')}</table>
-<p class="note">Distance: Frechet distance of ${protocol.featureSize} features of ${escapeHtml(protocol.extractor)} (weights ${protocol.extractorSha256.slice(0, 12)}, held-out accuracy ${(100 * protocol.extractorHeldOutAccuracy).toFixed(1)} %), ${protocol.generatedClips} clips by the ${protocol.sampler} sampler against ${protocol.realClips} real ${protocol.split} ones, covariance over ${protocol.covariance}. It is not FVD and compares only with distances of the same protocol. The last row compares real held-out clips with other real held-out clips: the floor.</p>
+<p class="note">Distance: Frechet distance of ${protocol.featureSize} features of ${escapeHtml(protocol.extractor)} (weights ${protocol.extractorSha256.slice(0, 12)}, held-out accuracy ${(100 * protocol.extractorHeldOutAccuracy).toFixed(1)} %), ${protocol.generatedClips} clips by the ${protocol.sampler} sampler${protocol.guidance ? `, guided by ${protocol.guidance.kind} guidance of ${protocol.guidance.scale}` : ''}, against ${protocol.realClips} real ${protocol.split} ones, covariance over ${protocol.covariance}. It is not FVD and compares only with distances of the same protocol. The last row compares real held-out clips with other real held-out clips: the floor.</p>
 <h2>What ${shared} steps give while training goes on</h2>
 <div class="row">${overTime.map((result) => movie(result.grid, describeAge(result))).join('')}${movie(real.grid, 'real held-out clips')}</div>
 <h2>After training, by number of steps</h2>
-<div class="row">${trained.map((result) => movie(result.grid, `${result.numSteps} ${result.numSteps === 1 ? 'pass' : 'passes'} of the network`)).join('')}</div>
+<div class="row">${trained.map((result) => movie(result.grid, `network passes: ${countPasses(result)}`)).join('')}</div>
 <h2>Curves</h2>
-<div class="row">${distanceChart(results, shared, real.frechetDistance)}${lossChart(metrics, 'velocityLoss', 'Flow matching, with path-drop guidance')}${lossChart(metrics, 'solutionLoss', 'Solution map')}${lossChart(metrics, 'additivityLoss', 'Mean-velocity additivity')}</div>
+<div class="row">${distanceChart(results, shared, real.frechetDistance)}${lossCharts(metrics).join('')}</div>
 <h2>Config</h2>
 <pre>${escapeHtml(stringify(config))}</pre>
 </body></html>

@@ -1,11 +1,12 @@
 import { exportSavedModel } from '@eflow/engine';
-import { createSample, type Sampler } from '@eflow/run';
+import { createSample, type RunConfig, type SamplerSpec } from '@eflow/run';
 import type { ClipSize, VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
 import type * as tf from '@tensorflow/tfjs-core';
 
 export interface ExportOptions {
-  sampler: Sampler;
-  numSteps: number;
+  spec: SamplerSpec;
+  /** What the network was trained with. */
+  objective: RunConfig['objective'];
   /** Size of the clips. */
   clip: ClipSize;
   /** Clips of one call, B. */
@@ -20,14 +21,14 @@ export function exportSampler(
   folder: string,
   network: VideoDiTConfig,
   params: VideoDiTParams,
-  { sampler, numSteps, clip, batchSize }: ExportOptions,
+  { spec, objective, clip, batchSize }: ExportOptions,
 ): Promise<void> {
-  const sample = createSample(network, sampler, numSteps);
+  const sample = createSample(network, objective, spec);
   const { numFrames, height, width } = clip;
   const noise = { shape: [batchSize, numFrames, height, width, network.channels], dtype: 'float32' } as const;
   const label = { shape: [batchSize], dtype: 'int32' } as const;
   const seed = { shape: [2], dtype: 'int32' } as const;
-  if (sampler === 'renoise') {
+  if (spec.sampler === 'renoise') {
     const run = (x: Record<'noise' | 'label' | 'seed', tf.Tensor>) => ({
       video: sample(params, x.noise, x.label, { seed: x.seed as tf.Tensor1D }),
     });

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { useTensorFlow } from '@eflow/engine';
-import { createSample } from '@eflow/run';
+import { createSample, loadConfig, type SamplerSpec } from '@eflow/run';
 import { createStream, mapTree, randomNormal, splitStream } from '@eflow/tensor';
 import { type ClipSize, initVideoDiT, type VideoDiTConfig } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -28,7 +28,7 @@ const config: VideoDiTConfig = {
 };
 const CLIP: ClipSize = { numFrames: 4, height: 16, width: 16 };
 const CLIPS = 3;
-const STEPS = 4;
+const SPEC: SamplerSpec = { sampler: 'few-step', numSteps: 4 };
 
 /**
  * Exports the few-step sampler of a small untrained network, noise and labels in and clips out, into the new folder
@@ -36,6 +36,7 @@ const STEPS = 4;
  */
 export async function exportTinySampler(folder: string): Promise<void> {
   await useTensorFlow();
+  const { objective } = loadConfig('digits-tiny');
   // A new network predicts zero; with every parameter moved its output depends on all of them.
   const params = mapTree(initVideoDiT(createStream(1), config), (leaf, name) =>
     tf.add(leaf, tf.mul(randomNormal(splitStream(createStream(2), name), leaf.shape), 0.05)),
@@ -43,12 +44,12 @@ export async function exportTinySampler(folder: string): Promise<void> {
   const noise = randomNormal(createStream(3), [CLIPS, CLIP.numFrames, CLIP.height, CLIP.width, config.channels]);
   const label = tf.tensor1d([0, 3, 9], 'int32');
   await exportSampler(folder, config, params, {
-    sampler: 'few-step',
-    numSteps: STEPS,
+    spec: SPEC,
+    objective,
     clip: CLIP,
     batchSize: CLIPS,
   });
-  const video = createSample(config, 'few-step', STEPS)(params, noise, label);
+  const video = createSample(config, objective, SPEC)(params, noise, label);
   const check: Check = {
     inputs: { noise: store(noise), label: store(label) },
     outputs: { video: store(video) },

@@ -3,21 +3,26 @@ import { join } from 'node:path';
 import { compile, useTensorFlow } from '@eflow/engine';
 import { canWriteMp4, writeGridGif, writeGridMp4, writeGridPng, writeGridWebp } from '@eflow/media';
 import {
+  countEvaluations,
   createSample,
   cycleLabels,
+  GUIDANCE_KINDS,
   type LoadedNetwork,
   loadNetwork,
+  openRunFolder,
+  type RunConfig,
   SAMPLERS,
-  type Sampler,
+  type SamplerFlags,
+  type SamplerSpec,
   sampleClips,
+  samplerSpec,
 } from '@eflow/run';
 import { assertLabels, type ClipSize, tokenGrid } from '@eflow/video-dit';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { exportSampler } from './export-sampler.ts';
 
-interface Flags {
+interface Flags extends SamplerFlags {
   steps: number;
-  sampler: Sampler;
   count: number;
   labels?: number[];
   seed: number;
@@ -47,14 +52,19 @@ const program = new Command('sample')
     "Samples clips from a run's checkpoint: a still, animated WebP and GIF, and mp4 where the codec is installed.",
   )
   .argument('<run>', 'the folder that training wrote, such as runs/digits-tiny')
-  .option('--steps <n>', 'sampling steps; one network pass each', integer(1), 4)
+  .option('--steps <n>', 'sampling steps', integer(1), 4)
   .addOption(
     new Option(
       '--sampler <name>',
-      'few-step jumps t -> s, renoise jumps to the data and back, euler follows the velocity',
-    )
-      .choices([...SAMPLERS])
-      .default('few-step'),
+      'few-step jumps t -> s, renoise jumps to the data and back, euler and heun follow the velocity (default: euler for flow matching, else few-step)',
+    ).choices([...SAMPLERS]),
+  )
+  .option('--grid <name>', 'times of the steps: uniform, shifted:3 or quadratic', 'uniform')
+  .option('--guidance-scale <w>', 'for euler and heun on a network trained without guidance', Number)
+  .addOption(
+    new Option('--guidance <kind>', 'by a second pass without the class, or by the weak path')
+      .choices([...GUIDANCE_KINDS])
+      .default('classifier-free'),
   )
   .option('--count <n>', 'clips, with labels 0, 1, 2, ... in turn', integer(1), 20)
   .option('--labels <list>', 'labels, one clip each, such as 3,1,4 (instead of --count)', (text) =>
@@ -77,7 +87,8 @@ const program = new Command('sample')
   );
 
 async function main(root: string, flags: Flags): Promise<void> {
-  if (flags.export) return exportModel(root, flags.export, flags);
+  const spec = samplerSpec(openRunFolder(root).config.objective, flags.steps, flags);
+  if (flags.export) return exportModel(root, flags.export, spec, flags);
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
   const files = Object.fromEntries(
     ['png', 'webp', 'gif', 'mp4', 'json'].map((kind) => [kind, join(out, `samples.${kind}`)]),
@@ -93,11 +104,11 @@ async function main(root: string, flags: Flags): Promise<void> {
   const labels = flags.labels ?? cycleLabels(flags.count, network.numClasses);
   assertLabels(labels, network.numClasses);
   console.log(
-    `Sampling ${labels.length} clips of ${clip.numFrames} frames of ${clip.height}x${clip.width} in ${flags.steps} steps from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
+    `Sampling ${labels.length} clips of ${clip.numFrames} frames of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(loaded.config, spec)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
   );
 
   const start = performance.now();
-  const sample = createSample(network, flags.sampler, flags.steps);
+  const sample = createSample(network, loaded.config.objective, spec);
   const clips = sampleClips(flags.eager ? sample : compile(sample), params, network, {
     clip,
     labels,
@@ -118,8 +129,15 @@ async function main(root: string, flags: Flags): Promise<void> {
   } else {
     console.log('No mp4: the optional codec is missing (pnpm add mediabunny @mediabunny/server).');
   }
-  writeFileSync(files.json!, `${JSON.stringify({ run: root, step, labels, clip, ...flags }, null, 2)}\n`);
+  writeFileSync(files.json!, `${JSON.stringify({ run: root, step, labels, clip, ...flags, ...spec }, null, 2)}\n`);
   console.log(written.join('\n'));
+}
+
+const describe = ({ sampler, numSteps }: SamplerSpec) => `${numSteps} steps of the sampler ${sampler}`;
+
+function evaluations({ objective }: RunConfig, spec: SamplerSpec): string {
+  const { nfe, weakNfe } = countEvaluations(objective, spec);
+  return `${nfe} network passes${weakNfe > 0 ? ` and ${weakNfe} of the weak path` : ''}`;
 }
 
 /** As in training, but for what was asked for. Throws unless patches divide it. */
@@ -133,16 +151,16 @@ function sizeOfClips({ config: { data }, network }: LoadedNetwork, flags: Flags)
   return clip;
 }
 
-async function exportModel(root: string, folder: string, flags: Flags): Promise<void> {
+async function exportModel(root: string, folder: string, spec: SamplerSpec, flags: Flags): Promise<void> {
   await useTensorFlow();
   const loaded = await loadNetwork(root, flags);
   const { network, params, step } = loaded;
   const clip = sizeOfClips(loaded, flags);
-  const { sampler, steps, count } = flags;
-  await exportSampler(folder, network, params, { sampler, numSteps: steps, clip, batchSize: count });
-  const inputs = sampler === 'renoise' ? 'noise, label and seed' : 'noise and label';
+  const { count } = flags;
+  await exportSampler(folder, network, params, { spec, objective: loaded.config.objective, clip, batchSize: count });
+  const inputs = spec.sampler === 'renoise' ? 'noise, label and seed' : 'noise and label';
   console.log(
-    `${folder}: the ${sampler} sampler with ${steps} steps and the weights of step ${step}; ${inputs} of ${count} clips in, video out.`,
+    `${folder}: ${describe(spec)} and the weights of step ${step}; ${inputs} of ${count} clips in, video out.`,
   );
 }
 

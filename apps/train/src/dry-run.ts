@@ -1,28 +1,63 @@
 import { createMovingDigits, makeBatch } from '@eflow/data';
 import { type EngineInfo, reportMemory } from '@eflow/engine';
+import { countPasses, createObjective, type Pass } from '@eflow/flow';
 import { movingDigitsSpec, type RunConfig, videoDiTConfig } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
-import { countKept, countNetwork, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
+import { countKept, countNetwork, countTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
 import { initState } from './state.ts';
 import { countStepFlops } from './step-flops.ts';
 import { createTrainStep, upload } from './train-step.ts';
 
-const STEPS = 5;
+/** Steps that are measured: at least so many, and for at least so long, after those that settle. */
+const LEAST = { steps: 4, seconds: 2 };
+const SETTLING = { steps: 1, seconds: 2 };
 
-/** What a run would be: shapes, parameters, FLOPs, and time and memory measured on a few steps that are thrown away. */
-export function dryRun(config: RunConfig, engine: EngineInfo, { eager = false } = {}): string {
+/** What a run would be. */
+export interface DryRun {
+  parameters: number;
+  /** Tokens of a clip, and those that the middle keeps in training. */
+  tokens: number;
+  keptTokens: number;
+  /** Of a training step's matrix products, with the tokens that training keeps. */
+  stepFlops: number;
+  /** Median, measured on steps that are thrown away. */
+  stepSeconds: number;
+  measuredSteps: number;
+  peakResidentBytes: number;
+  /** Steps and seconds that the run would take. */
+  plannedSteps: number;
+  plannedSeconds: number;
+}
+
+/** Parameters and FLOPs of a run, and time and memory, measured on a few steps. */
+export function dryRun(config: RunConfig, { eager = false } = {}): DryRun {
+  const network = videoDiTConfig(config);
+  const { data, objective, training } = config;
+  const keepRatio = keepRatioAt(0, objective);
+  const tokens = countTokens(network, data);
+  const { stepSeconds, measuredSteps } = measureStep(config, network, { eager });
+  const plannedSeconds = Math.min(stepSeconds * training.steps, training.maxSeconds ?? Number.POSITIVE_INFINITY);
+  return {
+    parameters: countNetwork(network, data, { batchSize: training.batchSize }).parameters,
+    tokens,
+    keptTokens: countKept(tokens, keepRatio),
+    stepFlops: countStepFlops(config, network, keepRatio),
+    stepSeconds,
+    measuredSteps,
+    peakResidentBytes: reportMemory().peakResidentBytes,
+    plannedSteps: Math.min(training.steps, Math.floor(plannedSeconds / stepSeconds)),
+    plannedSeconds,
+  };
+}
+
+/** A dry run as text, with the shapes and where the FLOPs lie. */
+export function describeDryRun(config: RunConfig, run: DryRun, engine: EngineInfo): string {
   const network = videoDiTConfig(config);
   const { data, objective, training } = config;
   const [frames, rows, columns] = tokenGrid(network, data);
-  const tokens = frames * rows * columns;
   const keepRatio = keepRatioAt(0, objective);
   const kept = countNetwork(network, data, { batchSize: training.batchSize, keepRatio });
   const dense = countNetwork(network, data, { batchSize: training.batchSize });
-  const { parameters, parts } = dense;
-  const stepFlops = countStepFlops(config, network, keepRatio);
-
-  const stepSeconds = measureStep(config, network, { eager });
-  const planned = Math.min(stepSeconds * training.steps, training.maxSeconds ?? Number.POSITIVE_INFINITY);
   const rowsOut: [string, string][] = [
     [
       'clips',
@@ -30,15 +65,16 @@ export function dryRun(config: RunConfig, engine: EngineInfo, { eager = false } 
     ],
     [
       'tokens',
-      `${tokens} = ${frames} x ${rows} x ${columns}, of which the middle keeps ${countKept(tokens, keepRatio)} in training`,
+      `${run.tokens} = ${frames} x ${rows} x ${columns}, of which the middle keeps ${run.keptTokens} in training`,
     ],
     [
       'attention',
-      `[${training.batchSize}, ${network.numHeads}, ${tokens}, ${network.hiddenSize / network.numHeads}] (B, N, L, D), ${network.attention.kind}`,
+      `[${training.batchSize}, ${network.numHeads}, ${run.tokens}, ${network.hiddenSize / network.numHeads}] (B, N, L, D), ${network.attention.kind}`,
     ],
     ['classes', `${network.numClasses}`],
-    ['parameters', parameters.toLocaleString('en')],
-    ...Object.entries(parts).map(([part, count]): [string, string] => [
+    ['objective', describePasses(config)],
+    ['parameters', run.parameters.toLocaleString('en')],
+    ...Object.entries(dense.parts).map(([part, count]): [string, string] => [
       `  ${part}`,
       count.parameters.toLocaleString('en'),
     ]),
@@ -48,35 +84,52 @@ export function dryRun(config: RunConfig, engine: EngineInfo, { eager = false } 
       '  weak path',
       `${giga(dense.weakFlops)}, ${percent(dense.weakFlops / dense.forwardFlops)} of a dense forward pass`,
     ],
-    ['  step', formatSaving(stepFlops, countStepFlops(config, network, 1))],
+    ['  step', formatSaving(run.stepFlops, countStepFlops(config, network, 1))],
     [
       'a step',
-      `${(1000 * stepSeconds).toFixed(0)} ms (median of ${STEPS - 1}), ${(training.batchSize / stepSeconds).toFixed(0)} clips/s, ${giga(stepFlops / stepSeconds)} GFLOP/s on TensorFlow ${engine.tensorflowVersion}, ${engine.device}`,
+      `${(1000 * run.stepSeconds).toFixed(0)} ms (median of ${run.measuredSteps}), ${(training.batchSize / run.stepSeconds).toFixed(0)} clips/s, ${giga(run.stepFlops / run.stepSeconds)} GFLOP/s on TensorFlow ${engine.tensorflowVersion}, ${engine.device}`,
     ],
     [
       'training',
-      `${training.steps} steps${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatDuration(planned)}, ${Math.floor(planned / stepSeconds)} steps`,
+      `${training.steps} steps${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatDuration(run.plannedSeconds)}, ${run.plannedSteps} steps`,
     ],
-    ['memory', `${megabytes(reportMemory().peakResidentBytes)} at its peak`],
-    ['a checkpoint', `${megabytes(4 * 4 * parameters)} (parameters, EMA and the optimizer's two moments)`],
+    ['memory', `${megabytes(run.peakResidentBytes)} at its peak`],
+    ['a checkpoint', `${megabytes(4 * 4 * run.parameters)} (parameters, EMA and the optimizer's two moments)`],
   ];
   return rowsOut.map(([name, value]) => `${name.padEnd(15)} ${value}`).join('\n');
 }
 
-/** Median seconds of a few steps, the first, which compiles, left out. */
-function measureStep(config: RunConfig, network: VideoDiTConfig, options: { eager: boolean }): number {
+/** The objective's kind and the passes of one step, in whole batches. */
+function describePasses({ objective, training }: RunConfig): string {
+  const passes = countPasses(createObjective(objective), training.batchSize);
+  const batches = (of: (pass: Pass) => boolean) =>
+    Number((passes.filter(of).reduce((rows, pass) => rows + pass.rows, 0) / training.batchSize).toFixed(2));
+  const weak = batches(({ network }) => network === 'weak');
+  return `${objective.kind}: a step is ${batches(({ gradient }) => gradient)} pass with gradient and ${batches(({ network, gradient }) => network === 'strong' && !gradient)} without${weak > 0 ? `, and ${weak} of the weak path` : ''}`;
+}
+
+/** Median seconds of a few steps. The first compiles, and those after it are slower, too, for a while. */
+function measureStep(config: RunConfig, network: VideoDiTConfig, options: { eager: boolean }) {
   const state = initState(config, network);
   const dataset = createMovingDigits(movingDigitsSpec(config, 'train'));
   const trainStep = createTrainStep(config, network, state.unravel, options);
-  const seconds: number[] = [];
-  for (let step = 0; step < STEPS; step++) {
-    const batch = upload(makeBatch(dataset, config.training.batchSize, step), config.data);
-    const start = performance.now();
-    trainStep(state, batch);
-    seconds.push((performance.now() - start) / 1000);
-    disposeTree([batch.data, batch.condition]);
-  }
-  return seconds.slice(1).sort((a, b) => a - b)[Math.floor((STEPS - 1) / 2)]!;
+  let made = 0;
+  const runFor = (least: { steps: number; seconds: number }): number[] => {
+    const times: number[] = [];
+    let total = 0;
+    while (times.length < least.steps || total < least.seconds) {
+      const batch = upload(makeBatch(dataset, config.training.batchSize, made++), config.data);
+      const start = performance.now();
+      trainStep(state, batch);
+      times.push((performance.now() - start) / 1000);
+      total += times.at(-1)!;
+      disposeTree([batch.data, batch.condition]);
+    }
+    return times;
+  };
+  runFor(SETTLING);
+  const seconds = runFor(LEAST).sort((a, b) => a - b);
+  return { stepSeconds: seconds[Math.floor((seconds.length - 1) / 2)]!, measuredSteps: seconds.length };
 }
 
 /** FLOPs with the tokens that training keeps, and with all. */

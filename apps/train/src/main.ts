@@ -2,12 +2,13 @@ import { useTensorFlow } from '@eflow/engine';
 import { createRunFolder, loadConfig, openRunFolder, presetNames } from '@eflow/run';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
-import { dryRun } from './dry-run.ts';
+import { describeDryRun, dryRun } from './dry-run.ts';
 import { train } from './train.ts';
 
 interface Flags {
   out?: string;
   dryRun?: boolean;
+  json?: boolean;
   resume?: string;
   overwrite?: boolean;
   printConfig?: boolean;
@@ -24,6 +25,7 @@ const program = new Command('train')
   .argument('[overrides...]', 'dotted keys to change, such as training.batchSize=16 network.attention.kind=softmax')
   .option('--out <folder>', "the run's folder (default: runs/ and the config's name)")
   .option('--dry-run', 'print shapes, parameters, and memory and time measured on a few steps; write nothing')
+  .option('--json', 'with --dry-run: the figures as one JSON object')
   .option('--resume <folder>', 'go on with the run in that folder, from its newest checkpoint')
   .option('--overwrite', 'replace the run that is in the folder')
   .option('--eager', 'run op by op instead of as one compiled graph: slower, and easier to debug')
@@ -48,8 +50,13 @@ async function main(source: string, overrides: string[], flags: Flags): Promise<
     return run(config, folder, { resume: true, eager: flags.eager });
   }
   const config = loadConfig(source, overrides);
+  if (flags.json && !flags.dryRun) throw new Error('--json goes with --dry-run');
   if (flags.printConfig) return console.log(stringify(config));
-  if (flags.dryRun) return console.log(dryRun(config, await useTensorFlow(config.training), flags));
+  if (flags.dryRun) {
+    const engine = await useTensorFlow(config.training);
+    const run = dryRun(config, flags);
+    return console.log(flags.json ? JSON.stringify(run) : describeDryRun(config, run, engine));
+  }
   const root = flags.out ?? `runs/${config.name}`;
   const folder = createRunFolder(root, config, { overwrite: flags.overwrite });
   return run(config, folder, { resume: false, eager: flags.eager });

@@ -7,6 +7,7 @@ const CURVES = [
   'velocityLoss',
   'solutionLoss',
   'additivityLoss',
+  'meanVelocityLoss',
   'gradNorm',
   'learningRate',
   'clipsPerSecond',
@@ -22,7 +23,10 @@ export async function createMetricsLog(folder: RunFolder, firstStep: number) {
     earlierSeconds: earlier.at(-1)?.seconds ?? 0,
     add(metrics: StepMetrics) {
       appendFileSync(folder.metrics, `${JSON.stringify(metrics)}\n`);
-      for (const name of CURVES) board.scalar(name, metrics[name], metrics.step);
+      for (const name of CURVES) {
+        const value = metrics[name];
+        if (value !== undefined) board.scalar(name, value, metrics.step);
+      }
     },
     close: () => board.flush(),
   };

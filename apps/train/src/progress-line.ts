@@ -6,6 +6,14 @@ function progressOf({ step, seconds }: StepMetrics, steps: number, maxSeconds = 
   return Math.min(1, Math.max((step + 1) / steps, seconds / maxSeconds));
 }
 
+/** Mean squares of the residuals, and what they are called where there is little room. */
+const TERMS = [
+  ['velocityLoss', 'fm'],
+  ['solutionLoss', 'sol'],
+  ['additivityLoss', 'mva'],
+  ['meanVelocityLoss', 'mean'],
+] as const;
+
 const clock = (seconds: number) => {
   const whole = Math.max(0, Math.round(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
@@ -15,7 +23,7 @@ const clock = (seconds: number) => {
 export function createProgressLine(steps: number, maxSeconds?: number) {
   const bar = new SingleBar({
     format:
-      '{bar} {percentage}% | step {step} | loss {loss} (fm {fm}, sol {sol}, mva {mva}) | {rate} it/s, {clips} clips/s | {elapsed} + {left} to go',
+      '{bar} {percentage}% | step {step} | loss {loss} ({terms}) | {rate} it/s, {clips} clips/s | {elapsed} + {left} to go',
     barsize: 16,
     barCompleteChar: '█',
     barIncompleteChar: '░',
@@ -26,7 +34,7 @@ export function createProgressLine(steps: number, maxSeconds?: number) {
     etaBuffer: 1,
   });
   let smooth = 0;
-  const blank = { step: 0, loss: '-', fm: '-', sol: '-', mva: '-', rate: '-', clips: '-', elapsed: '0:00', left: '?' };
+  const blank = { step: 0, loss: '-', terms: '-', rate: '-', clips: '-', elapsed: '0:00', left: '?' };
   bar.start(1000, 0, blank);
   return {
     update(metrics: StepMetrics, firstSeconds: number) {
@@ -37,9 +45,10 @@ export function createProgressLine(steps: number, maxSeconds?: number) {
       bar.update(Math.round(1000 * done), {
         step: metrics.step + 1,
         loss: metrics.loss.toFixed(3),
-        fm: metrics.velocityLoss.toFixed(3),
-        sol: metrics.solutionLoss.toFixed(3),
-        mva: metrics.additivityLoss.toFixed(3),
+        terms: TERMS.flatMap(([name, short]) => {
+          const value = metrics[name];
+          return value === undefined ? [] : `${short} ${value.toFixed(3)}`;
+        }).join(', '),
         rate: (1 / smooth).toFixed(2),
         clips: (metrics.clipsPerSecond * (metrics.stepSeconds / smooth)).toFixed(0),
         elapsed: clock(metrics.seconds),

@@ -1,4 +1,4 @@
-import { drawEflow, eflowLoss } from '@eflow/flow';
+import { createObjective } from '@eflow/flow';
 import { loadConfig, videoDiTConfig } from '@eflow/run';
 import { createStream } from '@eflow/tensor';
 import { countNetwork } from '@eflow/video-dit';
@@ -8,12 +8,17 @@ import { countStepFlops } from './step-flops.ts';
 import { TINY } from './tiny.ts';
 
 it.each([
-  ['objective.guidanceScale=2', 'objective.targetMixRatio=0.25', 'objective.additivityWeight=0.1'],
-  ['objective.guidanceScale=1', 'objective.targetMixRatio=0.25', 'objective.additivityWeight=0'],
-  ['objective.guidanceScale=1', 'objective.targetMixRatio=1', 'objective.additivityWeight=0.1'],
+  ['kind=eflow', 'guidanceScale=2', 'targetMixRatio=0.25'],
+  ['kind=eflow', 'guidanceScale=1', 'additivityWeight=0'],
+  ['kind=eflow', 'guidanceReference=unconditional', 'targetMixRatio=1'],
+  ['kind=solutionFlow', 'guidanceScale=2', 'targetMixRatio=0.25'],
+  ['kind=meanFlow', 'guidanceScale=2', 'targetMixRatio=0.25'],
+  ['kind=splitMeanFlow', 'guidanceScale=2', 'targetMixRatio=0.25'],
+  ['kind=flowMatching', 'path=trigonometric', 'map=trigonometric'],
 ])('counts the passes that the loss makes, with %s, %s and %s', (...changes) => {
-  const config = loadConfig('digits-tiny', [...TINY, 'training.batchSize=12', ...changes]);
-  const { data, objective, training } = config;
+  const overrides = changes.map((change) => `objective.${change}`);
+  const config = loadConfig('digits-tiny', [...TINY, 'training.batchSize=12', ...overrides]);
+  const { data, training } = config;
   const network = videoDiTConfig(config);
   const count = (batchSize: number) => countNetwork(network, data, { batchSize, keepRatio: 0.5 });
 
@@ -23,14 +28,16 @@ it.each([
     passes += count(input.noisy.shape[0]!)[part];
     return tf.zerosLike(input.noisy);
   };
-  tf.tidy(() =>
-    eflowLoss(
+  tf.tidy(() => {
+    const objective = createObjective(config.objective);
+    const schedule = objective.scheduleAt(1);
+    objective.loss(
       { strong: counted('forwardFlops'), weak: counted('weakFlops') },
       { data: tf.zeros(shape), condition: tf.zeros([12], 'int32'), nullCondition: tf.fill([12], 10, 'int32') },
-      drawEflow(createStream(1), shape, 0.1, objective),
-      objective,
-    ),
-  );
+      objective.draw(createStream(1), shape, schedule),
+      schedule,
+    );
+  });
   const { stepFlops, forwardFlops } = count(training.batchSize);
   expect(countStepFlops(config, network, 0.5)).toBeCloseTo(passes + stepFlops - forwardFlops, 3);
 });

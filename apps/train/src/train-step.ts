@@ -1,7 +1,7 @@
 import type { Batch } from '@eflow/data';
 import { normalizePixels } from '@eflow/data';
 import { compile } from '@eflow/engine';
-import { drawEflow, eflowLoss, intervalRatio } from '@eflow/flow';
+import { createObjective, type LossTerm, type ObjectiveSchedule } from '@eflow/flow';
 import { type AdamWCoefficients, clipByGlobalNorm, emaDecay, updateEma, uploadCoefficients } from '@eflow/optim';
 import { bindNetworks, type RunConfig } from '@eflow/run';
 import {
@@ -33,18 +33,12 @@ export function upload(batch: Batch, { numFrames, height, width }: ClipSize): De
   };
 }
 
-interface StepLosses {
-  loss: number;
-  velocityLoss: number;
-  solutionLoss: number;
-  additivityLoss: number;
-  gradNorm: number;
-}
+/** The loss, each of its terms that the objective has, and the gradient's norm. */
+export type StepLosses = { loss: number; gradNorm: number; velocityLoss: number } & Partial<Record<LossTerm, number>>;
 
 /** What a step depends on beside weights and batch; scalars where the step is compiled, as numbers would be part of it. */
 type Schedule<Value = number | tf.Scalar> = {
-  intervalRatio: Value;
-  guidanceScale: Value;
+  objective: ObjectiveSchedule<Value>;
   adamW: AdamWCoefficients<Value>;
   emaDecay: Value;
 };
@@ -62,7 +56,8 @@ export function createTrainStep(
   unravel: TrainState['unravel'],
   { eager = false } = {},
 ): TrainStep {
-  const { objective, optimizer, training, seed } = config;
+  const { optimizer, training, seed } = config;
+  const objective = createObjective(config.objective);
   if (eager && training.precision !== 'float32') {
     throw new Error(
       `training.precision is ${training.precision}, which compiled steps alone can do; leave --eager out, or set training.precision=float32`,
@@ -72,8 +67,7 @@ export function createTrainStep(
   const grid = tokenGrid(network, config.data);
 
   const scheduleAt = (step: number): Schedule<number> => ({
-    intervalRatio: intervalRatio(step / training.steps, objective.intervalRatio),
-    guidanceScale: guidanceScaleAt(step / training.steps, objective),
+    objective: objective.scheduleAt(step / training.steps),
     adamW: adam.coefficients(step),
     emaDecay: emaDecay(step, { decay: optimizer.emaDecay, warmup: true }),
   });
@@ -92,23 +86,24 @@ export function createTrainStep(
   function update(keepRatio: number, stream: RandomStream, schedule: Schedule, weights: Weights, batch: DeviceBatch) {
     return tf.tidy(() => {
       const batchSize = batch.condition.size;
-      const draws = drawEflow(splitStream(stream, 'draws'), batch.data.shape, schedule.intervalRatio, objective);
+      const draws = objective.draw(splitStream(stream, 'draws'), batch.data.shape, schedule.objective);
       const keptTokens =
         keepRatio < 1
           ? drawKeptTokens(splitStream(stream, 'keptTokens'), {
               batchSize,
               grid,
               keepRatio,
-              pattern: objective.keepPattern,
+              pattern: config.objective.keepPattern,
             })
           : undefined;
-      const options = { ...objective, guidanceScale: schedule.guidanceScale };
       const nullCondition = tf.fill([batchSize], network.numClasses, 'int32');
       const params = unravel(weights.params);
-      const { values, grads } = valueAndGrad(
-        () => eflowLoss(bindNetworks(params, network), { ...batch, nullCondition, keptTokens }, draws, options),
-        params,
-      );
+      const { values, grads } = valueAndGrad(() => {
+        const networks = bindNetworks(params, network);
+        const given = { ...batch, nullCondition, ...(keptTokens && { keptTokens }) };
+        const { loss, terms } = objective.loss(networks, given, draws, schedule.objective);
+        return { loss, ...terms };
+      }, params);
       const gradient = ravel(grads).vector;
       disposeTree(grads);
       const { gradNorm, weights: next } = apply(gradient, weights, schedule);
@@ -119,21 +114,15 @@ export function createTrainStep(
 
   return (state, batch) => {
     const stream = splitStream(splitStream(createStream(seed), 'train'), state.step);
-    const keepRatio = keepRatioAt(state.step / training.steps, objective);
+    const keepRatio = keepRatioAt(state.step / training.steps, config.objective);
     const { weights } = state;
     const { losses, weights: next } = eager
       ? update(keepRatio, stream, scheduleAt(state.step), weights, batch)
       : tf.tidy(() => {
-          const schedule = uploadSchedule(scheduleAt(state.step), objective);
+          const schedule = uploadSchedule(scheduleAt(state.step), config);
           return compiled(keepRatio, uploadStream(stream), schedule, weights, batch);
         });
-    const read: StepLosses = {
-      loss: take(losses.loss),
-      velocityLoss: take(losses.velocityLoss),
-      solutionLoss: take(losses.solutionLoss),
-      additivityLoss: take(losses.additivityLoss),
-      gradNorm: take(losses.gradNorm),
-    };
+    const read = Object.fromEntries(Object.entries(losses).map(([name, x]) => [name, take(x)])) as StepLosses;
     if (!Number.isFinite(read.loss) || !Number.isFinite(read.gradNorm)) {
       disposeTree(next);
       throw new Error(
@@ -148,10 +137,14 @@ export function createTrainStep(
 }
 
 /** The caller owns the scalars. A guidance scale that is always 1 stays a number, which costs no weak pass. */
-function uploadSchedule(schedule: Schedule<number>, { guidanceScale }: RunConfig['objective']): Schedule {
+function uploadSchedule(schedule: Schedule<number>, { objective }: RunConfig): Schedule {
+  const { intervalRatio, guidanceScale } = schedule.objective;
+  const isGuided = 'guidanceScale' in objective && objective.guidanceScale !== 1;
   return {
-    intervalRatio: tf.scalar(schedule.intervalRatio),
-    guidanceScale: guidanceScale === 1 ? 1 : tf.scalar(schedule.guidanceScale),
+    objective: {
+      intervalRatio: tf.scalar(intervalRatio),
+      guidanceScale: isGuided ? tf.scalar(guidanceScale) : guidanceScale,
+    },
     adamW: uploadCoefficients(schedule.adamW),
     emaDecay: tf.scalar(schedule.emaDecay),
   };
@@ -162,12 +155,4 @@ function take(scalar: tf.Scalar): number {
   const value = scalar.dataSync()[0]!;
   scalar.dispose();
   return value;
-}
-
-/**
- * Our choice: guidance rises from none. While the weak path has learnt nothing, v - v_ref is v itself, and the guided
- * velocity would be a target twice too long, to be unlearnt later.
- */
-function guidanceScaleAt(progress: number, { guidanceScale, guidanceWarmup }: RunConfig['objective']): number {
-  return 1 + (guidanceScale - 1) * Math.min(1, progress / Math.max(guidanceWarmup, 1e-9));
 }

@@ -75,6 +75,24 @@ describe('train', () => {
     expectClose(losses(compiled.metrics).flat(), losses(eager.metrics).flat(), { rtol: 1e-5 });
   });
 
+  it.each(['flowMatching', 'solutionFlow', 'meanFlow', 'splitMeanFlow'])(
+    'trains with %s, compiled as op by op, and goes on from a checkpoint',
+    async (kind) => {
+      const all = [
+        `objective.kind=${kind}`,
+        'network.attention.featureMap=elu1',
+        'training.steps=4',
+        'training.previewEvery=4',
+      ];
+      const [eager, compiled] = [await run(`${kind}-eager`, all, { eager: true }), await run(`${kind}-compiled`, all)];
+      expectClose(losses(compiled.metrics).flat(), losses(eager.metrics).flat(), { rtol: 1e-4 });
+      await run(`${kind}-parts`, all, { stopAfter: 2 });
+      const parts = await run(`${kind}-parts`, all, { resume: true });
+      expect(losses(parts.metrics)).toEqual(losses(compiled.metrics));
+      expect(readdirSync(compiled.folder.previews)).toContain('step-000004.png');
+    },
+  );
+
   it('multiplies in bfloat16 where the hardware has it, with nearly the same losses; op by op it says that it cannot', async () => {
     const changes = ['training.steps=20'];
     const [float32, bf16] = [await run('float32', changes), await run('bf16', [...changes, 'training.precision=bf16'])];

@@ -6,6 +6,7 @@ import { writeGridPng, writeGridWebp } from '@eflow/media';
 import {
   createSample,
   cycleLabels,
+  defaultSampler,
   movingDigitsSpec,
   type RunConfig,
   type RunFolder,
@@ -43,7 +44,10 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
   };
   const { eager = false } = options;
   const trainStep = createTrainStep(config, network, state.unravel, { eager });
-  const previewSample = createSample(network, 'few-step', training.previewSteps);
+  const previewSample = createSample(network, config.objective, {
+    sampler: defaultSampler(config.objective),
+    numSteps: training.previewSteps,
+  });
   const preview = { sample: eager ? previewSample : compile(previewSample), network };
   const learningRate = learningRateSchedule(config);
   const log = await createMetricsLog(folder, state.step);

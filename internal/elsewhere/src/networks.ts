@@ -76,7 +76,7 @@ export const measures = {
     const noise = drawClip(config, clip, 'noise');
     const { condition, ...context } = drawConditions(config);
     const network: Network = (input) => videoDiT(params, config, { ...input, ...context });
-    return [sampleFewStep(network, { noise, condition, numSteps: NUM_STEPS }).data];
+    return [sampleFewStep(network, { noise, condition, steps: NUM_STEPS }).data];
   },
 
   /** One pass whose middle sees half of the first clip's tokens and nothing of the second. */

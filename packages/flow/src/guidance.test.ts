@@ -1,28 +1,54 @@
 import { createStream, randomNormal } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, it } from 'vitest';
-import { guidanceFade, guidedVelocity } from './guidance.ts';
+import { describe, expect, it } from 'vitest';
+import { guidanceFade, guidanceScaleAt, guidedVelocity } from './guidance.ts';
 
 const velocity = randomNormal(createStream(1), [4, 3]);
 const reference = randomNormal(createStream(2), [4, 3]);
 const t = tf.tensor1d([0, 0.5, 0.9, 1]);
 
-describe('guidance', () => {
-  it('is full up to t = 0.8 and gone at t = 1', () => {
-    // t = 0.9: d = 0.1 / 0.2 = 1/2, so 1 - exp(-0.025).
-    expectClose(guidanceFade(tf.tensor1d([0, 0.79, 0.8, 0.9, 1])), [1, 1, 1, 1 - Math.exp(-0.025), 0], { atol: 1e-5 });
+describe('guidanceFade', () => {
+  it('is 1 up to t = 0.8 and 0 at t = 1', () => {
+    // t = 0.9: d = 0.1 / 0.2 = 1/2, so 1 - exp(-0.025); t = 0.98: d = 0.1, so 1 - exp(-0.025 / 9).
+    const expected = [1, 1, 1, 1 - Math.exp(-0.025), 1 - Math.exp(-0.025 / 9), 0];
+    expectClose(guidanceFade(tf.tensor1d([0, 0.79, 0.8, 0.9, 0.98, 1])), expected, { atol: 1e-6 });
+    expectNoLeak(() => guidanceFade(t));
   });
 
-  it('moves the velocity away from the reference by k(t) (omega - 1)', () => {
-    const [v, r] = [velocity.dataSync(), reference.dataSync()];
-    const fade = [1, 1, 1 - Math.exp(-0.025), 0];
-    const expected = Array.from(v, (value, i) => value + fade[Math.floor(i / 3)]! * 2 * (value - r[i]!));
-    expectClose(guidedVelocity(velocity, reference, t, 3), expected, { atol: 1e-5 });
-    expectNoLeak(() => guidedVelocity(velocity, reference, t, 3));
+  it('falls from 1, without a jump', () => {
+    const times = Array.from({ length: 1001 }, (_, i) => 0.8 + 0.0002 * i);
+    const fade = guidanceFade(tf.tensor1d(times)).dataSync();
+    for (let i = 1; i < fade.length; i++) expect(fade[i]!).toBeLessThanOrEqual(fade[i - 1]!);
+    expectClose(guidanceFade(tf.tensor1d([0.80001])), [1], { atol: 1e-6 });
+  });
+});
+
+describe('guidedVelocity', () => {
+  const [v, r] = [velocity.dataSync(), reference.dataSync()];
+  const fade = [1, 1, 1 - Math.exp(-0.025), 0];
+  const expected = Array.from(v, (value, i) => value + fade[Math.floor(i / 3)]! * 2 * (value - r[i]!));
+
+  it.each([3, tf.scalar(3)])('moves away from the reference by k(t) (omega - 1)', (scale) => {
+    expectClose(guidedVelocity(velocity, reference, t, scale), expected);
+    expectNoLeak(() => guidedVelocity(velocity, reference, t, scale));
   });
 
-  it('with scale 1 is the plain velocity', () => {
-    expectClose(guidedVelocity(velocity, reference, t, 1), velocity, { rtol: 0, atol: 0 });
+  it.each([1, tf.scalar(1)])('with scale 1 is the plain velocity', (scale) => {
+    expectClose(guidedVelocity(velocity, reference, t, scale), velocity, { rtol: 0, atol: 0 });
+  });
+});
+
+describe('guidanceScaleAt', () => {
+  const at = (progress: number, guidanceWarmup: number) =>
+    guidanceScaleAt(progress, { guidanceScale: 3, guidanceWarmup, targetMixRatio: 1 });
+
+  it('rises evenly from 1 over the warm-up, and stays', () => {
+    expect([0, 0.05, 0.1, 0.2, 0.21, 1].map((progress) => at(progress, 0.2))).toEqual([1, 1.5, 2, 3, 3, 3]);
+    expect([at(0, 1), at(0.5, 1), at(1, 1)]).toEqual([1, 2, 3]);
+  });
+
+  it('is full after the first step where there is no warm-up', () => {
+    expect([at(1e-6, 0), at(0.5, 0), at(1, 0)]).toEqual([3, 3, 3]);
   });
 });

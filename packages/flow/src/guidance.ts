@@ -5,15 +5,22 @@ import { perExample } from './path.ts';
 const FADE_START = 0.8;
 const FADE_RATE = 0.025;
 
+/** Guidance that is trained in, so that sampling needs one pass per step. */
 export interface GuidanceOptions {
+  /** omega >= 1; 1 is no guidance, and costs none. */
+  guidanceScale: number;
   /**
-   * omega. The number 1 is no guidance, and costs none; a scalar, as compiled functions need for what changes from call to
-   * call, is computed with whatever it is.
+   * Share of the training over which omega rises from 1, in [0, 1]. Our choice: while the reference has learnt nothing,
+   * v - v_ref is v itself, and the guided velocity would be a target twice too long, to be unlearnt later.
    */
-  guidanceScale: number | tf.Scalar;
-  /** mu: the share of the guided velocity in the target; the rest is the network's own prediction. */
+  guidanceWarmup: number;
+  /** mu in (0, 1]: the share of the guided velocity in the target; the rest is the network's own prediction. */
   targetMixRatio: number;
 }
+
+/** omega after this share of the training. */
+export const guidanceScaleAt = (progress: number, { guidanceScale, guidanceWarmup }: GuidanceOptions): number =>
+  1 + (guidanceScale - 1) * Math.min(1, progress / Math.max(guidanceWarmup, 1e-9));
 
 /** k(t) = 1 up to t = 0.8, then 1 - exp(-0.025 d / (1 - d)) with d = (1 - t) / 0.2: timestep [B] -> [B]. */
 export function guidanceFade(timestep: tf.Tensor): tf.Tensor {

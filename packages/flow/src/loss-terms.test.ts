@@ -10,25 +10,34 @@ const rows = (x: tf.Tensor) => Array.from({ length: 3 }, (_, i) => Array.from(x.
 const meanSquare = (row: number[]) => row.reduce((sum, x) => sum + x * x, 0) / row.length;
 
 describe('loss terms', () => {
-  it('are their formulas', () => {
+  it('are their formulas, per example', () => {
     const squares = rows(d).map(meanSquare);
     const weights = squares.map((m) => (m + 0.01) ** -0.75);
     expectClose(meanSquarePerExample(d), squares);
     expectClose(adaptiveWeight(d, weighting), weights);
-    expectClose(weightedSquare(d, weighting), [squares.reduce((sum, m, i) => sum + m * weights[i]!, 0) / 3]);
-    expectNoLeak(() => weightedSquare(d, weighting));
+    expectClose(
+      weightedSquare(d, weighting),
+      squares.map((m, i) => m * weights[i]!),
+    );
+    for (const term of [meanSquarePerExample, weightedSquare, adaptiveWeight]) expectNoLeak(() => term(d, weighting));
   });
 
   it('weightedSquare has the gradient 2 w(d) d / size: the weight is a constant', () => {
-    const gradient = tf.grad((x: tf.Tensor) => weightedSquare(x, weighting))(d);
+    const gradient = tf.grad((x: tf.Tensor) => tf.sum(weightedSquare(x, weighting)))(d);
     expectClose(
       gradient,
-      rows(d).flatMap((row) => row.map((x) => (2 * x * (meanSquare(row) + 0.01) ** -0.75) / 30)),
+      rows(d).flatMap((row) => row.map((x) => (2 * x * (meanSquare(row) + 0.01) ** -0.75) / 10)),
     );
   });
 
   it('power 0 is the plain mean square', () => {
-    expectClose(weightedSquare(d, { weightPower: 0, weightEps: 0.01 }), tf.mean(tf.square(d)));
+    expectClose(weightedSquare(d, { weightPower: 0, weightEps: 0.01 }), meanSquarePerExample(d));
+  });
+
+  it('a residual of zero has a finite weight, and no gradient', () => {
+    const zero = tf.zeros([2, 5]);
+    expectClose(adaptiveWeight(zero, { weightPower: 1, weightEps: 0.01 }), [100, 100]);
+    expectClose(tf.grad((x: tf.Tensor) => tf.sum(weightedSquare(x, weighting)))(zero), zero, { rtol: 0, atol: 0 });
   });
 
   it("solutionSurrogate's gradient is that of the weighted squared residual, up to a positive factor per row", () => {
@@ -42,11 +51,17 @@ describe('loss terms', () => {
     const column = (values: number[]) => tf.tensor(values, [3, 1, 1]);
     const residual = (n: tf.Tensor) => tf.div(tf.sub(offset, tf.mul(n, column(intervals))), column(steps));
     const fixed = residual(network);
-    const surrogate = tf.grad((n: tf.Tensor) => solutionSurrogate(n, fixed, weighting))(network);
-    const honest = tf.grad((n: tf.Tensor) => weightedSquare(residual(n), weighting))(network);
+    const surrogate = tf.grad((n: tf.Tensor) => tf.sum(solutionSurrogate(n, fixed, weighting)))(network);
+    const honest = tf.grad((n: tf.Tensor) => tf.sum(weightedSquare(residual(n), weighting)))(network);
     const factors = intervals.map((interval, i) => (2 * interval) / steps[i]!);
-    expect(Math.min(...factors)).toBeGreaterThan(0);
     expectClose(tf.mul(surrogate, column(factors)), honest, { rtol: 1e-4, atol: 1e-6 });
+    expect(solutionSurrogate(network, fixed, weighting).shape).toEqual([3]);
     expectNoLeak(() => solutionSurrogate(network, fixed, weighting));
+  });
+
+  it("solutionSurrogate's residual is a constant", () => {
+    const both = tf.grad((n: tf.Tensor) => tf.sum(solutionSurrogate(n, n, weighting)))(d);
+    const one = tf.grad((n: tf.Tensor) => tf.sum(solutionSurrogate(n, d, weighting)))(d);
+    expectClose(both, one, { rtol: 0, atol: 0 });
   });
 });

@@ -1,87 +1,181 @@
 import { type RandomStream, randomNormal, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Network } from './network.ts';
-import { interpolate, solutionMap } from './path.ts';
+import { interpolate, type Path } from './path.ts';
+import { readNow } from './read-now.ts';
+import { type SolutionMap, solutionMap, velocityFactor } from './solution-map.ts';
+import { assertTimeGrid, timeGrid } from './time-grid.ts';
 
 export interface SampleInput {
-  /** x_1 ~ N(0, I), [B, ...]. */
+  /** x at the first time; x_1 ~ N(0, I) where that is 1. [B, ...]; stays the caller's. */
   noise: tf.Tensor;
   /** c, [B, ...]. */
   condition: tf.Tensor;
-  /** Steps from t = 1 to t = 0, equally long. */
+  /** The number of equal steps from 1 to 0, or their times, which fall within [0, 1], such as those of `timeGrid`. */
+  steps: number | readonly number[];
+  /** The form that the network was trained in; `euler` unless given. */
+  map?: SolutionMap;
+  /** Called after every step. */
+  onStep?: (progress: SampleProgress) => void;
+  /** Ends sampling before the next step: the sampler throws the signal's reason, and leaves no tensor. */
+  signal?: AbortSignal;
+}
+
+export interface SampleProgress {
+  /** Steps made, from 1. */
+  step: number;
   numSteps: number;
+  /** The time that x is at. */
+  timestep: number;
+  /** [B, ...]; the sampler's own: clone it to keep it. */
+  x: tf.Tensor;
+  /** Full passes so far. */
+  nfe: number;
 }
 
 /** A sample and the number of network evaluations that it took. */
 export interface Sample {
   /** [B, ...], owned by the caller. */
   data: tf.Tensor;
+  /** Full passes of the network on the batch. */
   nfe: number;
+  /** Passes of its weak path, which path-drop guidance takes. */
+  weakNfe: number;
 }
 
-/** x <- g(x, t_i, t_{i+1}, c) along 1 = t_0 > ... > t_K = 0: one evaluation per step. Throws on numSteps below 1. */
+/** Guidance while sampling, for networks that were trained without: v = v_ref + scale (v_c - v_ref). */
+export interface SampleGuidance {
+  /** 1 is no guidance, and takes no second pass. */
+  scale: number;
+  /** What stands for "no condition", shaped like `condition`. */
+  nullCondition: tf.Tensor;
+  /**
+   * The weak path: v_ref is its velocity (SPRINT's path-drop guidance, arXiv 2510.21986), at about a third of a pass. Absent:
+   * v_ref is the network's own without the condition (classifier-free guidance: Ho and Salimans, arXiv 2207.12598).
+   */
+  weak?: Network;
+}
+
+/**
+ * x <- g(x, t_i, t_{i+1}, c) along the times: one evaluation per step. Throws on zero steps, on times that do not fall or
+ * leave [0, 1], on a guidance scale (a few-step network has guidance trained in), and on NaN, where it can be read.
+ */
 export function sampleFewStep(network: Network, input: SampleInput): Sample {
-  return walk('sampleFewStep', network, input, (x, velocityTo, t, s) => solutionMap(x, velocityTo(t, s), t, s));
+  refuseGuidance('sampleFewStep', input);
+  return walk('sampleFewStep', input, ({ x, t, s, evaluate }) => jump(x, evaluate(network, x, t, s), t, s, input.map));
 }
 
 /**
- * SoFlow's other sampler: jump from t_i to 0, mix with fresh noise to t_{i+1}, jump again. One evaluation per step.
- * Throws on numSteps below 1.
+ * SoFlow's other sampler: jump from t_i to 0, mix with fresh noise to t_{i+1}, jump again. One evaluation per step; `path` is
+ * that of the training, `linear` unless given. Throws as `sampleFewStep` does.
  */
-export function sampleWithRenoising(network: Network, input: SampleInput & { stream: RandomStream }): Sample {
-  return walk('sampleWithRenoising', network, input, (x, velocityTo, t, s, step) => {
-    const end = tf.zerosLike(t);
-    const data = solutionMap(x, velocityTo(t, end), t, end);
-    return interpolate(data, randomNormal(splitStream(input.stream, step), x.shape), s);
-  });
-}
-
-/**
- * Euler's method on the velocity N(x, t, t, c). With a guidanceScale w other than 1 each step takes a second,
- * unconditional evaluation: v = v_null + w (v_c - v_null) (Ho and Salimans, arXiv 2207.12598). A few-step network has
- * guidance trained in and wants w = 1. Throws on numSteps below 1.
- */
-export function sampleEuler(
+export function sampleWithRenoising(
   network: Network,
-  input: SampleInput & { guidanceScale?: number; nullCondition?: tf.Tensor },
+  input: SampleInput & { stream: RandomStream; path?: Path },
 ): Sample {
-  const { guidanceScale = 1, nullCondition } = input;
-  if (guidanceScale !== 1 && !nullCondition) {
-    throw new Error(`sampleEuler: guidanceScale ${guidanceScale} needs nullCondition, shaped like condition`);
-  }
-  return walk('sampleEuler', network, input, (x, velocityTo, t, s) => {
-    const conditional = velocityTo(t, t);
-    if (guidanceScale === 1) return solutionMap(x, conditional, t, s);
-    const unconditional = velocityTo(t, t, nullCondition);
-    const guided = tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), guidanceScale));
-    return solutionMap(x, guided, t, s);
+  refuseGuidance('sampleWithRenoising', input);
+  return walk('sampleWithRenoising', input, ({ x, t, s, index, evaluate }) => {
+    const data = jump(x, evaluate(network, x, t, 0), t, 0, input.map);
+    if (s === 0) return data;
+    return interpolate(data, randomNormal(splitStream(input.stream, index), x.shape), rowsOf(x, s), input.path);
   });
 }
 
-/** N(x, t, s, c) at the walk's current x; c may be replaced. */
-type VelocityTo = (timestep: tf.Tensor, targetTimestep: tf.Tensor, condition?: tf.Tensor) => tf.Tensor;
+/**
+ * Euler's method on the velocity: one evaluation per step, and with guidance a second one. Throws as `sampleFewStep` does, but
+ * for the scale.
+ */
+export function sampleEuler(network: Network, input: SampleInput & { guidance?: SampleGuidance }): Sample {
+  return walk('sampleEuler', input, ({ x, t, s, evaluate }) =>
+    tf.add(x, tf.mul(velocityAt(network, input, evaluate, x, t), s - t)),
+  );
+}
+
+/**
+ * Heun's method: Euler's step, then again with the mean of the velocities at both of its ends; a step to t = 0 is Euler's
+ * (Karras et al., arXiv 2206.00364, algorithm 1). 2 K - 1 evaluations of K steps, twice that with guidance. Throws as
+ * `sampleEuler` does.
+ */
+export function sampleHeun(network: Network, input: SampleInput & { guidance?: SampleGuidance }): Sample {
+  return walk('sampleHeun', input, ({ x, t, s, evaluate }) => {
+    const start = velocityAt(network, input, evaluate, x, t);
+    const euler = tf.add(x, tf.mul(start, s - t));
+    if (s === 0) return euler;
+    const end = velocityAt(network, input, evaluate, euler, s);
+    return tf.add(x, tf.mul(tf.add(start, end), (s - t) / 2));
+  });
+}
+
+/** N(x, t, s, c) of a network, counted; c may be replaced. */
+type Evaluate = (network: Network, x: tf.Tensor, t: number, s: number, condition?: tf.Tensor) => tf.Tensor;
+
+/** A time for every example of x. */
+const rowsOf = (x: tf.Tensor, time: number): tf.Tensor1D => tf.fill<tf.Rank.R1>([x.shape[0]!], time);
+
+const jump = (x: tf.Tensor, prediction: tf.Tensor, t: number, s: number, map: SolutionMap | undefined) =>
+  solutionMap(x, prediction, rowsOf(x, t), rowsOf(x, s), map);
+
+function velocityAt(
+  network: Network,
+  { map = 'euler', guidance }: SampleInput & { guidance?: SampleGuidance },
+  evaluate: Evaluate,
+  x: tf.Tensor,
+  t: number,
+): tf.Tensor {
+  const conditional = evaluate(network, x, t, t);
+  const factor = velocityFactor(map);
+  if (!guidance || guidance.scale === 1) return factor === 1 ? conditional : tf.mul(conditional, factor);
+  const reference = evaluate(guidance.weak ?? network, x, t, t, guidance.nullCondition);
+  return tf.mul(tf.add(reference, tf.mul(tf.sub(conditional, reference), guidance.scale)), factor);
+}
+
+/** JavaScript callers may hand one over. */
+function refuseGuidance(where: string, input: SampleInput & { guidance?: unknown; guidanceScale?: unknown }): void {
+  if (input.guidance === undefined && input.guidanceScale === undefined) return;
+  throw new Error(
+    `${where}: got guidance, which a few-step network has trained in; leave it out, or train with another objective.guidanceScale`,
+  );
+}
 
 function walk(
   where: string,
-  network: Network,
-  { noise, condition, numSteps }: SampleInput,
-  step: (x: tf.Tensor, velocityTo: VelocityTo, t: tf.Tensor, s: tf.Tensor, index: number) => tf.Tensor,
+  input: SampleInput & { guidance?: SampleGuidance },
+  step: (at: { x: tf.Tensor; t: number; s: number; index: number; evaluate: Evaluate }) => tf.Tensor,
 ): Sample {
-  if (!Number.isInteger(numSteps) || numSteps < 1) {
-    throw new Error(`${where}: numSteps is ${numSteps}; expected an integer of at least 1`);
+  const times = typeof input.steps === 'number' ? timeGrid(input.steps) : input.steps;
+  assertTimeGrid(where, times);
+  const { guidance, signal, onStep } = input;
+  if (guidance && !(guidance.scale >= 0 && Number.isFinite(guidance.scale))) {
+    throw new Error(`${where}: guidance.scale is ${guidance.scale}; expected a finite number of at least 0; 1 is none`);
   }
-  const batchSize = noise.shape[0]!;
-  const time = (index: number) => tf.fill([batchSize], 1 - index / numSteps);
-  let nfe = 0;
-  let x = tf.clone(noise);
-  for (let index = 0; index < numSteps; index++) {
-    const velocityTo: VelocityTo = (timestep, targetTimestep, c = condition) => {
-      nfe++;
-      return network({ noisy: x, timestep, targetTimestep, condition: c });
-    };
-    const next = tf.tidy(() => step(x, velocityTo, time(index), time(index + 1), index));
+  const numSteps = times.length - 1;
+  const count = { nfe: 0, weakNfe: 0 };
+  const evaluate: Evaluate = (network, x, t, s, condition = input.condition) => {
+    count[guidance?.weak === network ? 'weakNfe' : 'nfe']++;
+    return network({ noisy: x, timestep: rowsOf(x, t), targetTimestep: rowsOf(x, s), condition });
+  };
+  let x = tf.clone(input.noise);
+  try {
+    for (let index = 0; index < numSteps; index++) {
+      signal?.throwIfAborted();
+      const [t, s] = [times[index]!, times[index + 1]!];
+      const next = tf.tidy(() => step({ x, t, s, index, evaluate }));
+      x.dispose();
+      x = next;
+      onStep?.({ step: index + 1, numSteps, timestep: s, x, nfe: count.nfe });
+    }
+    assertNumbers(where, x);
+  } catch (error) {
     x.dispose();
-    x = next;
+    throw error;
   }
-  return { data: x, nfe };
+  return { data: x, ...count };
+}
+
+function assertNumbers(where: string, x: tf.Tensor): void {
+  const values = readNow(x);
+  if (!values || !Array.prototype.some.call(values, Number.isNaN)) return;
+  throw new Error(
+    `${where}: the sample has NaN, so the network gave NaN; its weights are bad: take an earlier checkpoint`,
+  );
 }

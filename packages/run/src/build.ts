@@ -32,7 +32,7 @@ export function checkTraining(config: RunConfig): void {
       `optimizer.warmupSteps is ${optimizer.warmupSteps}; expected less than training.steps, ${training.steps}`,
     );
   }
-  splitRows(config.training.batchSize, config.objective.velocityRatio);
+  if ('velocityRatio' in config.objective) splitRows(training.batchSize, config.objective.velocityRatio);
   checkWindow(config, trainingGrid(config));
 }
 

@@ -10,12 +10,17 @@ export {
   type StepMetrics,
   writeConfig,
 } from './run-folder.ts';
+export { cycleLabels, type SampleOptions, sampleClips } from './sample-clips.ts';
 export {
+  checkSampler,
+  countEvaluations,
   createSample,
-  cycleLabels,
+  defaultSampler,
+  GUIDANCE_KINDS,
   SAMPLERS,
   type Sample,
-  type SampleOptions,
   type Sampler,
-  sampleClips,
-} from './sample-clips.ts';
+  type SamplerFlags,
+  type SamplerSpec,
+  samplerSpec,
+} from './samplers.ts';

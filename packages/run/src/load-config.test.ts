@@ -50,6 +50,31 @@ describe('loadConfig', () => {
     expect(config.name).toBe('other');
   });
 
+  it('keeps of a section what its new kind has, drops the rest, and fills in the kind of an objective', () => {
+    const config = loadConfig('digits-tiny', [
+      'network.attention.kind=softmax',
+      'objective.guidanceScale=2',
+      'objective.kind=solutionFlow',
+      'objective.map=trigonometric',
+    ]);
+    expect(config.network.attention).toEqual({ kind: 'softmax' });
+    expect(config.objective).toMatchObject({
+      kind: 'solutionFlow',
+      guidanceScale: 2,
+      pathDropProb: 0.2,
+      map: 'trigonometric',
+    });
+    expect(Object.keys(config.objective)).not.toContain('additivityWeight');
+    const { objective, ...rest } = loadConfig('digits-tiny');
+    expect(loadConfig(file('none.yaml', stringify(rest))).objective).toMatchObject({ kind: 'eflow', guidanceScale: 3 });
+    const { kind: _, ...withoutKind } = objective;
+    expect(loadConfig(file('kindless.yaml', stringify({ ...rest, objective: withoutKind }))).objective).toEqual(
+      objective,
+    );
+    const jumps = loadConfig('digits-tiny', ['objective.kind=meanFlow']).objective;
+    expect(jumps).toMatchObject({ differenceStep: 0.005, jumpTime: { mean: -0.4, std: 1 } });
+  });
+
   it.each<[string, object]>([
     ['{ kind: softmax }', { kind: 'softmax' }],
     ['{ kind: linear }', { kind: 'linear', featureMap: 'relu' }],
@@ -170,6 +195,17 @@ describe('loadConfig', () => {
     ['a mistyped pattern', ['objective.keepPatern=structured'], "unknown key; did you mean 'keepPattern'?"],
     ['a mistyped mask', ['network.masktoken=trained'], "unknown key; did you mean 'maskToken'?"],
     ['an unknown kind', ['network.attention.kind=flash'], 'network.attention'],
+    [
+      'an unknown objective',
+      ['objective.kind=flow'],
+      "objective.kind: Invalid discriminator value. Expected 'flowMatching' | 'solutionFlow' | 'eflow'",
+    ],
+    [
+      'a key of another objective',
+      ['objective.kind=flowMatching', 'objective.additivityWeight=1'],
+      'objective.additivityWeight: unknown key',
+    ],
+    ['a scale below 1', ['objective.guidanceScale=0.5'], 'objective.guidanceScale: Too small'],
     [
       'a patch that does not divide',
       ['network.patchSize=2,5,4'],

@@ -3,7 +3,7 @@ import { closest } from 'fastest-levenshtein';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { checkTraining, videoDiTConfig } from './build.ts';
-import { type RunConfig, runConfigSchema } from './config.ts';
+import { DEFAULT_OBJECTIVE, type RunConfig, runConfigSchema } from './config.ts';
 import { networkPreset } from './network-preset.ts';
 
 type Document = { [key: string]: unknown };
@@ -19,12 +19,15 @@ export const presetNames = (): string[] =>
 /**
  * The config in a YAML or JSON file, or in a preset of that name, with dotted overrides such as
  * `training.batchSize=16` applied and defaults filled in. `network.preset` stands for a preset's keys: keys beside it win,
- * and as an override it replaces what was said before it. Throws an Error that names every wrong key with the nearest known
+ * and as an override it replaces what was said before it. An override of a `kind`, of the objective or the attention, drops
+ * the keys that the new kind does not have. Throws an Error that names every wrong key with the nearest known
  * one, every wrong value with what was expected, and sizes that do not go together.
  */
 export function loadConfig(source: string, overrides: readonly string[] = []): RunConfig {
   const document = readDocument(source);
   expandPreset(document);
+  const { objective = {} } = document;
+  if (isDocument(objective)) document.objective = { kind: DEFAULT_OBJECTIVE, ...objective };
   for (const override of overrides) {
     applyOverride(document, override);
     expandPreset(document);
@@ -92,6 +95,7 @@ function applyOverride(document: Document, override: string): void {
   const value: unknown = parse(isList ? `[${text}]` : text);
   if (path.join('.') !== 'network.preset') {
     setValue(document, path, value, override);
+    if (path.at(-1) === 'kind') keepKnownKeys(document, path.slice(0, -1));
     return;
   }
   for (const [key, part] of Object.entries(networkPreset(value))) setValue(document, ['network', key], part, override);
@@ -108,6 +112,14 @@ function setValue(document: Document, path: readonly string[], value: unknown, o
     Object.defineProperty(node, key, { value: next, enumerable: true, configurable: true, writable: true });
     return next as Document;
   }, document);
+}
+
+/** Drops the keys of a section that its kind does not have; a kind that is not known keeps all, to be told of. */
+function keepKnownKeys(document: Document, path: readonly string[]): void {
+  const section = path.reduce((node, key) => node[key] as Document, document);
+  const known = knownKeys(path, document);
+  if (known.length === 0) return;
+  for (const key of Object.keys(section)) if (!known.includes(key)) delete section[key];
 }
 
 function describeIssue(issue: z.core.$ZodIssue, document: unknown): string[] {

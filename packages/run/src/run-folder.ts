@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { LossTerm } from '@eflow/flow';
 import { stringify } from 'yaml';
 import type { RunConfig } from './config.ts';
 import { loadConfig } from './load-config.ts';
@@ -70,15 +71,17 @@ export function openRunFolder(root: string): { folder: RunFolder; config: RunCon
   return { folder, config: loadConfig(folder.config) };
 }
 
-/** One step of metrics.jsonl. Losses are means over the batch; rates are of that step. */
-export interface StepMetrics {
+/**
+ * One step of metrics.jsonl. Losses are means over the batch, and those of residuals the plain mean squares; rates are of
+ * that step.
+ */
+export interface StepMetrics extends Partial<Record<LossTerm, number>> {
+  /** Every objective has it. */
+  velocityLoss: number;
   step: number;
   /** Since training began, resumed parts included. */
   seconds: number;
   loss: number;
-  velocityLoss: number;
-  solutionLoss: number;
-  additivityLoss: number;
   /** Before clipping. */
   gradNorm: number;
   learningRate: number;

@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
-import { createSample, cycleLabels, SAMPLERS, type Sample, sampleClips } from './sample-clips.ts';
+import { cycleLabels, sampleClips } from './sample-clips.ts';
+import { createSample, SAMPLERS, type Sample } from './samplers.ts';
 
 const runConfig = loadConfig('digits-tiny', [
   'data.numFrames=2',
@@ -20,13 +21,13 @@ const config = videoDiTConfig(runConfig);
 const params = mapTree(initVideoDiT(createStream(1), config), (leaf, name) =>
   tf.add(leaf, tf.mul(randomNormal(splitStream(createStream(2), name), leaf.shape), 0.1)),
 );
-const fewStep = createSample(config, 'few-step', 2);
+const fewStep = createSample(config, runConfig.objective, { sampler: 'few-step', numSteps: 2 });
 const options = { clip: runConfig.data, labels: [3, 1, 4, 1, 5], seed: 7 };
 
 describe('sampleClips', () => {
   it.each(SAMPLERS)('gives one clip per label with the %s sampler and leaves no tensors', (sampler) => {
     const before = tf.memory().numTensors;
-    const sample = createSample(config, sampler, 2);
+    const sample = createSample(config, runConfig.objective, { sampler, numSteps: 2 });
     const clips = sampleClips(sample, params, config, options);
     expect(clips.shape).toEqual([5, 2, 8, 8, 1]);
     expect(tf.memory().numTensors).toBe(before);
@@ -55,7 +56,9 @@ describe('sampleClips', () => {
     const odd = { ...options, clip: { numFrames: 2, height: 10, width: 8 } };
     expect(() => sampleClips(fewStep, params, config, odd)).toThrow('height 10 is not a multiple of its patch, 4');
     expect(() => sampleClips(fewStep, params, config, { ...options, labels: [11] })).toThrow('label 0 is 11');
-    expect(() => sampleClips(createSample(config, 'few-step', 0), params, config, options)).toThrow('numSteps is 0');
+    expect(() => createSample(config, runConfig.objective, { sampler: 'few-step', numSteps: 0 })).toThrow(
+      'numSteps is 0',
+    );
     const broken: Sample = (_params, noise) => tf.fill(noise.shape, Number.NaN);
     expect(() => sampleClips(broken, params, config, options)).toThrow('NaN');
   });

@@ -1,43 +1,8 @@
-import { sampleEuler, sampleFewStep, sampleWithRenoising } from '@eflow/flow';
 import { type Clips, toClips } from '@eflow/media';
 import { createStream, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
 import { assertLabels, type ClipSize, tokenGrid, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
-import { bindNetworks } from './build.ts';
-
-/** `few-step` jumps t -> s, `renoise` jumps to 0 and mixes with fresh noise, `euler` follows the velocity. */
-export const SAMPLERS = ['few-step', 'renoise', 'euler'] as const;
-export type Sampler = (typeof SAMPLERS)[number];
-
-/**
- * From noise [B, F, H, W, C] and labels [B] int32 to clips [B, F, H, W, C], which the caller owns. `renoise`, which adds
- * noise on the way, draws it from the stream. A function of its arguments alone, so that it can be compiled.
- */
-export type Sample = (
-  params: VideoDiTParams,
-  noise: tf.Tensor,
-  labels: tf.Tensor,
-  stream?: { seed: tf.Tensor1D },
-) => tf.Tensor;
-
-/** The sampler of this name over the strong path of a network. */
-export function createSample(config: VideoDiTConfig, sampler: Sampler, numSteps: number): Sample {
-  return (params, noise, condition, stream) => {
-    const { strong } = bindNetworks(params, config);
-    const input = { noise, condition, numSteps };
-    switch (sampler) {
-      case 'few-step':
-        return sampleFewStep(strong, input).data;
-      case 'renoise':
-        if (!stream) throw new Error("createSample: the sampler 'renoise' draws noise; give it a stream");
-        return sampleWithRenoising(strong, { ...input, stream }).data;
-      case 'euler':
-        return sampleEuler(strong, input).data;
-      default:
-        throw new Error(`sampler '${sampler satisfies never}': expected one of ${SAMPLERS.join(', ')}`);
-    }
-  };
-}
+import type { Sample } from './samplers.ts';
 
 export interface SampleOptions {
   /** Size of the clips: any that patches divide. Fields beside these are left aside, so that a config's `data` will do. */

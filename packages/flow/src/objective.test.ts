@@ -1,0 +1,367 @@
+import { createStream, type RandomStream, splitStream, stopGradient, uploadStream, valueAndGrad } from '@eflow/tensor';
+import { expectClose } from '@eflow/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { compile } from '../../engine/src/index.ts';
+import { POINT, pointMass } from '../fixtures/point-mass.ts';
+import { NULL_LABEL, toyBatch, toyNetworks, toyParams } from '../fixtures/toy-network.ts';
+import { createObjective, type ObjectiveSpec } from './create-objective.ts';
+import type { Draws } from './draws.ts';
+import { FLOW_MATCHING_DEFAULTS } from './flow-matching.ts';
+import { MEAN_FLOW_DEFAULTS } from './mean-flow.ts';
+import type { Network } from './network.ts';
+import { callTogether, type Networks, type ObjectiveBatch, type ObjectiveSchedule } from './objective.ts';
+import { PATHS, type Path, perExample } from './path.ts';
+import { EFLOW_DEFAULTS, SOLUTION_FLOW_DEFAULTS } from './solution-flow.ts';
+import { SOLUTION_MAPS, type SolutionMap } from './solution-map.ts';
+import { SPLIT_MEAN_FLOW_DEFAULTS } from './split-mean-flow.ts';
+
+const SPECS = {
+  flowMatching: { kind: 'flowMatching', ...FLOW_MATCHING_DEFAULTS },
+  solutionFlow: { kind: 'solutionFlow', ...SOLUTION_FLOW_DEFAULTS },
+  eflow: { kind: 'eflow', ...EFLOW_DEFAULTS },
+  meanFlow: { kind: 'meanFlow', ...MEAN_FLOW_DEFAULTS },
+  splitMeanFlow: { kind: 'splitMeanFlow', ...SPLIT_MEAN_FLOW_DEFAULTS },
+} satisfies Record<ObjectiveSpec['kind'], ObjectiveSpec>;
+const CASES = Object.entries<ObjectiveSpec>({
+  ...SPECS,
+  'eflow with a full pass for its reference': { ...SPECS.eflow, guidanceReference: 'unconditional' },
+});
+
+const ROWS = 12;
+type Params = ReturnType<typeof toyParams>;
+
+/** An objective with all that one call of its loss takes, on the toy network. */
+function setUp(spec: ObjectiveSpec, seed = 1) {
+  const objective = createObjective(spec);
+  const batch = toyBatch(ROWS);
+  const schedule: ObjectiveSchedule = objective.scheduleAt(0.5);
+  const draws = objective.draw(createStream(seed), batch.data.shape, schedule);
+  const params = toyParams();
+  const networks = toyNetworks(params);
+  const loss = (
+    change: { networks?: Partial<Networks>; batch?: Partial<ObjectiveBatch>; draws?: Partial<Draws> } = {},
+  ) =>
+    objective.loss(
+      { ...networks, ...change.networks },
+      { ...batch, ...change.batch },
+      { ...draws, ...change.draws },
+      schedule,
+    );
+  return { objective, batch, schedule, draws, params, networks, loss };
+}
+
+const numbers = (x: tf.Tensor) => Array.from(x.dataSync());
+
+describe.each(CASES)('%s', (_name, spec) => {
+  const isJumping = spec.kind !== 'flowMatching';
+  const V = isJumping ? 9 : ROWS;
+
+  it('has the mean of lossPerExample for its loss, row by row in the order of the batch', () => {
+    const { batch, loss } = setUp(spec);
+    const { loss: total, lossPerExample } = loss();
+    expect(lossPerExample.shape).toEqual([ROWS]);
+    const before = numbers(lossPerExample);
+    expectClose(total, [before.reduce((sum, value) => sum + value) / ROWS]);
+    for (const row of [0, V - 1, V % ROWS, ROWS - 1]) {
+      const data = tf.add(batch.data, tf.reshape(tf.oneHot([row], ROWS), [ROWS, 1]));
+      const after = numbers(loss({ batch: { data } }).lossPerExample);
+      expect(after.flatMap((value, i) => (Math.abs(value - before[i]!) > 1e-4 ? [i] : []))).toEqual([row]);
+    }
+  });
+
+  it('trains on its own velocity in the first rows: N(x_t, t, t) there, N(x_t, t, s) after', () => {
+    const { draws, loss, networks } = setUp(spec);
+    const calls: number[][][] = [];
+    const strong: Network = (input) => {
+      calls.push([numbers(input.timestep), numbers(input.targetTimestep)]);
+      return networks.strong(input);
+    };
+    loss({ networks: { strong } });
+    const velocityTimes = numbers(draws.velocityTimestep);
+    expect(calls[0]).toEqual([
+      [...velocityTimes, ...(draws.jump ? numbers(draws.jump.timestep) : [])],
+      [...velocityTimes, ...(draws.jump ? numbers(draws.jump.targetTimestep) : [])],
+    ]);
+  });
+
+  it('is a pure function of its draws, and those of their stream', () => {
+    const [first, second, other] = [setUp(spec), setUp(spec), setUp(spec, 2)];
+    expect(numbers(first.loss().lossPerExample)).toEqual(numbers(second.loss().lossPerExample));
+    expect(numbers(first.loss().lossPerExample)).toEqual(numbers(first.loss().lossPerExample));
+    expect(numbers(first.draws.noise)).not.toEqual(numbers(other.draws.noise));
+  });
+
+  it('takes its schedule in numbers or in scalars, guidance of 1 included', () => {
+    const { objective, batch } = setUp(spec);
+    for (const guidanceScale of [1, 2.5]) {
+      const run = (schedule: ObjectiveSchedule) => {
+        const draws = objective.draw(createStream(4), batch.data.shape, schedule);
+        const params = toyParams();
+        const { values, grads } = valueAndGrad(() => {
+          const { loss, lossPerExample } = objective.loss(toyNetworks(params), batch, draws, schedule);
+          return { loss, lossPerExample };
+        }, params);
+        return { ...values, gradients: tf.stack(Object.values(grads)) };
+      };
+      const inNumbers = run({ guidanceScale, intervalRatio: 0.03 });
+      const inScalars = run({ guidanceScale: tf.scalar(guidanceScale), intervalRatio: tf.scalar(0.03) });
+      expectClose(inScalars.lossPerExample!, inNumbers.lossPerExample!, { rtol: 1e-5, atol: 1e-6 });
+      expectClose(inScalars.gradients, inNumbers.gradients, { rtol: 1e-4, atol: 1e-5 });
+    }
+  });
+
+  it('is the same as one compiled graph, draws and gradients included', () => {
+    const { objective } = setUp(spec);
+    const step = (stream: RandomStream, schedule: ObjectiveSchedule, batch: ObjectiveBatch, params: Params) => {
+      const draws = objective.draw(stream, batch.data.shape, schedule);
+      const { values, grads } = valueAndGrad(() => {
+        const { loss, lossPerExample, terms } = objective.loss(toyNetworks(params), batch, draws, schedule);
+        return { loss, lossPerExample, ...terms };
+      }, params);
+      return { ...values, gradients: tf.stack(Object.values(grads)) };
+    };
+    const compiled = compile((...args: Parameters<typeof step>) => tf.tidy(() => step(...args)), {
+      captures: 'refuse',
+    });
+    const scalars = { guidanceScale: tf.scalar(2.5), intervalRatio: tf.scalar(0.03) };
+    const eager = step(createStream(4), scalars, toyBatch(ROWS), toyParams());
+    const graph = compiled(uploadStream(createStream(4)), scalars, { ...toyBatch(ROWS) }, toyParams());
+    expect(Object.keys(graph)).toEqual(Object.keys(eager));
+    for (const [name, values] of Object.entries(eager)) {
+      expectClose(graph[name as keyof typeof graph]!, values!, { rtol: 1e-4, atol: 1e-5 });
+    }
+    compiled.dispose();
+  });
+
+  it('leaves only what it returns', () => {
+    const { loss, params } = setUp(spec);
+    const count = () => tf.memory().numTensors;
+    const sizeOf = ({ terms, passes: _, ...losses }: ReturnType<typeof loss>) =>
+      Object.values(losses).length + Object.values(terms).length;
+    tf.dispose(loss());
+    const before = count();
+    const result = loss();
+    expect(count()).toBe(before + sizeOf(result));
+    tf.dispose(result);
+    const { values, grads } = tf.tidy(() =>
+      valueAndGrad(() => {
+        const { loss: value, terms } = loss();
+        return { loss: value, ...terms };
+      }, params),
+    );
+    expect(count()).toBe(before + Object.values(values).length + Object.values(grads).length);
+    tf.dispose([values, grads]);
+    expect(count()).toBe(before);
+  });
+
+  it('has terms off the tape, one for each residual', () => {
+    const { loss, params } = setUp(spec);
+    const expected = {
+      flowMatching: ['velocityLoss'],
+      solutionFlow: ['solutionLoss', 'velocityLoss'],
+      eflow: ['additivityLoss', 'solutionLoss', 'velocityLoss'],
+      meanFlow: ['meanVelocityLoss', 'velocityLoss'],
+      splitMeanFlow: ['additivityLoss', 'velocityLoss'],
+    }[spec.kind];
+    expect(Object.keys(loss().terms).sort()).toEqual(expected);
+    const { grads } = valueAndGrad(() => ({ loss: tf.addN(Object.values(loss().terms)) as tf.Scalar }), params);
+    for (const grad of Object.values(grads)) expect(grad.dataSync()[0]).toBe(0);
+  });
+
+  it('hands NaN from the network on, in the loss and in its row', () => {
+    const { loss } = setUp(spec);
+    const strong: Network = ({ noisy }) => stopGradient(() => tf.fill(noisy.shape, Number.NaN));
+    const { loss: total, lossPerExample } = loss({ networks: { strong } });
+    expect(total.dataSync()[0]).toBeNaN();
+    expect(numbers(lossPerExample)).toEqual(Array(ROWS).fill(Number.NaN));
+  });
+
+  it('refuses draws that are out of order, and leaves nothing', () => {
+    const { loss, draws } = setUp(spec);
+    const times = tf.mul(draws.velocityTimestep, 3);
+    const before = tf.memory().numTensors;
+    expect(() => loss({ draws: { velocityTimestep: times } })).toThrow(`${spec.kind}: velocityTimestep of row`);
+    if (draws.jump) {
+      const { jump } = draws;
+      const swapped = { ...jump, timestep: jump.targetTimestep, targetTimestep: jump.timestep };
+      expect(() => loss({ draws: { jump: swapped } })).toThrow(
+        new RegExp(`^${spec.kind}: in row [0-2] .* expected .* <= `),
+      );
+      expect(() => loss({ draws: { jump: undefined } })).toThrow(`${spec.kind}: the draws have no jump times`);
+    }
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it(isJumping ? 'refuses a batch too small to split' : 'takes a batch of one', () => {
+    const { objective, schedule } = setUp(spec);
+    const draw = () => objective.draw(createStream(1), [1, 3], schedule);
+    if (isJumping) expect(draw).toThrow('1 velocity rows and 0 jump rows');
+    else expect(draw().velocityTimestep.shape).toEqual([1]);
+  });
+
+  /** All calls of a loss in which row i has the data and the noise 100 i, so that rows can be told apart in each. */
+  function watchRows(change: Partial<ObjectiveSpec>, keptTokens?: tf.Tensor) {
+    const { batch, draws, loss } = setUp({ ...spec, ...change } as ObjectiveSpec);
+    const ids = tf.tile(tf.mul(tf.range(0, ROWS).reshape([ROWS, 1]), 100), [1, 3]);
+    const calls: { network: string; ids: number[]; labels: number[]; kept?: number[][]; dropped?: number[] }[] = [];
+    const watch =
+      (network: string): Network =>
+      ({ noisy, condition, keptTokens: kept, pathDropped }) => {
+        calls.push({
+          network,
+          ids: numbers(tf.slice(noisy, [0, 0], [noisy.shape[0]!, 1])).map((value) => Math.round(value / 100)),
+          labels: numbers(condition),
+          ...(kept && { kept: kept.arraySync() as number[][] }),
+          ...(pathDropped && { dropped: numbers(pathDropped) }),
+        });
+        return tf.zerosLike(noisy);
+      };
+    loss({
+      networks: { strong: watch('strong'), weak: watch('weak') },
+      batch: { ...batch, data: ids, ...(keptTokens && { keptTokens }) },
+      draws: { noise: ids },
+    });
+    return { calls, draws };
+  }
+
+  it('gives every strong pass on a row the same kept tokens, and the weak path all', () => {
+    const keptTokens = tf.reshape(tf.range(0, 2 * ROWS, 1, 'int32'), [ROWS, 2]);
+    const { calls } = watchRows({}, keptTokens);
+    for (const { network, ids, kept } of calls) {
+      expect(kept).toEqual(network === 'strong' ? ids.map((id) => [2 * id, 2 * id + 1]) : undefined);
+    }
+    for (const { kept } of watchRows({}).calls) expect(kept).toBeUndefined();
+  });
+
+  it('gives dropped rows the null condition in every pass, and drops the path in the trained one alone', () => {
+    for (const weakCondition of spec.kind === 'eflow' ? (['null', 'same'] as const) : [undefined]) {
+      const change = { classDropoutProb: 0.4, pathDropProb: 0.4, ...(weakCondition && { weakCondition }) };
+      const { calls, draws } = watchRows(change);
+      const [noCondition, noPath] = [numbers(draws.conditionDropped), numbers(draws.pathDropped)];
+      const isNull = (id: number) => noCondition[id] === 1 || (noPath[id] === 1 && weakCondition !== 'same');
+      const given = (id: number) => (isNull(id) ? NULL_LABEL : id + 1);
+      expect(new Set(calls[0]!.ids.map(isNull))).toEqual(new Set([true, false]));
+      for (const [i, { network, ids, labels, dropped }] of calls.entries()) {
+        const isWeakWithCondition = network === 'weak' && weakCondition === 'same';
+        // The reference of guidance has no condition; it is the one pass without gradient that sees velocity rows.
+        const isReference = i > 0 && ids.includes(0) && !isWeakWithCondition;
+        expect(labels).toEqual(ids.map((id) => (isReference ? NULL_LABEL : given(id))));
+        expect(dropped).toEqual(i === 0 ? noPath : undefined);
+      }
+    }
+  });
+
+  it('trains dropped rows on the plain velocity: guidance and mixture are not for them', () => {
+    const dropAll = { ...spec, classDropoutProb: 1 } as ObjectiveSpec;
+    const { loss, networks } = setUp(dropAll);
+    const { loss: plain } = setUp({ ...dropAll, guidanceScale: 1, targetMixRatio: 1 } as ObjectiveSpec);
+    const weak: Network = (input) => tf.mul(networks.weak(input), 1e3);
+    expectClose(loss({ networks: { weak } }).lossPerExample, plain().lossPerExample, { rtol: 1e-5, atol: 1e-5 });
+  });
+});
+
+describe('guidance that is trained in', () => {
+  it('by the weak path: it alone is asked for the reference, and NaN from it is handed on', () => {
+    const { loss } = setUp({ ...SPECS.eflow, classDropoutProb: 0, pathDropProb: 0 });
+    const before = numbers(loss().lossPerExample);
+    const weak: Network = ({ noisy }) => tf.fill(noisy.shape, Number.NaN);
+    const after = numbers(loss({ networks: { weak } }).lossPerExample);
+    expect(before.some(Number.isNaN)).toBe(false);
+    expect(after).toEqual(Array(ROWS).fill(Number.NaN));
+  });
+});
+
+describe('callTogether', () => {
+  it('makes one call of several, and hands the parts back in order', () => {
+    let calls = 0;
+    const network: Network = ({ noisy, timestep }) => {
+      calls++;
+      return tf.add(noisy, perExample(timestep, 2));
+    };
+    const input = (rows: number, t: number) => ({
+      noisy: tf.fill([rows, 2], rows),
+      ...{ timestep: tf.fill([rows], t), targetTimestep: tf.zeros([rows]), condition: tf.zeros([rows]) },
+    });
+    const outputs = callTogether(network, [input(2, 0.25), input(3, 0.5), input(1, 0.75)]);
+    expect(outputs.map((x) => x.arraySync())).toEqual([
+      Array(2).fill([2.25, 2.25]),
+      Array(3).fill([3.5, 3.5]),
+      [[1.75, 1.75]],
+    ]);
+    expect(calls).toBe(1);
+  });
+});
+
+/** The loss of the exact network of data in one point, plus `spoil` times s^2. */
+function onPointMass(
+  spec: ObjectiveSpec,
+  path: Path,
+  map: SolutionMap,
+  { spoil = 0, intervalRatio = 0.1, rows = 64 } = {},
+) {
+  const objective = createObjective({ ...spec, path, ...(spec.kind !== 'meanFlow' && { map }) } as ObjectiveSpec);
+  const exact = pointMass(path, map);
+  const params = { scale: tf.scalar(1), spoil: tf.scalar(spoil) };
+  const network: Network = (input) =>
+    tf.add(tf.mul(exact(input), params.scale), tf.mul(perExample(tf.square(input.targetTimestep), 2), params.spoil));
+  const batch = {
+    data: tf.tile(tf.tensor2d(POINT, [1, 3]), [rows, 1]),
+    condition: tf.zeros([rows]),
+    nullCondition: tf.zeros([rows]),
+  };
+  const schedule = { ...objective.scheduleAt(1), intervalRatio };
+  const draws = objective.draw(splitStream(createStream(5), 1), [rows, 3], schedule);
+  const { values, grads } = valueAndGrad(() => {
+    const { loss, lossPerExample, terms } = objective.loss({ strong: network, weak: network }, batch, draws, schedule);
+    return { loss, lossPerExample, ...terms };
+  }, params);
+  const { loss: _, lossPerExample, ...terms } = values;
+  return {
+    terms: Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, term.dataSync()[0]!])),
+    loss: Math.max(...numbers(lossPerExample!).map(Math.abs)),
+    gradient: Math.max(...Object.values(grads).map((grad) => Math.abs(grad.dataSync()[0]!))),
+  };
+}
+
+describe.each(CASES)('the exact map in %s', (_name, spec) => {
+  const maps = spec.kind === 'meanFlow' ? (['euler'] as const) : SOLUTION_MAPS;
+  // Where no straight step along v leaves the path, or there is none.
+  const paths = ['flowMatching', 'splitMeanFlow'].includes(spec.kind) ? PATHS : (['linear'] as const);
+  const cases = maps.flatMap((map) => paths.map((path) => [path, map] as const));
+
+  it.each(cases)('has neither loss nor gradient, and a perturbed one both: %s path, %s map', (path, map) => {
+    const exact = onPointMass(spec, path, map);
+    const spoiled = onPointMass(spec, path, map, { spoil: 1 });
+    for (const [name, term] of Object.entries(exact.terms)) {
+      expect(term).toBeLessThan(1e-9);
+      expect(spoiled.terms[name]).toBeGreaterThan(5e-5);
+    }
+    expect(exact.loss).toBeLessThan(1e-3);
+    expect(exact.gradient).toBeLessThan(1e-4);
+    expect(spoiled.gradient).toBeGreaterThan(0.05);
+  });
+});
+
+describe('the exact map on the trigonometric path', () => {
+  // A straight step of t - l along v leaves a curved path by (t - l)^2 |x''| / 2; divided by t - l, one order is left.
+  it.each(SOLUTION_MAPS)(
+    'has a solution residual in proportion to t - l and no other, in eflow with the %s map',
+    (map) => {
+      const at = (intervalRatio: number) => onPointMass(SPECS.eflow, 'trigonometric', map, { intervalRatio }).terms;
+      const residuals = [0.16, 0.08, 0.04].map((ratio) => Math.sqrt(at(ratio).solutionLoss!));
+      expect(residuals[0]).toBeGreaterThan(0.01);
+      for (const i of [0, 1]) expect(Math.abs(Math.log2(residuals[i]! / residuals[i + 1]!) - 1)).toBeLessThan(0.05);
+      expect(at(0.1).additivityLoss).toBeLessThan(1e-9);
+      expect(at(0.1).velocityLoss).toBeLessThan(1e-9);
+    },
+  );
+
+  it("has a residual of MeanFlow's identity in proportion to the square of its difference's step", () => {
+    const at = (differenceStep: number) =>
+      onPointMass({ ...SPECS.meanFlow, differenceStep }, 'trigonometric', 'euler').terms;
+    const residual = (step: number) => Math.sqrt(at(step).meanVelocityLoss!);
+    expect(residual(0.04)).toBeGreaterThan(1e-4);
+    expect(Math.abs(Math.log2(residual(0.04) / residual(0.02)) - 2)).toBeLessThan(0.1);
+  });
+});

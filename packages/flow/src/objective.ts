@@ -1,0 +1,111 @@
+import { type RandomStream, stopGradient } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Draws } from './draws.ts';
+import type { Network, NetworkInput } from './network.ts';
+
+/**
+ * What training minimises. All that is random is drawn first, so that `loss` is a pure function; what changes over a run is
+ * in the schedule. `flowMatching`, `solutionFlow`, `eflow`, `meanFlow` and `splitMeanFlow` make objectives.
+ */
+export interface Objective {
+  /** The schedule's values after this share of the training, in [0, 1]. */
+  scheduleAt(progress: number): ObjectiveSchedule<number>;
+  /** Draws what `loss` needs for data of `shape` [B, ...]. The caller owns the tensors. */
+  draw(stream: RandomStream, shape: readonly number[], schedule: ObjectiveSchedule): Draws;
+  /**
+   * The loss of one batch; the caller owns its tensors. Throws on a time outside [0, 1] and on s > t in the draws, where
+   * values can be read. `networks.weak` is called by path-drop guidance alone.
+   */
+  loss(networks: Networks, batch: ObjectiveBatch, draws: Draws, schedule: ObjectiveSchedule): ObjectiveLoss;
+}
+
+/**
+ * What changes while training: numbers, or scalars where a function is compiled, as a number would be fixed in its graph.
+ * Objectives that have no use for one leave it aside.
+ */
+export type ObjectiveSchedule<Value = number | tf.Scalar> = {
+  /** Distance of t and l as a share of that of t and s, in (0, 1]. */
+  intervalRatio: Value;
+  /** omega >= 1. The number 1 is no guidance, and costs none; a scalar is computed with whatever it is. */
+  guidanceScale: Value;
+};
+
+/** The network, and its weak path: encoder and decoder alone, which path-drop guidance takes for its reference. */
+export interface Networks {
+  strong: Network;
+  weak: Network;
+}
+
+export interface ObjectiveBatch {
+  /** x_0, [B, ...]. */
+  data: tf.Tensor;
+  /** c, [B, ...]. */
+  condition: tf.Tensor;
+  /** What stands for "no condition", shaped like `condition`. */
+  nullCondition: tf.Tensor;
+  /** The token-drop draw that all strong passes on a row share, [B, K] int32; absent: no drop. */
+  keptTokens?: tf.Tensor;
+}
+
+/** The residuals: of the velocity, of the solution map, of mean-velocity additivity, of MeanFlow's identity. */
+export type LossTerm = 'velocityLoss' | 'solutionLoss' | 'additivityLoss' | 'meanVelocityLoss';
+
+export type ObjectiveLoss = {
+  /** To be differentiated: the mean of `lossPerExample`. */
+  loss: tf.Scalar;
+  /** [B]: rows that train the velocity first, then the others. */
+  lossPerExample: tf.Tensor1D;
+  /** For the log: the plain mean square of each residual that the objective has, over its rows, off the tape. */
+  terms: { velocityLoss: tf.Scalar } & Partial<Record<LossTerm, tf.Scalar>>;
+  /** The network passes that it took. */
+  passes: Pass[];
+};
+
+/** One call of a network. */
+export type Pass = {
+  network: keyof Networks;
+  /** Whether the loss is differentiated through it. */
+  gradient: boolean;
+  /** Examples in it: of the batch, or of a part of it, or of a part twice. */
+  rows: number;
+};
+
+/** The networks with every call noted: `trained` on the tape, the others off it. */
+export function recordPasses(networks: Networks): { passes: Pass[]; trained: Network; strong: Network; weak: Network } {
+  const passes: Pass[] = [];
+  const call = (network: keyof Networks, gradient: boolean, input: NetworkInput) => {
+    passes.push({ network, gradient, rows: input.noisy.shape[0]! });
+    return networks[network](input);
+  };
+  return {
+    passes,
+    trained: (input) => call('strong', true, input),
+    strong: (input) => stopGradient(() => call('strong', false, input)),
+    weak: (input) => stopGradient(() => call('weak', false, input)),
+  };
+}
+
+/** Calls of one network that do not wait for each other, made as one on the sum of their rows; the outputs in order. */
+export function callTogether(network: Network, inputs: readonly NetworkInput[]): tf.Tensor[] {
+  const all = (key: 'noisy' | 'timestep' | 'targetTimestep' | 'condition') =>
+    tf.concat(inputs.map((input) => input[key]));
+  const kept = inputs.flatMap(({ keptTokens }) => (keptTokens ? [keptTokens] : []));
+  const output = network({
+    noisy: all('noisy'),
+    timestep: all('timestep'),
+    targetTimestep: all('targetTimestep'),
+    condition: all('condition'),
+    ...(kept.length > 0 && { keptTokens: tf.concat(kept) }),
+  });
+  return inputs.length === 1
+    ? [output]
+    : tf.split(
+        output,
+        inputs.map(({ noisy }) => noisy.shape[0]!),
+      );
+}
+
+/** An objective's loss from its value per example; `terms` are residuals' mean squares. */
+export function finishLoss(lossPerExample: tf.Tensor1D, terms: ObjectiveLoss['terms'], passes: Pass[]): ObjectiveLoss {
+  return { loss: tf.mean(lossPerExample), lossPerExample, terms, passes };
+}

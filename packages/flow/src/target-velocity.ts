@@ -1,0 +1,38 @@
+import { stopGradient } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { type GuidanceOptions, guidedVelocity } from './guidance.ts';
+import { perExample } from './path.ts';
+
+/** `yes` in the rows that are true, [B] bool, and `no` in the others. */
+export const selectRows = (rows: tf.Tensor, yes: tf.Tensor, no: tf.Tensor): tf.Tensor =>
+  tf.where(perExample(rows, yes.rank), yes, no);
+
+/** What the velocity is trained on, row by row; velocities and predictions [R, ...]. */
+export interface TargetVelocity {
+  /** v, of the path. */
+  velocity: tf.Tensor;
+  /** [R] */
+  timestep: tf.Tensor;
+  /** v_ref, the weaker prediction; absent: no guidance. */
+  reference?: tf.Tensor;
+  /** N(x_t, t, t, c) as a velocity, where mu < 1. */
+  own?: tf.Tensor;
+  /** Rows without condition or path, whose target is the plain v: [R] bool. */
+  plain: tf.Tensor;
+}
+
+/**
+ * v* = mu v_cfg + (1 - mu) sg N(x_t, t, t, c) with v_cfg = v + k(t) (omega - 1)(v - v_ref); v in the plain rows (SoFlow,
+ * arXiv 2512.15657). A constant, [R, ...], owned by the caller.
+ */
+export function targetVelocity(
+  { velocity, timestep, reference, own, plain }: TargetVelocity,
+  guidanceScale: number | tf.Scalar,
+  { targetMixRatio: mu }: Pick<GuidanceOptions, 'targetMixRatio'>,
+): tf.Tensor {
+  return stopGradient(() => {
+    const guided = reference ? guidedVelocity(velocity, reference, timestep, guidanceScale) : velocity;
+    const mixed = own ? tf.add(tf.mul(guided, mu), tf.mul(own, 1 - mu)) : guided;
+    return mixed === velocity ? tf.clone(velocity) : selectRows(plain, velocity, mixed);
+  });
+}

@@ -1,0 +1,104 @@
+import { sampleHeun, timeGrid } from '@eflow/flow';
+import { createStream, mapTree, randomNormal, splitStream } from '@eflow/tensor';
+import { expectClose, expectNoLeak } from '@eflow/testing';
+import { initVideoDiT } from '@eflow/video-dit';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { bindNetworks, videoDiTConfig } from './build.ts';
+import { loadConfig } from './load-config.ts';
+import { countEvaluations, createSample, defaultSampler, type SamplerFlags, samplerSpec } from './samplers.ts';
+
+const flowMatching = loadConfig('digits-tiny', ['objective.kind=flowMatching']).objective;
+const eflow = loadConfig('digits-tiny').objective;
+const unguided = loadConfig('digits-tiny', ['objective.guidanceScale=1']).objective;
+
+describe('samplerSpec', () => {
+  it('takes jumps where the objective learns them, and the velocity where it does not', () => {
+    expect(defaultSampler(eflow)).toBe('few-step');
+    expect(samplerSpec(flowMatching, 4, {})).toEqual({ sampler: 'euler', numSteps: 4, grid: { kind: 'uniform' } });
+    expect(samplerSpec(flowMatching, 4, { grid: 'shifted:3', guidanceScale: 2, guidance: 'path-drop' })).toEqual({
+      ...{ sampler: 'euler', numSteps: 4 },
+      ...{ grid: { kind: 'shifted', shift: 3 }, guidance: { kind: 'path-drop', scale: 2 } },
+    });
+  });
+
+  it.each<[string, typeof eflow, number, SamplerFlags, string]>([
+    [
+      'jumps of a network that has none',
+      flowMatching,
+      4,
+      { sampler: 'few-step' },
+      'knows no jumps; take euler or heun',
+    ],
+    ['guidance of jumps', unguided, 4, { guidanceScale: 2 }, "the sampler 'few-step' takes none"],
+    ['guidance twice', eflow, 4, { sampler: 'euler', guidanceScale: 2 }, 'has the scale 1.5 trained in'],
+    [
+      'a weak path never trained',
+      { ...flowMatching, pathDropProb: 0 },
+      4,
+      { guidance: 'path-drop', guidanceScale: 2 },
+      'pathDropProb above 0',
+    ],
+    [
+      'no null condition',
+      { ...flowMatching, classDropoutProb: 0 },
+      4,
+      { guidanceScale: 2 },
+      'classDropoutProb above 0',
+    ],
+    ['a scale that is none', flowMatching, 4, { guidanceScale: Number.NaN }, 'guidance scale NaN'],
+    ['zero steps', eflow, 0, {}, 'numSteps is 0'],
+    ['a grid that there is not', eflow, 4, { grid: 'cosine' }, "grid 'cosine': expected uniform"],
+    ['a shift that is none', eflow, 4, { grid: 'shifted:-1' }, 'shift is -1'],
+  ])('refuses %s', (_case, objective, numSteps, flags, message) => {
+    expect(() => samplerSpec(objective, numSteps, flags)).toThrow(message);
+  });
+});
+
+describe('countEvaluations', () => {
+  it.each<[number, number, typeof eflow, number, SamplerFlags]>([
+    [4, 0, eflow, 4, {}],
+    [4, 0, eflow, 4, { sampler: 'renoise' }],
+    [50, 0, flowMatching, 50, {}],
+    [100, 0, flowMatching, 50, { guidanceScale: 1.5 }],
+    [50, 50, flowMatching, 50, { guidanceScale: 1.5, guidance: 'path-drop' }],
+    [7, 0, flowMatching, 4, { sampler: 'heun' }],
+  ])('%d and %d of the weak path', (nfe, weakNfe, objective, numSteps, flags) => {
+    expect(countEvaluations(objective, samplerSpec(objective, numSteps, flags))).toEqual({ nfe, weakNfe });
+  });
+});
+
+describe('createSample', () => {
+  const config = videoDiTConfig(
+    loadConfig('digits-tiny', [
+      'network.hiddenSize=12',
+      'network.numHeads=2',
+      'network.patchSize=2,4,4',
+      'network.attention.windowSize=3',
+    ]),
+  );
+  const params = mapTree(initVideoDiT(createStream(1), config), (leaf, name) =>
+    tf.add(leaf, tf.mul(randomNormal(splitStream(createStream(2), name), leaf.shape), 0.1)),
+  );
+  const noise = randomNormal(createStream(3), [2, 2, 8, 8, 1]);
+  const labels = tf.tensor1d([3, 1], 'int32');
+
+  it.each([
+    ['classifier-free', false],
+    ['path-drop', true],
+  ] as const)(
+    'guides by %s guidance, with the null class, in the form and on the grid that it is told',
+    (guidance, isWeak) => {
+      const objective = { ...flowMatching, map: 'trigonometric' as const };
+      const spec = samplerSpec(objective, 3, { sampler: 'heun', grid: 'quadratic', guidance, guidanceScale: 2 });
+      const { strong, weak } = bindNetworks(params, config);
+      const expected = sampleHeun(strong, {
+        ...{ noise, condition: labels, steps: timeGrid(3, { kind: 'quadratic' }), map: 'trigonometric' },
+        guidance: { scale: 2, nullCondition: tf.tensor1d([10, 10], 'int32'), ...(isWeak && { weak }) },
+      }).data;
+      const sample = createSample(config, objective, spec);
+      expectClose(sample(params, noise, labels), expected, { rtol: 0, atol: 0 });
+      expectNoLeak(() => tf.tidy(() => sample(params, noise, labels)));
+    },
+  );
+});

@@ -1,0 +1,167 @@
+import {
+  type Sample as FlowSample,
+  type Network,
+  type SampleGuidance,
+  sampleEuler,
+  sampleFewStep,
+  sampleHeun,
+  sampleWithRenoising,
+  type TimeGrid,
+  timeGrid,
+} from '@eflow/flow';
+import { createStream, type RandomStream } from '@eflow/tensor';
+import type { VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
+import * as tf from '@tensorflow/tfjs-core';
+import { bindNetworks } from './build.ts';
+import type { RunConfig } from './config.ts';
+
+/**
+ * `few-step` jumps t -> s, `renoise` jumps to 0 and mixes with fresh noise; `euler` and `heun` follow the velocity.
+ */
+export const SAMPLERS = ['few-step', 'renoise', 'euler', 'heun'] as const;
+export type Sampler = (typeof SAMPLERS)[number];
+
+/** `classifier-free`, by a second pass without the condition, or `path-drop`, by the weak path. */
+export const GUIDANCE_KINDS = ['classifier-free', 'path-drop'] as const;
+
+/** How to sample. */
+export interface SamplerSpec {
+  sampler: Sampler;
+  numSteps: number;
+  /** Uniform unless given. */
+  grid?: TimeGrid;
+  /** For networks that were trained without guidance. */
+  guidance?: { kind: (typeof GUIDANCE_KINDS)[number]; scale: number };
+}
+
+type Objective = RunConfig['objective'];
+
+/** A sampler as a command line gives it. */
+export interface SamplerFlags {
+  /** The objective's own unless given. */
+  sampler?: Sampler;
+  /** `uniform`, `quadratic`, or `shifted:` and a positive number. */
+  grid?: string;
+  guidance?: (typeof GUIDANCE_KINDS)[number];
+  guidanceScale?: number;
+}
+
+/** The spec of `numSteps` steps that flags ask for. Throws on a grid that there is not, and as `checkSampler` does. */
+export function samplerSpec(objective: Objective, numSteps: number, flags: SamplerFlags): SamplerSpec {
+  const { sampler = defaultSampler(objective), grid = 'uniform', guidance = 'classifier-free', guidanceScale } = flags;
+  const spec = {
+    ...{ sampler, numSteps, grid: parseGrid(grid) },
+    ...(guidanceScale !== undefined && { guidance: { kind: guidance, scale: guidanceScale } }),
+  };
+  checkSampler(objective, spec);
+  return spec;
+}
+
+function parseGrid(text: string): TimeGrid {
+  const [kind, shift] = text.split(':');
+  if (kind === 'shifted' && shift) return { kind, shift: Number(shift) };
+  if ((kind === 'uniform' || kind === 'quadratic') && shift === undefined) return { kind };
+  throw new Error(`grid '${text}': expected uniform, quadratic, or shifted with its factor, such as shifted:3`);
+}
+
+/** The sampler that an objective trains for: jumps where it learns jumps. */
+export const defaultSampler = ({ kind }: Objective): Sampler => (kind === 'flowMatching' ? 'euler' : 'few-step');
+
+/**
+ * From noise [B, F, H, W, C] and labels [B] int32 to clips [B, F, H, W, C], which the caller owns. `renoise`, which adds
+ * noise on the way, draws it from the stream. A function of its arguments alone, so that it can be compiled.
+ */
+export type Sample = (
+  params: VideoDiTParams,
+  noise: tf.Tensor,
+  labels: tf.Tensor,
+  stream?: { seed: tf.Tensor1D },
+) => tf.Tensor;
+
+/** The sampler over a network that was trained with an objective. Throws as `checkSampler` does. */
+export function createSample(network: VideoDiTConfig, objective: Objective, spec: SamplerSpec): Sample {
+  checkSampler(objective, spec);
+  return (params, noise, condition, stream) => {
+    const nullCondition = tf.fill([noise.shape[0]!], network.numClasses, 'int32');
+    return run(bindNetworks(params, network), { noise, condition, nullCondition }, objective, spec, stream).data;
+  };
+}
+
+/** Network passes of one sample: full ones, and of the weak path. Throws as `checkSampler` does. */
+export function countEvaluations(objective: Objective, spec: SamplerSpec): { nfe: number; weakNfe: number } {
+  checkSampler(objective, spec);
+  return tf.tidy(() => {
+    const networks = { strong: nothing(), weak: nothing() };
+    const one = tf.zeros([1]);
+    const { nfe, weakNfe } = run(
+      networks,
+      { noise: one, condition: one, nullCondition: one },
+      objective,
+      spec,
+      createStream(0),
+    );
+    return { nfe, weakNfe };
+  });
+}
+
+const nothing =
+  (): Network =>
+  ({ noisy }) =>
+    tf.zerosLike(noisy);
+
+function run(
+  { strong, weak }: { strong: Network; weak: Network },
+  { noise, condition, nullCondition }: Record<'noise' | 'condition' | 'nullCondition', tf.Tensor>,
+  objective: Objective,
+  { sampler, numSteps, grid, guidance }: SamplerSpec,
+  stream: RandomStream | undefined,
+): FlowSample {
+  const map = 'map' in objective ? objective.map : 'euler';
+  const input = { noise, condition, steps: timeGrid(numSteps, grid), map };
+  const guide: SampleGuidance | undefined = guidance && {
+    scale: guidance.scale,
+    nullCondition,
+    ...(guidance.kind === 'path-drop' && { weak }),
+  };
+  switch (sampler) {
+    case 'few-step':
+      return sampleFewStep(strong, input);
+    case 'renoise':
+      if (!stream) throw new Error("createSample: the sampler 'renoise' draws noise; give it a stream");
+      return sampleWithRenoising(strong, { ...input, stream, path: objective.path });
+    case 'euler':
+      return sampleEuler(strong, { ...input, ...(guide && { guidance: guide }) });
+    case 'heun':
+      return sampleHeun(strong, { ...input, ...(guide && { guidance: guide }) });
+    default:
+      throw new Error(`sampler '${sampler satisfies never}': expected one of ${SAMPLERS.join(', ')}`);
+  }
+}
+
+/**
+ * Throws where a network cannot be sampled so: jumps from one that learnt velocities alone, guidance of one that has it
+ * trained in or of a few-step sampler, guidance by what was never trained, bad steps.
+ */
+export function checkSampler(objective: Objective, { sampler, numSteps, grid, guidance }: SamplerSpec): void {
+  timeGrid(numSteps, grid);
+  const jumps = sampler === 'few-step' || sampler === 'renoise';
+  if (jumps && objective.kind === 'flowMatching') {
+    throw new Error(`sampler '${sampler}': a network trained with flowMatching knows no jumps; take euler or heun`);
+  }
+  if (guidance && !(guidance.scale >= 0 && Number.isFinite(guidance.scale))) {
+    throw new Error(`guidance scale ${guidance.scale}: expected a finite number of at least 0; 1 is none`);
+  }
+  if (!guidance || guidance.scale === 1) return;
+  const asked = `guidance scale ${guidance.scale}`;
+  if (jumps)
+    throw new Error(`${asked}: the sampler '${sampler}' takes none, as jumps have guidance trained in; leave it out`);
+  if ('guidanceScale' in objective && objective.guidanceScale !== 1) {
+    throw new Error(
+      `${asked}: this network has the scale ${objective.guidanceScale} trained in (objective.guidanceScale); leave it out`,
+    );
+  }
+  const trained = guidance.kind === 'path-drop' ? 'pathDropProb' : 'classDropoutProb';
+  if (objective[trained] === 0) {
+    throw new Error(`${asked}: ${guidance.kind} guidance needs a network trained with objective.${trained} above 0`);
+  }
+}
