@@ -93,14 +93,15 @@ describe('assertDraws', () => {
   const at = (change: { velocity?: number } & Partial<Record<keyof JumpTimes, number>>): Draws => {
     const { velocity = 0.5, ...times } = change;
     const jump = { timestep: 0.9, targetTimestep: 0.1, nearTimestep: 0.8, middleTimestep: 0.4, ...times };
-    const rows = ([key, value]: [string, number]) => [key, tf.tensor1d([0.9, value])];
+    const sound = { timestep: 0.9, targetTimestep: 0.2, nearTimestep: 0.2, middleTimestep: 0.9 };
+    const rows = ([key, value]: [string, number]) => [key, tf.tensor1d([sound[key as keyof JumpTimes], value])];
     return {
       ...draw(createStream(7)),
       velocityTimestep: tf.tensor1d([0.3, velocity, 0.2]),
       jump: Object.fromEntries(Object.entries(jump).map(rows)),
     };
   };
-  // Row 0 of the jumps stands still, t = s = l = m = 0.9: in order, if only just.
+  // Row 0 of the jumps is in order, if only just: s = l < t = m.
   it.each([{}, { velocity: 0 }, { velocity: 1 }, { timestep: 1, targetTimestep: 0 }])('takes %j', (change) => {
     expect(() => assertDraws('eflow', at(change))).not.toThrow();
   });
@@ -111,7 +112,10 @@ describe('assertDraws', () => {
     [{ velocity: Number.NaN }, 'velocityTimestep of row 1 is NaN'],
     [{ timestep: 1.5 }, 'timestep of row 1 is 1.5; expected a time in [0, 1]'],
     [{ targetTimestep: -0.5 }, 'targetTimestep of row 1 is -0.5; expected a time in [0, 1]'],
-    [{ targetTimestep: 0.953125 }, 'in row 1 targetTimestep is 0.953125 and nearTimestep is 0.8'],
+    [{ targetTimestep: 0.953125 }, 'in row 1 targetTimestep is 0.953125 and timestep is 0.8999'],
+    [{ targetTimestep: 0.8125 }, 'in row 1 targetTimestep is 0.8125 and nearTimestep is 0.8000'],
+    [{ targetTimestep: 0.875, nearTimestep: 0.875, timestep: 0.875 }, 'expected targetTimestep < timestep'],
+    [{ nearTimestep: 0.875, timestep: 0.875 }, 'expected nearTimestep < timestep'],
     [{ nearTimestep: 0.953125 }, 'in row 1 nearTimestep is 0.953125 and timestep is 0.8999'],
     [{ nearTimestep: Number.NaN }, 'in row 1 nearTimestep is NaN'],
     [{ nearTimestep: 0.0625 }, 'in row 1 targetTimestep is 0.10'],

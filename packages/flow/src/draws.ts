@@ -70,13 +70,15 @@ export function jumpOf(where: string, { jump }: Draws): JumpTimes {
   throw new Error(`${where}: the draws have no jump times; draw them with the same objective's draw()`);
 }
 
-/** Throws on times outside [0, 1] and on a target after its time, where values can be read. */
+/** Throws on times outside [0, 1] and on a target not before its time, where values can be read. */
 export function assertDraws(where: string, { velocityTimestep, jump }: Draws): void {
   assertTimes(where, 'velocityTimestep', velocityTimestep);
   if (!jump) return;
   assertTimes(where, 'timestep', jump.timestep);
   assertTimes(where, 'targetTimestep', jump.targetTimestep);
-  assertOrder(where, ['timestep', 'nearTimestep'], jump.timestep, jump.nearTimestep);
+  // Both are divided by.
+  assertOrder(where, ['timestep', 'targetTimestep'], jump.timestep, jump.targetTimestep, { strict: true });
+  assertOrder(where, ['timestep', 'nearTimestep'], jump.timestep, jump.nearTimestep, { strict: true });
   assertOrder(where, ['nearTimestep', 'targetTimestep'], jump.nearTimestep, jump.targetTimestep);
   assertOrder(where, ['timestep', 'middleTimestep'], jump.timestep, jump.middleTimestep);
   assertOrder(where, ['middleTimestep', 'targetTimestep'], jump.middleTimestep, jump.targetTimestep);

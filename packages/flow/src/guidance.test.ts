@@ -48,7 +48,7 @@ describe('guidanceScaleAt', () => {
     expect([at(0, 1), at(0.5, 1), at(1, 1)]).toEqual([1, 2, 3]);
   });
 
-  it('is full after the first step where there is no warm-up', () => {
-    expect([at(1e-6, 0), at(0.5, 0), at(1, 0)]).toEqual([3, 3, 3]);
+  it('is full from the first step on where there is no warm-up', () => {
+    expect([at(0, 0), at(0.5, 0), at(1, 0)]).toEqual([3, 3, 3]);
   });
 });

@@ -20,7 +20,7 @@ export interface GuidanceOptions {
 
 /** omega after this share of the training. */
 export const guidanceScaleAt = (progress: number, { guidanceScale, guidanceWarmup }: GuidanceOptions): number =>
-  1 + (guidanceScale - 1) * Math.min(1, progress / Math.max(guidanceWarmup, 1e-9));
+  1 + (guidanceScale - 1) * (progress < guidanceWarmup ? progress / guidanceWarmup : 1);
 
 /** k(t) = 1 up to t = 0.8, then 1 - exp(-0.025 d / (1 - d)) with d = (1 - t) / 0.2: timestep [B] -> [B]. */
 export function guidanceFade(timestep: tf.Tensor): tf.Tensor {

@@ -38,9 +38,13 @@ export const MEAN_FLOW_DEFAULTS = {
  * MeanFlow's own form: its omega is mu omega here and its kappa 1 - mu.
  *
  * Passes with mu < 1: one with gradient on all rows; without gradient one on all rows for v_ref, and three on the jump rows.
+ * Throws on a differenceStep out of range.
  */
 export function meanFlow(options: MeanFlowOptions): Objective {
   const { targetMixRatio: mu, differenceStep: h } = options;
+  if (!(h > 0 && h < 1 / 3)) {
+    throw new Error(`meanFlow: differenceStep is ${h}; expected a number in (0, 1/3), such as 0.005`);
+  }
   return {
     scheduleAt: (progress) => ({ intervalRatio: 1, guidanceScale: guidanceScaleAt(progress, options) }),
 

@@ -13,7 +13,7 @@ export interface Objective {
   /** Draws what `loss` needs for data of `shape` [B, ...]. The caller owns the tensors. */
   draw(stream: RandomStream, shape: readonly number[], schedule: ObjectiveSchedule): Draws;
   /**
-   * The loss of one batch; the caller owns its tensors. Throws on a time outside [0, 1] and on s > t in the draws, where
+   * The loss of one batch; the caller owns its tensors. Throws on a time outside [0, 1] and unless s < t in the draws, where
    * values can be read. `networks.weak` is called by path-drop guidance alone.
    */
   loss(networks: Networks, batch: ObjectiveBatch, draws: Draws, schedule: ObjectiveSchedule): ObjectiveLoss;

@@ -23,18 +23,19 @@ export function assertTimes(where: string, name: string, timestep: tf.Tensor): v
   }
 }
 
-/** Throws unless no target is after its time, where they can be read. */
+/** Throws unless no time is later than another, or, if `strict`, unless each is earlier; where they can be read. */
 export function assertOrder(
   where: string,
   names: [later: string, earlier: string],
   later: tf.Tensor,
   earlier: tf.Tensor,
+  { strict = false } = {},
 ): void {
   const [t, s] = [readNow(later), readNow(earlier)];
-  const wrong = t && find(s, (value, row) => !(value <= t[row]!));
+  const wrong = t && find(s, (value, row) => !(strict ? value < t[row]! : value <= t[row]!));
   if (wrong) {
     throw new Error(
-      `${where}: in row ${wrong.row} ${names[1]} is ${wrong.value} and ${names[0]} is ${t[wrong.row]}; expected ${names[1]} <= ${names[0]}, as jumps go towards the data`,
+      `${where}: in row ${wrong.row} ${names[1]} is ${wrong.value} and ${names[0]} is ${t[wrong.row]}; expected ${names[1]} ${strict ? '<' : '<='} ${names[0]}, as jumps go towards the data`,
     );
   }
 }

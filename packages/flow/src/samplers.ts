@@ -106,8 +106,14 @@ export function sampleHeun(network: Network, input: SampleInput & { guidance?: S
   });
 }
 
-/** N(x, t, s, c) of a network, counted; c may be replaced. */
-type Evaluate = (network: Network, x: tf.Tensor, t: number, s: number, condition?: tf.Tensor) => tf.Tensor;
+/** N(x, t, s, c) of a network, counted as a full pass unless it is said to be a weak one; c may be replaced. */
+type Evaluate = (
+  network: Network,
+  x: tf.Tensor,
+  t: number,
+  s: number,
+  instead?: { condition: tf.Tensor; isWeak: boolean },
+) => tf.Tensor;
 
 /** A time for every example of x. */
 const rowsOf = (x: tf.Tensor, time: number): tf.Tensor1D => tf.fill<tf.Rank.R1>([x.shape[0]!], time);
@@ -125,7 +131,8 @@ function velocityAt(
   const conditional = evaluate(network, x, t, t);
   const factor = velocityFactor(map);
   if (!guidance || guidance.scale === 1) return factor === 1 ? conditional : tf.mul(conditional, factor);
-  const reference = evaluate(guidance.weak ?? network, x, t, t, guidance.nullCondition);
+  const { weak, nullCondition } = guidance;
+  const reference = evaluate(weak ?? network, x, t, t, { condition: nullCondition, isWeak: weak !== undefined });
   return tf.mul(tf.add(reference, tf.mul(tf.sub(conditional, reference), guidance.scale)), factor);
 }
 
@@ -150,8 +157,14 @@ function walk(
   }
   const numSteps = times.length - 1;
   const count = { nfe: 0, weakNfe: 0 };
-  const evaluate: Evaluate = (network, x, t, s, condition = input.condition) => {
-    count[guidance?.weak === network ? 'weakNfe' : 'nfe']++;
+  const evaluate: Evaluate = (
+    network,
+    x,
+    t,
+    s,
+    { condition, isWeak } = { condition: input.condition, isWeak: false },
+  ) => {
+    count[isWeak ? 'weakNfe' : 'nfe']++;
     return network({ noisy: x, timestep: rowsOf(x, t), targetTimestep: rowsOf(x, s), condition });
   };
   let x = tf.clone(input.noise);
