@@ -34,7 +34,7 @@ export function upload(batch: Batch, { numFrames, height, width }: ClipSize): De
 }
 
 /** The loss, each of its terms that the objective has, and the gradient's norm. */
-export type StepLosses = { loss: number; gradNorm: number; velocityLoss: number } & Partial<Record<LossTerm, number>>;
+type StepLosses = { loss: number; gradNorm: number; velocityLoss: number } & Partial<Record<LossTerm, number>>;
 
 /** What a step depends on beside weights and batch; scalars where the step is compiled, as numbers would be part of it. */
 type Schedule<Value = number | tf.Scalar> = {

@@ -1,0 +1,166 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import type { CellRecord, FailedCell } from './results.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'ablation-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const command = ['--import', 'tsx', '--conditions=@eflow/source', fileURLToPath(new URL('./main.ts', import.meta.url))];
+
+function ablation(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...args], { encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+/** A network of a few thousand parameters on frames that the classifier knows, and the objective that compiles soonest. */
+const TINY = {
+  'objective.kind': 'flowMatching',
+  'network.hiddenSize': 24,
+  'network.depth': [1, 1, 1],
+  'training.batchSize': 4,
+  'training.previewEvery': 0,
+  'optimizer.warmupSteps': 0,
+};
+const dense = { name: 'dense, "all"', patch: { 'objective.keepRatio': 1 } };
+const dropped = {
+  name: 'dropped',
+  measure: [{ steps: [2], clips: 256, guidance: 'path-drop', guidanceScale: 1.5 }],
+};
+const diverges = { name: 'diverges', patch: { 'optimizer.learningRate': 1e30 } };
+
+function writeStudy(name: string, cells: object[], more: object = {}): string {
+  const study = { name, title: 'A <trial>', bases: ['digits-tiny'], patch: TINY, cells, budget: { steps: 3 }, ...more };
+  const file = join(root, `${name}.yaml`);
+  writeFileSync(file, stringify(study));
+  return file;
+}
+
+describe('a study', () => {
+  const out = join(root, 'study');
+  const record = (id: string): CellRecord & FailedCell =>
+    JSON.parse(readFileSync(join(out, 'cells', id, 'cell.json'), 'utf8'));
+  const changedAt = (id: string) => statSync(join(out, 'cells', id, 'cell.json')).mtimeMs;
+  const ids = [0, 1].flatMap((seed) => [`digits-tiny-dense-all-seed${seed}`, `digits-tiny-dropped-seed${seed}`]);
+
+  it('trains and measures every cell with every seed, and writes tables, figures and a page that stands alone', () => {
+    const { status, stdout, stderr } = ablation(writeStudy('study', [dense, dropped], { seeds: [0, 1] }), '--out', out);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    expect(readdirSync(join(out, 'cells')).sort()).toEqual([...ids].sort());
+    const trained = stdout.split('\n').filter((line) => line.includes(': training'));
+    expect(trained.map((line) => line.split(':')[0])).toEqual([
+      'digits-tiny dense, "all", seed 0',
+      'digits-tiny dropped, seed 0',
+      'digits-tiny dense, "all", seed 1',
+      'digits-tiny dropped, seed 1',
+    ]);
+
+    const last = record(ids[3]!);
+    expect(last).toMatchObject({ base: 'digits-tiny', name: 'dropped', seed: 1, steps: 3 });
+    expect(last.config).toMatchObject({ seed: 1, network: { hiddenSize: 24 }, training: { steps: 3 } });
+    expect(record(ids[0]!).config.objective.keepRatio).toBe(1);
+    expect(last.environment.tensorflow).toMatch(/^\d/);
+    expect(last.environment.commit).toMatch(/^[0-9a-f]{7,}$/);
+    const [evaluation] = last.evaluations;
+    expect(evaluation!.protocol).toMatchObject({ sampler: 'euler', generatedClips: 256 });
+    expect(evaluation!.results).toMatchObject([{ numSteps: 2, nfe: 2, weakNfe: 2 }]);
+
+    const table = readFileSync(join(out, 'table.md'), 'utf8');
+    expect(stdout).toContain(table);
+    expect(table).toMatch(/\| digits-tiny \| dropped \| 0, 1 \| 3 \|/);
+    expect(table).toMatch(/\| dropped \| euler, path-drop 1.5 \| 2 \| 2 \+ 2 weak \| \d+ \| \d+ \| \d+ \|/);
+    const csv = readFileSync(join(out, 'table.csv'), 'utf8').trim().split('\n');
+    expect(csv).toHaveLength(1 + 4);
+    expect(csv[1]).toMatch(/^digits-tiny,"dense, ""all""",0,/);
+    expect(JSON.parse(readFileSync(join(out, 'study.json'), 'utf8')).cells).toHaveLength(4);
+    for (const figure of ['quality-digits-tiny-256-clips', 'throughput', 'loss-digits-tiny']) {
+      expect(readFileSync(join(out, 'figures', `${figure}.svg`), 'utf8')).toMatch(/^<svg .*dropped/s);
+      expect(
+        readFileSync(join(out, 'figures', `${figure}.png`))
+          .subarray(1, 4)
+          .toString(),
+      ).toBe('PNG');
+    }
+    const page = readFileSync(join(out, 'report.html'), 'utf8');
+    expect(page).not.toMatch(/(src|href)="(?!data:)/);
+    expect(page).not.toContain('<trial>');
+    expect(page.match(/<img /g)).toHaveLength(2); // of one seed at 2 steps, and real
+    expect(page.match(/<details>/g)).toHaveLength(4);
+  });
+
+  it('run again with a changed cell, is refused; with --overwrite makes that anew, and keeps what is finished', () => {
+    const before = ids.map(changedAt);
+    const changed = { ...dense, patch: { ...dense.patch, 'optimizer.emaDecay': 0.5 } };
+    const study = writeStudy('study', [diverges, changed, dropped]);
+    const refused = ablation(study, '--out', out);
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toContain('optimizer.emaDecay is 0.99 there and 0.5 in the study');
+    expect(refused.stderr).toContain('--overwrite');
+    expect(ids.map(changedAt)).toEqual(before);
+
+    const { status, stdout, stderr } = ablation(study, '--out', out, '--overwrite');
+    expect(ids.map((id, i) => changedAt(id) === before[i])).toEqual([false, true, true, true]);
+    expect(record(ids[0]!).config.optimizer.emaDecay).toBe(0.5);
+
+    // The cell that fails is told, and those after it have run.
+    expect(status).toBe(1);
+    expect(stderr).toContain('failed: digits-tiny diverges of seed 0');
+    expect(record('digits-tiny-diverges-seed0').error).toMatch(/^train: step \d: the loss is NaN/);
+    const log = readFileSync(join(out, 'cells/digits-tiny-diverges-seed0/log.txt'), 'utf8');
+    expect(stdout).toContain(log.trim().split('\n').at(-1));
+    expect(readFileSync(join(out, 'table.md'), 'utf8')).toMatch(/\| diverges \| - .*seed 0 failed: train: step/);
+  });
+});
+
+it('stopped by Ctrl-C, leaves a checkpoint and goes on from it', async () => {
+  const out = join(root, 'stopped');
+  const study = writeStudy('stopped', [{ name: 'long' }], { budget: { steps: 150 } });
+  const run = join(out, 'cells/digits-tiny-long-seed0/run');
+  const metrics = () => readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n');
+  const first = spawn(process.execPath, [...command, study, '--out', out], { stdio: 'ignore' });
+  while (!existsSync(join(run, 'metrics.jsonl')) || metrics().length < 3) {
+    if (first.exitCode !== null) throw new Error(`the study ended early with ${first.exitCode}`);
+    await new Promise((r) => setTimeout(r, 50));
+  }
+  first.kill('SIGINT');
+  expect(await new Promise((exit) => first.on('exit', exit))).toBe(130);
+  const stoppedAt = metrics().length;
+  expect(stoppedAt).toBeLessThan(150);
+  expect(existsSync(join(run, '..', 'cell.json'))).toBe(false);
+
+  const second = ablation(study, '--out', out);
+  expect(second.status, second.stderr).toBe(0);
+  expect(metrics().map((line) => JSON.parse(line).step)).toEqual(Array.from({ length: 150 }, (_, step) => step));
+  expect(readdirSync(join(run, 'checkpoints')).sort()).toEqual([
+    'step-000000',
+    `step-${String(stoppedAt).padStart(6, '0')}`,
+    'step-000150',
+  ]);
+});
+
+it('--dry-run measures speed, lists the cells, and writes nothing', () => {
+  const out = join(root, 'dry');
+  const { status, stdout, stderr } = ablation(
+    ...[writeStudy('dry', [dropped, dense], { seeds: [3, 5] }), '--seconds', '70', '--only', 'dropped'],
+    ...['objective.weightEps=0.5', '--dry-run', '--out', out],
+  );
+  expect(status, stderr).toBe(0);
+  const [, steps, milliseconds] = /dropped: (\d+) steps of ([\d.]+) ms, 1:10 for each seed; to run: 3, 5/.exec(stdout)!;
+  expect((Number(steps) * Number(milliseconds)) / 1000).toBeCloseTo(0.97 * 70, 0);
+  expect(stdout).toContain('    objective.weightEps=0.5\n');
+  expect(stdout).toContain('2:20 in all');
+  expect(stdout).not.toContain('dense');
+  expect(existsSync(out)).toBe(false);
+});
+
+it('tells a wrong key in one clear error', () => {
+  const { status, stderr } = ablation(writeStudy('wrong', [dropped]), 'training.batchsize=3');
+  expect(status).toBe(1);
+  expect(stderr).toContain("ablation: cell 'dropped': digits-tiny: one problem\n  training.batchsize: unknown key");
+  expect(stderr).not.toContain('    at ');
+});

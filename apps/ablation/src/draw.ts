@@ -1,0 +1,79 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as Plot from '@observablehq/plot';
+import { Resvg } from '@resvg/resvg-js';
+import { parseHTML } from 'linkedom';
+
+const WIDTH = 820;
+const LEGEND_WIDTH = 300;
+const LINE_HEIGHT = 18;
+export const GREY = '#6b7280';
+
+/** A plot of `height` below its title and above its caption, as SVG. */
+export function draw(title: string, caption: string, { marks = [], height = 0, ...options }: Plot.PlotOptions): string {
+  const { document } = parseHTML('<html><body></body></html>');
+  const margins = { marginTop: 40, marginBottom: 56 + 13 * caption.split('\n').length };
+  const svg = Plot.plot({
+    document,
+    width: WIDTH,
+    height: height + margins.marginTop + margins.marginBottom,
+    ...margins,
+    marginLeft: 60,
+    marginRight: LEGEND_WIDTH,
+    style: {
+      fontFamily: 'Helvetica, Arial, "Liberation Sans", "DejaVu Sans", sans-serif',
+      fontSize: '12px',
+      background: 'white',
+      color: 'black',
+    },
+    color: { type: 'identity' },
+    ...options,
+    marks: [
+      ...marks,
+      atCorner(title, { frameAnchor: 'top-left', lineAnchor: 'bottom', dy: -18, fontSize: 14, fontWeight: 'bold' }),
+      atCorner(caption, { frameAnchor: 'bottom-left', lineAnchor: 'top', dy: 50, fontSize: 10, fill: GREY }),
+    ],
+  });
+  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  return `${svg.outerHTML}\n`;
+}
+
+const atCorner = (text: string, options: Plot.TextOptions) =>
+  Plot.text([text], { textAnchor: 'start', facet: 'super', ...options });
+
+/** Names in the right margin, one below the other. */
+export const drawLegend = (entries: readonly { text: string; color: string }[]) =>
+  entries.map(({ text, color }, i) =>
+    atCorner(text, { frameAnchor: 'top-right', lineAnchor: 'top', dx: 14, dy: i * LINE_HEIGHT, fill: color }),
+  );
+
+/** Logarithmic, with a little room beside the values. */
+export const logScale = (values: readonly number[]) =>
+  ({ type: 'log', domain: [Math.min(...values) / 1.1, Math.max(...values) * 1.1] }) as const;
+
+/** Grid and labels at round numbers: the format of a logarithmic axis would leave out some of them. */
+export function logAxisY(values: readonly number[]) {
+  const [least, most] = logScale(values).domain;
+  const powers = Array.from({ length: 16 }, (_, i) => i - 8);
+  const factors = most! / least! > 5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
+  const round = powers.flatMap((power) => factors.map((factor) => Number(`${factor}e${power}`)));
+  const marks = round.filter((value) => value >= least! && value <= most!);
+  return [Plot.gridY(marks), Plot.axisY(marks, { text: String, label: null })];
+}
+
+/** Without those that would be written over the one before. */
+export const spaced = (xs: readonly number[]): number[] =>
+  xs.filter((x, i) => !xs.slice(0, i).some((before) => x / before < 1.15));
+
+/** The same as PNG, twice the size in pixels, with the system's fonts. */
+function renderPng(svg: string): Uint8Array {
+  const font = { loadSystemFonts: true, defaultFontFamily: 'DejaVu Sans', sansSerifFamily: 'DejaVu Sans' };
+  return new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 }, background: 'white', font }).render().asPng();
+}
+
+/** Writes SVG and PNG into `folder`, which is made if need be. */
+export function saveFigure(folder: string, name: string, svg: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}.svg`), svg);
+  writeFileSync(join(folder, `${name}.png`), renderPng(svg));
+}

@@ -1,0 +1,37 @@
+import { type CellRecord, type Environment, type FailedCell, isFinished, type Result } from './results.ts';
+import type { CellState } from './run-cell.ts';
+
+export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
+
+/** About three figures. */
+export const figures = (value: number): string =>
+  Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+
+/** Hours, minutes and seconds; '?' of NaN. */
+export function formatClock(seconds: number): string {
+  if (Number.isNaN(seconds)) return '?';
+  const whole = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  const twoDigits = (value: number) => String(value).padStart(2, '0');
+  return `${hours > 0 ? `${hours}:${twoDigits(minutes)}` : minutes}:${twoDigits(whole % 60)}`;
+}
+
+/** Full network passes, and those of the weak path beside them. */
+export const formatEvaluations = ({ nfe, weakNfe }: Pick<Result, 'nfe' | 'weakNfe'>): string =>
+  weakNfe > 0 ? `${nfe} + ${weakNfe} weak` : String(nfe);
+
+export function describeState(state: CellState): string {
+  if (state.doing === 'evaluating') return 'evaluating';
+  const left = (state.seconds * (1 - state.share)) / state.share;
+  return `training ${percent(state.share)} (${formatClock(left)})`;
+}
+
+/** The outcome in a few words: milliseconds of a step, and the distances of the first measure. */
+export function describeRecord(record: CellRecord | FailedCell): string {
+  if (!isFinished(record)) return `failed: ${record.error}`;
+  const distances = record.evaluations[0]?.results.map(({ frechetDistance }) => figures(frechetDistance)) ?? [];
+  return `done: ${figures(1000 * record.stepSeconds)} ms${distances.length > 0 ? `, distance ${distances.join(' / ')}` : ''}`;
+}
+
+export const formatEnvironment = ({ cpu, cores, tensorflow, node, commit, dirty }: Environment): string =>
+  `${cpu}, ${cores} cores; TensorFlow ${tensorflow}, Node.js ${node}; commit ${commit}${dirty ? ' and changes to it' : ''}`;

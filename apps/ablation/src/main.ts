@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { Stopped } from './child.ts';
+import { describeStudy } from './dry-run.ts';
+import { planCell } from './plan.ts';
+import { writeReport } from './report.ts';
+import { cellFolder, isFinished, readRecord } from './results.ts';
+import { runStudy } from './run-study.ts';
+import { expandCells, readStudy, requireKnown, studyNames } from './study.ts';
+
+interface Flags {
+  out?: string;
+  only: string[];
+  seeds?: number[];
+  seconds?: number;
+  steps?: number;
+  dryRun?: boolean;
+  overwrite?: boolean;
+  reportOnly?: boolean;
+}
+
+const EXIT_STOPPED = 130;
+
+const number = (text: string, isValid: (value: number) => boolean, expected: string): number => {
+  const value = Number(text);
+  if (text.trim() === '' || !isValid(value)) throw new InvalidArgumentError(`expected ${expected}`);
+  return value;
+};
+const integer = (least: number) => (text: string) =>
+  number(text, (value) => Number.isSafeInteger(value) && value >= least, `an integer of at least ${least}`);
+const positive = (text: string) =>
+  number(text, (value) => value > 0 && value < Number.POSITIVE_INFINITY, 'a positive number');
+
+const program = new Command('ablation')
+  .description(
+    'Trains and measures the cells of a study, config patches over a base, one after the other, and writes tables, figures and a report. Run again, it goes on where it was ended.',
+  )
+  .argument('<study>', `a YAML file or one of: ${studyNames().join(', ')}`)
+  .argument(
+    '[overrides...]',
+    "changes to the base of every cell, such as training.batchSize=16; a cell's own patch wins",
+  )
+  .option('--out <folder>', "the study's folder (default: runs/ablation- and the study's name)")
+  .option('--dry-run', 'list the cells with their steps and time, measured on a few steps of each; write nothing')
+  .option(
+    '--only <cell>',
+    'this cell alone; may be given several times',
+    (name, names: string[]) => [...names, name],
+    [],
+  )
+  .option('--seeds <list>', "in place of the study's, such as 0,1,2", (text) => text.split(',').map(integer(0)))
+  .option('--seconds <n>', "of training for each cell, in place of the study's budget", positive)
+  .option('--steps <n>', "of training for each cell, in place of the study's budget", integer(1))
+  .option('--overwrite', 'make cells anew whose config has changed')
+  .option('--report-only', 'write tables, figures and report of the cells that have ended')
+  .addHelpText(
+    'after',
+    `
+A cell that fails is told in the tables, and the others go on; the study then ends with 1. Ctrl-C lets the cell write a
+checkpoint and ends with ${EXIT_STOPPED}.
+
+Examples:
+  ablation objectives --dry-run
+  ablation objectives --seconds 60 --seeds 0 --out runs/quick
+  ablation throughput --only FM --only "+ GLGA"
+  ablation my-study.yaml training.batchSize=16`,
+  );
+
+async function main(source: string, changes: string[], flags: Flags): Promise<void> {
+  if (flags.seconds && flags.steps) throw new Error('--seconds and --steps are two budgets; give one of them');
+  const given = readStudy(source);
+  const study = {
+    ...given,
+    ...(flags.seeds && { seeds: flags.seeds }),
+    ...(flags.seconds && { budget: { seconds: flags.seconds } }),
+    ...(flags.steps && { budget: { steps: flags.steps } }),
+  };
+  const names = study.cells.map(({ name }) => name);
+  requireKnown('ablation', '--only', flags.only, names);
+  const out = flags.out ?? `runs/ablation-${study.name}`;
+  const cells = expandCells(study, changes);
+  const asked = cells.filter(({ name }) => flags.only.length === 0 || flags.only.includes(name));
+  for (const cell of asked) planCell(cell, study.budget); // throws on a config or a measure that cannot be
+
+  if (flags.dryRun) return console.log(await describeStudy(study, asked, out));
+  try {
+    if (!flags.reportOnly) await runStudy(study, asked, out, flags.overwrite === true);
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    console.error('\nStopped. Run the same again to go on.');
+    process.exitCode = EXIT_STOPPED;
+  }
+  const ended = cells.flatMap((cell) => readRecord(cellFolder(out, cell)) ?? []);
+  if (ended.length === 0) {
+    if (flags.reportOnly) throw new Error(`${out}: no cell of '${study.name}' has ended; run the study first`);
+    return;
+  }
+  console.log(`\n${writeReport(study, cells, out)}\n${join(out, 'report.html')}`);
+  const failed = ended.filter((record) => !isFinished(record));
+  if (failed.length > 0 && process.exitCode === undefined) {
+    throw new Error(`failed: ${failed.map(({ base, name, seed }) => `${base} ${name} of seed ${seed}`).join(', ')}`);
+  }
+}
+
+program.action(main);
+program.parseAsync().catch((error: Error) => {
+  console.error(`\nablation: ${error.message}`);
+  process.exitCode = error instanceof Stopped ? EXIT_STOPPED : 1;
+});

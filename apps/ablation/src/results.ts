@@ -1,0 +1,165 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { openRunFolder, type RunConfig, readMetrics, type StepMetrics } from '@eflow/run';
+import type { Cell, Measure } from './study.ts';
+
+/** Steps and seconds at a run's start that speeds leave out: there graphs are compiled, and memory and caches settle. */
+const SETTLING = { steps: 2, seconds: 3 };
+/** Share of the steps, at the end, that final losses are means of. */
+const FINAL = 0.1;
+
+/** A finished cell: the content of its cell.json. */
+export interface CellRecord extends Training {
+  base: string;
+  name: string;
+  seed: number;
+  config: RunConfig;
+  evaluations: Evaluation[];
+  evaluationSeconds: number;
+  environment: Environment;
+}
+
+/** A cell that could not be finished, in the place of its record. */
+export interface FailedCell extends Pick<CellRecord, 'base' | 'name' | 'seed' | 'config' | 'environment'> {
+  error: string;
+}
+
+export interface Training {
+  /** Steps made, and seconds of training in all. */
+  steps: number;
+  seconds: number;
+  /** Median of a step. */
+  stepSeconds: number;
+  clipsPerSecond: number;
+  /** Mean squares of the residuals that the objective has. */
+  losses: Record<string, number>;
+}
+
+/** What `pnpm evaluate` wrote of one checkpoint, as far as it is read here. */
+export interface Evaluation {
+  measure: Measure;
+  /** The folder of its grids, in the run's. */
+  folder: string;
+  protocol: {
+    extractor: string;
+    extractorSha256: string;
+    covariance: string;
+    realClips: number;
+    generatedClips: number;
+    sampler: string;
+    seed: number;
+  };
+  real: Figures & { grid: string };
+  results: Result[];
+}
+
+export interface Figures {
+  /** Frechet distance of the classifier's features; not FVD. */
+  frechetDistance: number;
+  classAccuracy: number;
+  frameConsistency: number;
+}
+
+export interface Result extends Figures {
+  numSteps: number;
+  /** Full network passes of one sample, and passes of the weak path. */
+  nfe: number;
+  weakNfe: number;
+  grid: string;
+}
+
+export interface Environment {
+  cpu: string;
+  cores: number;
+  node: string;
+  tensorflow: string;
+  commit: string;
+  /** Files were changed since the commit. */
+  dirty: boolean;
+}
+
+export const isFinished = (record: CellRecord | FailedCell | undefined): record is CellRecord =>
+  record !== undefined && !('error' in record);
+
+/** The folder of a cell in a study's, and the run in it. */
+export const cellFolder = (study: string, { id }: Cell): string => join(study, 'cells', id);
+export const runOf = (folder: string): string => join(folder, 'run');
+
+/** What is known of a cell; undefined before its first end. */
+export function readRecord(folder: string): CellRecord | FailedCell | undefined {
+  const file = join(folder, 'cell.json');
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
+}
+
+/** Whole or not at all. */
+export function writeRecord(folder: string, record: CellRecord | FailedCell): void {
+  const file = join(folder, 'cell.json');
+  writeFileSync(`${file}.part`, `${JSON.stringify(record, null, 2)}\n`);
+  renameSync(`${file}.part`, file);
+}
+
+/** What a run's metrics say of it. */
+export function readTraining(run: string): Training {
+  const { folder, config } = openRunFolder(run);
+  return summariseTraining(readMetrics(folder), config.training.batchSize);
+}
+
+/** Throws on no steps. */
+export function summariseTraining(metrics: StepMetrics[], batchSize: number): Training {
+  const last = metrics.at(-1);
+  if (!last) throw new Error('summariseTraining: no steps; expected those of a trained run');
+  const settled = metrics.slice(SETTLING.steps);
+  const late = settled.filter(({ seconds, stepSeconds }) => seconds - stepSeconds >= SETTLING.seconds);
+  const timed = [late, settled, metrics].find((steps) => steps.length > 0)!;
+  const stepSeconds = median(timed.map((step) => step.stepSeconds));
+  const final = metrics.slice(-Math.ceil(FINAL * metrics.length));
+  const terms = Object.keys(last).filter((key) => key.endsWith('Loss')) as ('velocityLoss' | 'solutionLoss')[];
+  return {
+    steps: last.step + 1,
+    seconds: last.seconds,
+    stepSeconds,
+    clipsPerSecond: batchSize / stepSeconds,
+    losses: Object.fromEntries(terms.map((term) => [term, mean(final.map((step) => step[term]!))])),
+  };
+}
+
+/** Where this process runs, and the TensorFlow that `run`'s newest checkpoint was written with. */
+export function readEnvironment(run: string): Environment {
+  const checkpoints = join(run, 'checkpoints');
+  const newest = existsSync(checkpoints) && readdirSync(checkpoints).filter(isCheckpoint).sort().at(-1);
+  const manifest = newest && JSON.parse(readFileSync(join(checkpoints, newest, 'manifest.json'), 'utf8'));
+  const commit = readCommit();
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    node: process.versions.node,
+    tensorflow: manifest ? manifest.environment.tensorflow : 'unknown',
+    commit: commit.replace(/-dirty$/, ''),
+    dirty: commit.endsWith('-dirty'),
+  };
+}
+
+export const isCheckpoint = (name: string): boolean => /^step-\d+$/.test(name);
+
+function readCommit(): string {
+  try {
+    const git = ['describe', '--always', '--dirty', '--exclude', '*'];
+    return execFileSync('git', git, {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+export const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
+}

@@ -1,0 +1,125 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { openRunFolder, type RunConfig } from '@eflow/run';
+import { runApp, Stopped } from './child.ts';
+import type { Plan } from './plan.ts';
+import {
+  type CellRecord,
+  type Evaluation,
+  type FailedCell,
+  isCheckpoint,
+  readEnvironment,
+  readTraining,
+  runOf,
+  writeRecord,
+} from './results.ts';
+import type { Measure } from './study.ts';
+
+/** What the children of a cell print. */
+export const logOf = (folder: string): string => join(folder, 'log.txt');
+
+const POLL_MS = 1000;
+
+export type CellState = ({ doing: 'training' } & Progress) | { doing: 'evaluating' };
+
+/** How far training is, and the seconds that it took until then. */
+interface Progress {
+  share: number;
+  seconds: number;
+}
+
+/**
+ * Trains a cell and measures it, from where an earlier attempt in `folder` was ended. Its record, or its failure, is kept
+ * there as cell.json, and what the children print as log.txt. Throws `Stopped` after Ctrl-C.
+ */
+export async function runCell(
+  plan: Plan,
+  folder: string,
+  onState: (state: CellState, isNew: boolean) => void,
+): Promise<CellRecord | FailedCell> {
+  const { base, name, seed, config } = plan;
+  const run = runOf(folder);
+  mkdirSync(folder, { recursive: true });
+  try {
+    await trainCell(plan, folder, onState);
+    if (plan.measures.length > 0) onState({ doing: 'evaluating' }, true);
+    const start = performance.now();
+    const evaluations: Evaluation[] = [];
+    for (const measure of plan.measures) evaluations.push(await evaluate(run, measure, logOf(folder)));
+    const evaluationSeconds = (performance.now() - start) / 1000;
+    const training = readTraining(run);
+    const record = { base, name, seed, ...training, evaluations, evaluationSeconds };
+    return keep({ ...record, environment: readEnvironment(run), config });
+  } catch (error) {
+    if (error instanceof Stopped) throw error;
+    return keep({ base, name, seed, error: (error as Error).message, environment: readEnvironment(run), config });
+  }
+
+  function keep<Kept extends CellRecord | FailedCell>(record: Kept): Kept {
+    writeRecord(folder, record);
+    return record;
+  }
+}
+
+async function trainCell(
+  plan: Plan,
+  folder: string,
+  onState: (state: CellState, isNew: boolean) => void,
+): Promise<void> {
+  const run = runOf(folder);
+  const checkpoints = join(run, 'checkpoints');
+  const goesOn = existsSync(checkpoints) && readdirSync(checkpoints).some(isCheckpoint);
+  if (!goesOn) rmSync(run, { recursive: true, force: true });
+  const args = goesOn ? ['--resume', run] : [plan.source, ...plan.overrides, '--out', run];
+  const report = (isNew: boolean) => onState({ doing: 'training', ...readProgress(run, plan.config) }, isNew);
+  report(true);
+  const timer = setInterval(report, POLL_MS, false);
+  try {
+    await runApp('train', args, logOf(folder));
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** The measures of a trained run; those that an earlier attempt has finished are read. */
+async function evaluate(run: string, measure: Measure, log: string): Promise<Evaluation> {
+  const { sampler, steps, clips, grid, guidance, guidanceScale } = measure;
+  const flag = (name: string, value: unknown) => (value === undefined ? [] : [`--${name}`, String(value)]);
+  const flags = [
+    ...[...flag('steps', steps.join(',')), ...flag('clips', clips), ...flag('sampler', sampler)],
+    ...[...flag('grid', grid), ...flag('guidance', guidance), ...flag('guidance-scale', guidanceScale)],
+  ];
+  const folder = ['measure', ...flags.filter((_, i) => i % 2 === 1)].join('-').replace(/[^\w.-]+/g, '_');
+  const file = join(run, `${folder}.json`);
+  if (!existsSync(file)) await runApp('evaluate', [run, '--last', '--out', folder, ...flags], log);
+  return { measure, folder, ...JSON.parse(readFileSync(file, 'utf8')) };
+}
+
+/** Of a run, by the last whole line of its metrics: in steps, or in seconds where they end it sooner. */
+function readProgress(run: string, { training }: RunConfig): Progress {
+  const file = join(run, 'metrics.jsonl');
+  const last = existsSync(file) && readFileSync(file, 'utf8').split('\n').at(-2);
+  if (!last) return { share: 0, seconds: 0 };
+  const { step, seconds } = JSON.parse(last);
+  const share = Math.max((step + 1) / training.steps, seconds / (training.maxSeconds ?? Number.POSITIVE_INFINITY));
+  return { share: Math.min(1, share), seconds };
+}
+
+/** The values in which the run in a cell's folder differs from the plan; none where there is no run. */
+export function findChanges(plan: Plan, folder: string): string[] {
+  const run = runOf(folder);
+  if (!existsSync(join(run, 'config.yaml'))) return [];
+  const there = flatten(openRunFolder(run).config);
+  const here = flatten(plan.config);
+  return [...new Set([...Object.keys(there), ...Object.keys(here)])]
+    .filter((key) => there[key] !== here[key])
+    .map((key) => `${key} is ${there[key] ?? 'absent'} there and ${here[key] ?? 'absent'} in the study`);
+}
+
+/** Dotted keys and their values as JSON. */
+function flatten(value: unknown, path: string[] = []): Record<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { [path.join('.')]: JSON.stringify(value) };
+  }
+  return Object.assign({}, ...Object.entries(value).map(([key, part]) => flatten(part, [...path, key])));
+}

@@ -1,0 +1,215 @@
+import { figures, formatEvaluations, percent } from './format.ts';
+import {
+  type CellRecord,
+  type Evaluation,
+  type FailedCell,
+  type Figures,
+  isFinished,
+  mean,
+  type Result,
+} from './results.ts';
+
+/** Rows of text under a head; `caption` says what they hold for. */
+export interface Table {
+  caption: string;
+  head: string[];
+  rows: string[][];
+}
+
+/** A cell on a base, over its seeds. */
+export interface Group {
+  base: string;
+  name: string;
+  records: CellRecord[];
+  failures: FailedCell[];
+}
+
+export const groupCells = (records: readonly (CellRecord | FailedCell)[]): Group[] =>
+  groupBy(records, ({ base, name }) => JSON.stringify([base, name])).map((same) => ({
+    base: same[0]!.base,
+    name: same[0]!.name,
+    records: same.filter(isFinished),
+    failures: same.filter((record) => 'error' in record),
+  }));
+
+/** Those of the same key together, in the order of the first of each. */
+function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item[][] {
+  const groups = new Map<string, Item[]>();
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
+  return [...groups.values()];
+}
+
+/** Clips per second in times of the reference's, each seed against the reference of its own; none where that is not there. */
+export function relativeSpeeds({ base, records }: Group, groups: readonly Group[], reference: string): number[] {
+  const others = groups.find((group) => group.base === base && group.name === reference)?.records ?? [];
+  return records.flatMap(({ seed, clipsPerSecond }) => {
+    const other = others.find((record) => record.seed === seed);
+    return other ? [clipsPerSecond / other.clipsPerSecond] : [];
+  });
+}
+
+const LOSSES = [
+  ['velocityLoss', 'velocity loss'],
+  ['solutionLoss', 'solution loss'],
+  ['additivityLoss', 'additivity loss'],
+  ['meanVelocityLoss', 'mean velocity loss'],
+] as const;
+
+/** Means over the seeds; of the speed the lowest and the highest seed as well. */
+export function trainingTable(groups: readonly Group[], reference: string): Table {
+  const losses = LOSSES.filter(([key]) =>
+    groups.some(({ records }) => records.some((r) => r.losses[key] !== undefined)),
+  );
+  const hasFailures = groups.some(({ failures }) => failures.length > 0);
+  return {
+    caption: `Training: means over the seeds; speed in clips/s against "${reference}" of the same seed, lowest to highest seed`,
+    head: [
+      ...['base', 'cell', 'seeds', 'steps', 'seconds', 'ms a step', 'clips/s', 'speed', 'its spread'],
+      ...losses.map(([, label]) => label),
+      ...(hasFailures ? ['failures'] : []),
+    ],
+    rows: groups.map((group) => {
+      const { base, name, records, failures } = group;
+      const speeds = relativeSpeeds(group, groups, reference);
+      const average = (value: (record: CellRecord) => number | undefined) => formatMean(records.map(value));
+      return [
+        ...[base, name, records.map(({ seed }) => seed).join(', ') || '-'],
+        average(({ steps }) => steps),
+        average(({ seconds }) => seconds),
+        average(({ stepSeconds }) => 1000 * stepSeconds),
+        average(({ clipsPerSecond }) => clipsPerSecond),
+        speeds.length > 0 ? `${mean(speeds).toFixed(2)}x` : '-',
+        speeds.length > 1 ? `${Math.min(...speeds).toFixed(2)} to ${Math.max(...speeds).toFixed(2)}` : '-',
+        ...losses.map(([key]) => average((record) => record.losses[key])),
+        ...(hasFailures ? [failures.map(({ seed, error }) => `seed ${seed} failed: ${error}`).join('; ')] : []),
+      ];
+    }),
+  };
+}
+
+/** One measure of a cell at one number of steps. */
+interface QualityPoint {
+  name: string;
+  /** What tells it from the cell's other measures. */
+  sampler: string;
+  /** Of the first seed: its numbers of steps and evaluations are all seeds'. */
+  result: Result;
+  /** By seed. */
+  distances: Record<number, number>;
+  /** Over the seeds. */
+  mean: Figures;
+}
+
+/** What was measured by one protocol on one base: only that compares. */
+export interface Quality {
+  base: string;
+  protocol: Evaluation['protocol'];
+  /** Real clips against other real ones. */
+  real: Figures;
+  points: QualityPoint[];
+}
+
+export function compareQuality(groups: readonly Group[]): Quality[] {
+  const measured = groups.flatMap(({ base, name, records }) =>
+    records.flatMap(({ seed, evaluations }) =>
+      evaluations.flatMap((evaluation) =>
+        evaluation.results.map((result) => ({ base, name, seed, evaluation, result })),
+      ),
+    ),
+  );
+  const comparable = groupBy(measured, ({ base, evaluation: { protocol } }) => {
+    const { extractorSha256, covariance, realClips, generatedClips, seed } = protocol;
+    return JSON.stringify([base, extractorSha256, covariance, realClips, generatedClips, seed]);
+  });
+  return comparable.map((all) => ({
+    base: all[0]!.base,
+    protocol: all[0]!.evaluation.protocol,
+    real: meanFigures(all.map(({ evaluation }) => evaluation.real)),
+    points: groupBy(all, (one) => `${one.name} ${one.evaluation.folder} ${one.result.numSteps}`).map((same) => ({
+      name: same[0]!.name,
+      sampler: describeSampler(same[0]!.evaluation),
+      result: same[0]!.result,
+      distances: Object.fromEntries(same.map((one) => [one.seed, one.result.frechetDistance])),
+      mean: meanFigures(same.map((one) => one.result)),
+    })),
+  }));
+}
+
+const meanFigures = (all: readonly Figures[]): Figures => ({
+  frechetDistance: mean(all.map((one) => one.frechetDistance)),
+  classAccuracy: mean(all.map((one) => one.classAccuracy)),
+  frameConsistency: mean(all.map((one) => one.frameConsistency)),
+});
+
+/** The sampler of a measure, and what was asked of it. */
+export const describeSampler = ({ protocol, measure: { grid, guidance, guidanceScale } }: Evaluation): string =>
+  [protocol.sampler, grid, guidanceScale && `${guidance ?? 'classifier-free'} ${guidanceScale}`]
+    .filter(Boolean)
+    .join(', ');
+
+export function qualityTable({ base, protocol, real, points }: Quality): Table {
+  const seeds = [...new Set(points.flatMap(({ distances }) => Object.keys(distances).map(Number)))];
+  const row = (what: string[], all: Figures, distances: Record<number, number>) => [
+    ...[...what, figures(all.frechetDistance), ...seeds.map((seed) => formatMean([distances[seed]]))],
+    ...[percent(all.classAccuracy, 1), percent(all.frameConsistency, 1)],
+  ];
+  return {
+    caption:
+      `Quality on ${base}: Frechet distance (not FVD) of features of ${protocol.extractor} (weights ${protocol.extractorSha256.slice(0, 12)}), ` +
+      `${protocol.generatedClips} generated against ${protocol.realClips} real held-out clips, covariance over ${protocol.covariance}, EMA weights; means over the seeds`,
+    head: [
+      ...['cell', 'sampler', 'steps', 'network evaluations', 'distance', ...seeds.map((seed) => `of seed ${seed}`)],
+      ...['class accuracy', 'frame consistency'],
+    ],
+    rows: [
+      ...points.map(({ name, sampler, result, distances, mean }) =>
+        row([name, sampler, String(result.numSteps), formatEvaluations(result)], mean, distances),
+      ),
+      row(['real held-out clips', '-', '-', '-'], real, {}),
+    ],
+  };
+}
+
+function formatMean(values: readonly (number | undefined)[]): string {
+  const known = values.filter((value) => value !== undefined);
+  return known.length > 0 ? figures(mean(known)) : '-';
+}
+
+export function formatMarkdown({ caption, head, rows }: Table): string {
+  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [`${caption}.`, '', line(head), line(head.map(() => '---')), ...rows.map(line), ''].join('\n');
+}
+
+/** One line for each result of each seed, or for the seed's training where nothing was measured. */
+export function formatCsv(records: readonly CellRecord[]): string {
+  const terms = LOSSES.map(([key]) => key);
+  const head = [
+    ...['base', 'cell', 'seed', 'commit', 'dirty', 'steps', 'seconds', 'stepSeconds', 'clipsPerSecond', ...terms],
+    ...['sampler', 'samplingSteps', 'clips', 'nfe', 'weakNfe', 'frechetDistance', 'classAccuracy', 'frameConsistency'],
+  ];
+  const rows = records.flatMap((record) => {
+    const { base, name, seed, environment, steps, seconds, stepSeconds, clipsPerSecond, losses } = record;
+    const training = [
+      ...[base, name, seed, environment.commit, environment.dirty, steps, seconds, stepSeconds, clipsPerSecond],
+      ...terms.map((term) => losses[term]),
+    ];
+    const results = record.evaluations.flatMap((evaluation) =>
+      evaluation.results.map((result) => [
+        ...[
+          describeSampler(evaluation),
+          result.numSteps,
+          evaluation.protocol.generatedClips,
+          result.nfe,
+          result.weakNfe,
+        ],
+        ...[result.frechetDistance, result.classAccuracy, result.frameConsistency],
+      ]),
+    );
+    return (results.length > 0 ? results : [Array<undefined>(8).fill(undefined)]).map((result) => [
+      ...training,
+      ...result,
+    ]);
+  });
+  const quote = (value: unknown) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : value);
+  return [head, ...rows].map((row) => `${row.map((value) => quote(value ?? '')).join(',')}\n`).join('');
+}
