@@ -21,6 +21,9 @@ export interface SplitMeanFlowOptions extends CommonOptions, GuidanceOptions {
 /** MeanFlow's times and guidance (arXiv 2505.13447), which SplitMeanFlow takes over. */
 export const SPLIT_MEAN_FLOW_DEFAULTS = {
   ...COMMON_DEFAULTS,
+  // Our choice: a new network's jumps agree with one another, so that the weight 1 / d^2 would raise their rows a hundredfold
+  // over those that learn the velocity, and training diverges.
+  weightPower: 0,
   map: 'euler',
   velocityTime: { mean: -0.4, std: 1 },
   jumpTime: { mean: -0.4, std: 1 },

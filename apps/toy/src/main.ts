@@ -1,0 +1,127 @@
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { useTensorFlow } from '@eflow/engine';
+import { createStream, disposeTree, randomNormal, splitStream } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { SingleBar } from 'cli-progress';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { drawCheckerboard } from './checkerboard.ts';
+import { countStepsWithin } from './count-steps.ts';
+import { energyDistance } from './energy-distance.ts';
+import { bindMlp } from './mlp.ts';
+import { formatStudy, type Row, writeStudy } from './results.ts';
+import { samplePoints } from './sample.ts';
+import { KINDS, type Kind, NUM_POINTS, NUM_STEPS, OBJECTIVES, WEIGHT_POWER } from './settings.ts';
+import { train } from './train.ts';
+
+interface Flags {
+  objectives: Kind[];
+  seconds: number;
+  steps?: number;
+  weightPower: number;
+  seed: number;
+  out: string;
+}
+
+const number = (isValid: (value: number) => boolean, expected: string) => (text: string) => {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || !isValid(value)) {
+    throw new InvalidArgumentError(`expected ${expected}`);
+  }
+  return value;
+};
+const integer = (least: number) =>
+  number((value) => Number.isSafeInteger(value) && value >= least, `an integer of at least ${least}`);
+
+function kind(text: string): Kind {
+  if (Object.hasOwn(OBJECTIVES, text)) return text as Kind;
+  throw new InvalidArgumentError(`expected some of ${KINDS.join(', ')}, separated by commas`);
+}
+
+const program = new Command('toy')
+  .description(
+    'Trains a small network on a checkerboard in the plane with each objective for the same time, and measures and draws what it samples in few steps and in many.',
+  )
+  .option('--objectives <list>', 'what to train with', (list) => list.split(',').map(kind), KINDS)
+  .option(
+    '--seconds <x>',
+    'training of each, about',
+    number((value) => value > 0, 'a number above 0'),
+    40,
+  )
+  .addOption(
+    new Option('--steps <n>', 'updates of each, whatever they take: the same again with the same seed')
+      .argParser(integer(1))
+      .conflicts('seconds'),
+  )
+  .option(
+    '--weight-power <x>',
+    "of the loss' adaptive weight; 1 is the objectives' own default, and biased in two dimensions",
+    number((value) => value >= 0, 'a number of at least 0'),
+    WEIGHT_POWER,
+  )
+  .option('--seed <n>', 'of weights, data and noise', integer(0), 0)
+  .option('--out <folder>', 'where toy.json, toy.md, toy.svg and toy.png go', 'runs/toy');
+
+async function main({ objectives, seconds, steps, weightPower, seed, out }: Flags): Promise<void> {
+  const { tensorflowVersion, device } = await useTensorFlow({ threads: 1 }); // small tensors are faster with one
+  const stream = createStream(seed);
+  const draw = (label: string) => tf.tidy(() => drawCheckerboard(splitStream(stream, label), NUM_POINTS).dataSync());
+  const data = draw('data');
+  const noise = randomNormal(splitStream(stream, 'noise'), [NUM_POINTS, 2]);
+
+  const bar = new SingleBar({
+    format:
+      '{bar} {percentage}% | {name} | {step} | velocity loss {loss} | {duration_formatted} + {eta_formatted} to go',
+    barsize: 16,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    hideCursor: true,
+    noTTYOutput: true,
+    notTTYSchedule: 10_000,
+    etaBuffer: 1000,
+  });
+  bar.start(objectives.length, 0, { name: '-', step: '-', loss: '-' });
+  const rows: Row[] = [];
+  for (const [index, of] of objectives.entries()) {
+    const { name } = OBJECTIVES[of];
+    const spec = { ...OBJECTIVES[of].spec, weightPower };
+    bar.update(index, { name, step: 'timing', loss: '-' });
+    const updates = steps ?? (await countStepsWithin(seconds, spec, seed));
+    const start = performance.now();
+    const params = await train(spec, { steps: updates, seed }, (step, loss) => {
+      const done = (step + 1) / updates;
+      bar.update(index + done, { step: `step ${step + 1} of ${updates}`, loss: loss.toFixed(3) });
+    });
+    const taken = (performance.now() - start) / 1000;
+    const samples = NUM_STEPS.map((numSteps) => {
+      const points = samplePoints(bindMlp(params), of, noise, numSteps);
+      return { points, energyDistance: energyDistance(points, data) };
+    });
+    disposeTree(params);
+    rows.push({ kind: of, updates, seconds: taken, samples });
+  }
+  bar.stop();
+
+  const environment = {
+    TensorFlow: tensorflowVersion,
+    device,
+    CPU: cpus()[0]?.model ?? 'unknown',
+    cores: String(cpus().length),
+    node: process.versions.node,
+  };
+  const references = {
+    noise: energyDistance(noise.dataSync(), data),
+    otherData: energyDistance(draw('other data'), data),
+  };
+  const study = { seed, weightPower, environment, data, references, rows };
+  writeStudy(out, study);
+  console.log(formatStudy(study));
+  console.log(`Figures, table and pictures: ${join(out, 'toy.{json,md,svg,png}')}`);
+}
+
+program.action(main);
+program.parseAsync().catch((error: Error) => {
+  console.error(`\ntoy: ${error.message}`);
+  process.exitCode = 1;
+});
