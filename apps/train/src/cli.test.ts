@@ -75,12 +75,23 @@ describe('train and sample as commands', () => {
       /forward pass +[\d.]+ with tokens dropped, [\d.]+ dense: \d+ % saved/,
       /weak path +[\d.]+, \d+ % of a dense forward pass/,
       /step +[\d.]+ with tokens dropped, [\d.]+ dense: \d+ % saved/,
-      /a step +\d+ ms \(median of 4\), \d+ clips\/s, [\d.]+ GFLOP\/s/,
+      /objective +eflow: a step is 1 pass with gradient and 0\.75 without, and 1 of the weak path/,
+      /a step +\d+ ms \(median of \d+\), \d+ clips\/s, [\d.]+ GFLOP\/s/,
       /memory +\d+ MB/,
     ]) {
       expect(stdout).toMatch(line);
     }
     expect(existsSync(join(root, 'dry'))).toBe(false);
+  });
+
+  it('--dry-run --json gives the figures as an object', () => {
+    const { status, stdout } = command('train', 'digits-tiny', ...TINY, 'training.steps=50', '--dry-run', '--json');
+    expect(status).toBe(0);
+    const run = JSON.parse(stdout);
+    expect(run).toMatchObject({ tokens: 4, keptTokens: 1, plannedSteps: 50 });
+    expect(run.plannedSeconds).toBeCloseTo(50 * run.stepSeconds, 9);
+    for (const key of ['parameters', 'stepFlops', 'peakResidentBytes']) expect(run[key]).toBeGreaterThan(0);
+    expect(command('train', 'digits-tiny', '--json').stderr).toContain('--json goes with --dry-run');
   });
 
   it('a preset is written out in the config', () => {
