@@ -1,4 +1,4 @@
-import { type CellRecord, type Environment, type FailedCell, isFinished, type Result } from './results.ts';
+import { type CellRecord, type Environment, type FailedCell, isFinished } from './results.ts';
 import type { CellState } from './run-cell.ts';
 
 export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
@@ -15,10 +15,6 @@ export function formatClock(seconds: number): string {
   const twoDigits = (value: number) => String(value).padStart(2, '0');
   return `${hours > 0 ? `${hours}:${twoDigits(minutes)}` : minutes}:${twoDigits(whole % 60)}`;
 }
-
-/** Full network passes, and those of the weak path beside them. */
-export const formatEvaluations = ({ nfe, weakNfe }: Pick<Result, 'nfe' | 'weakNfe'>): string =>
-  weakNfe > 0 ? `${nfe} + ${weakNfe} weak` : String(nfe);
 
 export function describeState(state: CellState): string {
   if (state.doing === 'evaluating') return 'evaluating';

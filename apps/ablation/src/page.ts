@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { formatEvaluations } from '@eflow/run';
 import { stringify } from 'yaml';
-import { formatEnvironment, formatEvaluations } from './format.ts';
+import { formatEnvironment } from './format.ts';
 import { type CellRecord, type FailedCell, isFinished } from './results.ts';
 import { describeSampler, type Table } from './tables.ts';
 

@@ -1,4 +1,5 @@
-import { figures, formatEvaluations, percent } from './format.ts';
+import { formatEvaluations } from '@eflow/run';
+import { figures, percent } from './format.ts';
 import {
   type CellRecord,
   type Evaluation,

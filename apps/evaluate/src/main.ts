@@ -9,6 +9,7 @@ import {
   countEvaluations,
   createSample,
   cycleLabels,
+  formatEvaluations,
   GUIDANCE_KINDS,
   loadNetwork,
   openRunFolder,
@@ -26,7 +27,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { comparedSteps, type Evaluation, type Result } from './evaluation.ts';
 import { COVARIANCE_RULE, compare, loadClassifier, readClips, realClips } from './measure.ts';
 import { renderReport } from './report.ts';
-import { countPasses, describeAge, formatTable } from './table.ts';
+import { describeAge, formatTable } from './table.ts';
 
 interface Flags extends SamplerFlags {
   steps: number[];
@@ -118,7 +119,7 @@ async function main(root: string, flags: Flags): Promise<void> {
       const result = { step, seconds: secondsAt(metrics, step), numSteps, nfe, weakNfe, ...figures, grid };
       results.push(result);
       console.log(
-        `  ${describeAge(result)}, ${countPasses(result)} passes: distance ${figures.frechetDistance.toFixed(1)} (${flags.clips} clips in ${((performance.now() - start) / 1000).toFixed(0)} s)`,
+        `  ${describeAge(result)}, ${formatEvaluations(result)} passes: distance ${figures.frechetDistance.toFixed(1)} (${flags.clips} clips in ${((performance.now() - start) / 1000).toFixed(0)} s)`,
       );
     }
     disposeTree(params);

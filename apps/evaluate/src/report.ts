@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunConfig, StepMetrics } from '@eflow/run';
+import { formatEvaluations, type RunConfig, type StepMetrics } from '@eflow/run';
 import { stringify } from 'yaml';
 import { distanceChart, lossCharts } from './charts.ts';
 import { comparedSteps, type Evaluation } from './evaluation.ts';
-import { COLUMNS, countPasses, describeAge, tableRows } from './table.ts';
+import { COLUMNS, describeAge, tableRows } from './table.ts';
 
 const escapeHtml = (text: string) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -46,7 +46,7 @@ export function renderReport(
 <h2>What ${shared} steps give while training goes on</h2>
 <div class="row">${overTime.map((result) => movie(result.grid, describeAge(result))).join('')}${movie(real.grid, 'real held-out clips')}</div>
 <h2>After training, by number of steps</h2>
-<div class="row">${trained.map((result) => movie(result.grid, `network passes: ${countPasses(result)}`)).join('')}</div>
+<div class="row">${trained.map((result) => movie(result.grid, `network passes: ${formatEvaluations(result)}`)).join('')}</div>
 <h2>Curves</h2>
 <div class="row">${distanceChart(results, shared, real.frechetDistance)}${lossCharts(metrics).join('')}</div>
 <h2>Config</h2>

@@ -1,4 +1,5 @@
-import type { Evaluation, Figures, Result } from './evaluation.ts';
+import { formatEvaluations } from '@eflow/run';
+import type { Evaluation, Figures } from './evaluation.ts';
 
 export const COLUMNS = ['clips', 'network passes', 'Frechet distance', 'class accuracy', 'frame consistency'] as const;
 
@@ -16,13 +17,9 @@ export function describeAge({ step, seconds }: { step: number; seconds: number }
   return `after ${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, '0')} min (step ${step})`;
 }
 
-/** Full passes, and those of the weak path beside them. */
-export const countPasses = ({ nfe, weakNfe }: Pick<Result, 'nfe' | 'weakNfe'>): string =>
-  weakNfe > 0 ? `${nfe} + ${weakNfe} weak` : String(nfe);
-
 /** One row per checkpoint and number of steps, and one of real clips. */
 export function tableRows({ results, real }: Evaluation): string[][] {
-  const generated = results.map((result) => [describeAge(result), countPasses(result), ...figures(result)]);
+  const generated = results.map((result) => [describeAge(result), formatEvaluations(result), ...figures(result)]);
   return [...generated, ['real held-out clips', '-', ...figures(real)]];
 }
 

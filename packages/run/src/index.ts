@@ -16,6 +16,7 @@ export {
   countEvaluations,
   createSample,
   defaultSampler,
+  formatEvaluations,
   GUIDANCE_KINDS,
   SAMPLERS,
   type Sample,

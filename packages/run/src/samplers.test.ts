@@ -6,7 +6,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { bindNetworks, videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
-import { countEvaluations, createSample, defaultSampler, type SamplerFlags, samplerSpec } from './samplers.ts';
+import {
+  countEvaluations,
+  createSample,
+  defaultSampler,
+  formatEvaluations,
+  type SamplerFlags,
+  samplerSpec,
+} from './samplers.ts';
 
 const flowMatching = loadConfig('digits-tiny', ['objective.kind=flowMatching']).objective;
 const eflow = loadConfig('digits-tiny').objective;
@@ -66,6 +73,11 @@ describe('countEvaluations', () => {
   ])('%d and %d of the weak path', (nfe, weakNfe, objective, numSteps, flags) => {
     expect(countEvaluations(objective, samplerSpec(objective, numSteps, flags))).toEqual({ nfe, weakNfe });
   });
+});
+
+it('formatEvaluations tells weak passes apart', () => {
+  expect(formatEvaluations({ nfe: 4, weakNfe: 0 })).toBe('4');
+  expect(formatEvaluations({ nfe: 50, weakNfe: 25 })).toBe('50 + 25 weak');
 });
 
 describe('createSample', () => {

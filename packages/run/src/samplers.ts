@@ -91,10 +91,10 @@ export function createSample(network: VideoDiTConfig, objective: Objective, spec
 export function countEvaluations(objective: Objective, spec: SamplerSpec): { nfe: number; weakNfe: number } {
   checkSampler(objective, spec);
   return tf.tidy(() => {
-    const networks = { strong: nothing(), weak: nothing() };
+    const nothing: Network = ({ noisy }) => tf.zerosLike(noisy);
     const one = tf.zeros([1]);
     const { nfe, weakNfe } = run(
-      networks,
+      { strong: nothing, weak: nothing },
       { noise: one, condition: one, nullCondition: one },
       objective,
       spec,
@@ -104,10 +104,9 @@ export function countEvaluations(objective: Objective, spec: SamplerSpec): { nfe
   });
 }
 
-const nothing =
-  (): Network =>
-  ({ noisy }) =>
-    tf.zerosLike(noisy);
+/** Full network passes, and those of the weak path beside them, as tables show them. */
+export const formatEvaluations = ({ nfe, weakNfe }: { nfe: number; weakNfe: number }): string =>
+  weakNfe > 0 ? `${nfe} + ${weakNfe} weak` : String(nfe);
 
 function run(
   { strong, weak }: { strong: Network; weak: Network },
@@ -130,9 +129,9 @@ function run(
       if (!stream) throw new Error("createSample: the sampler 'renoise' draws noise; give it a stream");
       return sampleWithRenoising(strong, { ...input, stream, path: objective.path });
     case 'euler':
-      return sampleEuler(strong, { ...input, ...(guide && { guidance: guide }) });
+      return sampleEuler(strong, { ...input, guidance: guide });
     case 'heun':
-      return sampleHeun(strong, { ...input, ...(guide && { guidance: guide }) });
+      return sampleHeun(strong, { ...input, guidance: guide });
     default:
       throw new Error(`sampler '${sampler satisfies never}': expected one of ${SAMPLERS.join(', ')}`);
   }
