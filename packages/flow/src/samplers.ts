@@ -47,7 +47,7 @@ export interface Sample {
 export interface SampleGuidance {
   /** 1 is no guidance, and takes no second pass. */
   scale: number;
-  /** What stands for "no condition", shaped like `condition`. */
+  /** What v_ref sees in place of `condition`, shaped like it: what stands for "none", or what a weak path was trained with. */
   nullCondition: tf.Tensor;
   /**
    * The weak path: v_ref is its velocity (SPRINT's path-drop guidance, arXiv 2510.21986), at about a third of a pass. Absent:

@@ -113,4 +113,16 @@ describe('createSample', () => {
       expectNoLeak(() => tf.tidy(() => sample(params, noise, labels)));
     },
   );
+
+  it('asks the weak path with the condition where it was trained with it', () => {
+    const objective = loadConfig('digits-tiny', [
+      'objective.guidanceScale=1',
+      'objective.weakCondition=same',
+    ]).objective;
+    const spec = samplerSpec(objective, 2, { sampler: 'heun', guidance: 'path-drop', guidanceScale: 2 });
+    const { strong, weak } = bindNetworks(params, config);
+    const input = { noise, condition: labels, steps: 2 };
+    const expected = sampleHeun(strong, { ...input, guidance: { scale: 2, nullCondition: labels, weak } }).data;
+    expectClose(createSample(config, objective, spec)(params, noise, labels), expected, { rtol: 0, atol: 0 });
+  });
 });

@@ -117,10 +117,13 @@ function run(
 ): FlowSample {
   const map = 'map' in objective ? objective.map : 'euler';
   const input = { noise, condition, steps: timeGrid(numSteps, grid), map };
+  const isPathDrop = guidance?.kind === 'path-drop';
+  // The weak path is asked as it was trained.
+  const weakSees = 'weakCondition' in objective && objective.weakCondition === 'same' ? condition : nullCondition;
   const guide: SampleGuidance | undefined = guidance && {
     scale: guidance.scale,
-    nullCondition,
-    ...(guidance.kind === 'path-drop' && { weak }),
+    nullCondition: isPathDrop ? weakSees : nullCondition,
+    ...(isPathDrop && { weak }),
   };
   switch (sampler) {
     case 'few-step':
