@@ -1,8 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { plot, toSvg } from '@eflow/figures';
 import * as Plot from '@observablehq/plot';
-import { Resvg } from '@resvg/resvg-js';
-import { parseHTML } from 'linkedom';
 import { spread } from './spread.ts';
 
 export interface Curve {
@@ -45,22 +42,15 @@ export function drawCurves(curves: readonly Curve[], { x, y, caption }: Axes): s
   const formatNumber = (value: number) => value.toLocaleString('en-US');
   const line = { x: 'x', y: 'y', z: 'name', stroke: 'color' } as const;
   const inStyle = (style: Curve['style']) => rows.filter((row) => row.style === style);
-  const { document } = parseHTML('<html><body></body></html>');
   const draw = (labels: readonly Label[]) =>
-    Plot.plot({
-      document,
+    plot({
       width: WIDTH,
       height: HEIGHT,
       marginLeft: 56,
       marginRight: 170,
       marginTop: 36,
       marginBottom: 92,
-      style: {
-        fontFamily: 'Helvetica, Arial, "Liberation Sans", "DejaVu Sans", sans-serif',
-        fontSize: `${FONT_SIZE}px`,
-        background: 'white',
-        color: 'black',
-      },
+      fontSize: FONT_SIZE,
       x: { type: x.type, label: x.label },
       y: { type: 'log', label: y.label, domain: [least, most] },
       color: { type: 'identity' },
@@ -101,30 +91,7 @@ export function drawCurves(curves: readonly Curve[], { x, y, caption }: Axes): s
     wanted.map((label) => apply(label.y) as number),
     FONT_SIZE + 3,
   );
-  const svg = draw(wanted.map((label, i) => ({ ...label, y: invert!(heights[i]) as number })));
-  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  return `${svg.outerHTML}\n`;
-}
-
-/** The same as PNG, twice the size in pixels, with the system's fonts. */
-export function renderPng(svg: string): Uint8Array {
-  const font = { loadSystemFonts: true, defaultFontFamily: 'DejaVu Sans', sansSerifFamily: 'DejaVu Sans' };
-  return new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 }, background: 'white', font }).render().asPng();
-}
-
-/** Writes both into `folder`, which is made if need be; returns their paths. */
-export function saveFigure(svg: string, folder: string, name: string): string[] {
-  mkdirSync(folder, { recursive: true });
-  return (
-    [
-      ['svg', svg],
-      ['png', renderPng(svg)],
-    ] as const
-  ).map(([ending, content]) => {
-    const path = join(folder, `${name}.${ending}`);
-    writeFileSync(path, content);
-    return path;
-  });
+  return toSvg(draw(wanted.map((label, i) => ({ ...label, y: invert!(heights[i]) as number }))));
 }
 
 /** 1, 2 and 5 times powers of ten. */

@@ -1,8 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { plot, toSvg } from '@eflow/figures';
 import * as Plot from '@observablehq/plot';
-import { Resvg } from '@resvg/resvg-js';
-import { parseHTML } from 'linkedom';
 
 const WIDTH = 820;
 const LEGEND_WIDTH = 300;
@@ -11,21 +8,13 @@ export const GREY = '#6b7280';
 
 /** A plot of `height` below its title and above its caption, as SVG. */
 export function draw(title: string, caption: string, { marks = [], height = 0, ...options }: Plot.PlotOptions): string {
-  const { document } = parseHTML('<html><body></body></html>');
   const margins = { marginTop: 40, marginBottom: 56 + 13 * caption.split('\n').length };
-  const svg = Plot.plot({
-    document,
+  const figure = plot({
     width: WIDTH,
     height: height + margins.marginTop + margins.marginBottom,
     ...margins,
     marginLeft: 60,
     marginRight: LEGEND_WIDTH,
-    style: {
-      fontFamily: 'Helvetica, Arial, "Liberation Sans", "DejaVu Sans", sans-serif',
-      fontSize: '12px',
-      background: 'white',
-      color: 'black',
-    },
     color: { type: 'identity' },
     ...options,
     marks: [
@@ -34,8 +23,7 @@ export function draw(title: string, caption: string, { marks = [], height = 0, .
       atCorner(caption, { frameAnchor: 'bottom-left', lineAnchor: 'top', dy: 50, fontSize: 10, fill: GREY }),
     ],
   });
-  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  return `${svg.outerHTML}\n`;
+  return toSvg(figure);
 }
 
 const atCorner = (text: string, options: Plot.TextOptions) =>
@@ -64,16 +52,3 @@ export function logAxisY(values: readonly number[]) {
 /** Without those that would be written over the one before. */
 export const spaced = (xs: readonly number[]): number[] =>
   xs.filter((x, i) => !xs.slice(0, i).some((before) => x / before < 1.15));
-
-/** The same as PNG, twice the size in pixels, with the system's fonts. */
-function renderPng(svg: string): Uint8Array {
-  const font = { loadSystemFonts: true, defaultFontFamily: 'DejaVu Sans', sansSerifFamily: 'DejaVu Sans' };
-  return new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 }, background: 'white', font }).render().asPng();
-}
-
-/** Writes SVG and PNG into `folder`, which is made if need be. */
-export function saveFigure(folder: string, name: string, svg: string): void {
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${name}.svg`), svg);
-  writeFileSync(join(folder, `${name}.png`), renderPng(svg));
-}

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { saveFigure } from '@eflow/figures';
 import { openRunFolder, readMetrics } from '@eflow/run';
-import { saveFigure } from './draw.ts';
 import { drawLoss, drawQuality, drawThroughput } from './figures.ts';
 import { formatEnvironment } from './format.ts';
 import { renderPage } from './page.ts';

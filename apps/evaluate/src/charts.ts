@@ -1,15 +1,13 @@
+import { plot } from '@eflow/figures';
 import type { StepMetrics } from '@eflow/run';
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
 import type { Result } from './evaluation.ts';
 
 const WIDTH = 460;
 const HEIGHT = 260;
 
-const { document } = parseHTML('<html><body></body></html>');
-
 const draw = (options: Plot.PlotOptions): string =>
-  Plot.plot({ document, width: WIDTH, height: HEIGHT, marginLeft: 52, grid: true, ...options }).outerHTML;
+  plot({ width: WIDTH, height: HEIGHT, marginLeft: 52, grid: true, fontSize: 10, ...options }).outerHTML;
 
 /** A median over `size` neighbours, which shows the trend of a noisy curve. */
 function smooth(values: number[], size: number): number[] {

@@ -1,6 +1,5 @@
+import { plot, toSvg } from '@eflow/figures';
 import * as Plot from '@observablehq/plot';
-import { Resvg } from '@resvg/resvg-js';
-import { parseHTML } from 'linkedom';
 import type { Points } from './energy-distance.ts';
 
 /** One scatter plot of the grid. */
@@ -43,21 +42,14 @@ export function drawPanels(panels: readonly Panel[], caption: string): string {
     padding: domain.length > 1 ? GAP / (PANEL + GAP) : 0,
     round: false,
   });
-  const { document } = parseHTML('<html><body></body></html>');
-  const svg = Plot.plot({
-    document,
+  const figure = plot({
     width: LEFT + columns.length * (PANEL + GAP) - GAP + RIGHT,
     height: TOP + rows.length * (PANEL + GAP) - GAP + BOTTOM,
     marginLeft: LEFT,
     marginTop: TOP,
     marginRight: RIGHT,
     marginBottom: BOTTOM,
-    style: {
-      fontFamily: 'Helvetica, Arial, "Liberation Sans", "DejaVu Sans", sans-serif',
-      fontSize: '13px',
-      background: 'white',
-      color: 'black',
-    },
+    fontSize: 13,
     fx: facets(columns),
     fy: facets(rows),
     x: axis,
@@ -81,8 +73,7 @@ export function drawPanels(panels: readonly Panel[], caption: string): string {
       }),
     ],
   });
-  svg.setAttribute('xmlns', SVG);
-  return `${svg.outerHTML}\n`;
+  return toSvg(figure);
 }
 
 /** A panel's dots as one path of lines without length, whose caps are round: a fifth of the size of as many circles. */
@@ -100,9 +91,3 @@ const drawAsPath: Plot.RenderFunction = (index, _scales, { x, y }, _dimensions, 
   }
   return path;
 };
-
-/** The same as PNG, 1.5 times the size in pixels, with the system's fonts. */
-export function renderPng(svg: string): Uint8Array {
-  const font = { loadSystemFonts: true, defaultFontFamily: 'DejaVu Sans', sansSerifFamily: 'DejaVu Sans' };
-  return new Resvg(svg, { fitTo: { mode: 'zoom', value: 1.5 }, background: 'white', font }).render().asPng();
-}

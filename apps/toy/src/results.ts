@@ -1,8 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { saveFigure } from '@eflow/figures';
 import type { Points } from './energy-distance.ts';
-import { drawPanels, type Panel, renderPng } from './figure.ts';
+import { drawPanels, type Panel } from './figure.ts';
 import { type Kind, NUM_POINTS, NUM_STEPS, OBJECTIVES, TRAINING } from './settings.ts';
+
+/** Smaller than other figures': there are thousands of dots. */
+const PNG_ZOOM = 1.5;
 
 /** What one objective's network comes to. */
 export interface Row {
@@ -26,10 +30,10 @@ export interface Study {
 
 /** Writes toy.json, toy.md, toy.svg and toy.png into `folder`, which is made if need be. */
 export function writeStudy(folder: string, study: Study): void {
-  const svg = drawStudy(study);
-  const files = { json: toJson(study), md: formatStudy(study), svg, png: renderPng(svg) };
   mkdirSync(folder, { recursive: true });
-  for (const [ending, content] of Object.entries(files)) writeFileSync(join(folder, `toy.${ending}`), content);
+  writeFileSync(join(folder, 'toy.json'), toJson(study));
+  writeFileSync(join(folder, 'toy.md'), formatStudy(study));
+  saveFigure(folder, 'toy', drawStudy(study), PNG_ZOOM);
 }
 
 /** The table of energy distances, and what they were measured by, as Markdown. */

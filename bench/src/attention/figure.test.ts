@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { renderPng } from '../figure.ts';
 import { drawLatency } from './figure.ts';
 import { report } from './fixture.ts';
 
@@ -17,12 +16,6 @@ it('names every curve, the axes, the machine and the commit', () => {
     ([, paths]) => paths!.match(/<path/g)!.length,
   );
   expect(groups).toEqual([4, 5, 1]);
-});
-
-it('becomes a PNG of twice the size', () => {
-  const png = Buffer.from(renderPng(drawLatency(report)));
-  expect(png.subarray(1, 4).toString()).toBe('PNG');
-  expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([2 * 720, 2 * 520]);
 });
 
 it('refuses a report that has not all kinds side by side', () => {

@@ -1,4 +1,5 @@
-import { drawCurves, type Curve as Line, saveFigure } from '../figure.ts';
+import { saveFigure } from '@eflow/figures';
+import { drawCurves, type Curve as Line } from '../figure.ts';
 import { formatOrigin } from '../format.ts';
 import type { Curve } from './headline.ts';
 import type { AttentionReport } from './report.ts';
@@ -32,7 +33,7 @@ export function drawLatency(report: AttentionReport): string {
 
 /** Writes it as SVG and PNG into `folder`, which is made if need be; returns their paths. */
 export const writeFigure = (report: AttentionReport, folder: string): string[] =>
-  saveFigure(drawLatency(report), folder, FILE);
+  saveFigure(folder, FILE, drawLatency(report));
 
 function styleOf({ kind, dropped }: Curve): Line['style'] {
   if (!dropped) return 'plain';

@@ -1,6 +1,7 @@
+import { saveFigure } from '@eflow/figures';
 import { KIND_COLORS, KIND_NAMES } from '../attention/style.ts';
 import { KINDS, type Kind } from '../attention/workload.ts';
-import { type Curve, drawCurves, saveFigure } from '../figure.ts';
+import { type Curve, drawCurves } from '../figure.ts';
 import { formatOrigin } from '../format.ts';
 import { dropped } from './groups.ts';
 import type { EntryReport, NetworkReport } from './report.ts';
@@ -69,8 +70,8 @@ export function drawDrop(report: NetworkReport): string | undefined {
 export function writeFigures(report: NetworkReport, folder: string): string[] {
   const [tokens, drop] = [drawTokens(report), drawDrop(report)];
   return [
-    ...(tokens ? saveFigure(tokens, folder, FILES.tokens) : []),
-    ...(drop ? saveFigure(drop, folder, FILES.drop) : []),
+    ...(tokens ? saveFigure(folder, FILES.tokens, tokens) : []),
+    ...(drop ? saveFigure(folder, FILES.drop, drop) : []),
   ];
 }
 
