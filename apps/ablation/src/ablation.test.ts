@@ -20,6 +20,7 @@ function ablation(...args: string[]) {
 /** A network of a few thousand parameters on frames that the classifier knows, and the objective that compiles soonest. */
 const TINY = {
   'objective.kind': 'flowMatching',
+  'objective.keepRatio': 0.25,
   'network.hiddenSize': 24,
   'network.depth': [1, 1, 1],
   'training.batchSize': 4,

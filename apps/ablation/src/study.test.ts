@@ -104,7 +104,7 @@ describe('planCell', () => {
 
   it("lifts the preset's limit of seconds for a budget of steps", () => {
     const { config, seconds } = planCell(cell!, { steps: 5000 });
-    expect(loadConfig('digits-tiny').training.maxSeconds).toBe(240);
+    expect(loadConfig('digits-tiny').training.maxSeconds).toBe(600);
     expect(config.training.steps).toBe(5000);
     expect(config.training.maxSeconds).toBeGreaterThan(86_400);
     expect(seconds).toBeUndefined();

@@ -90,7 +90,7 @@ describe('loadConfig', () => {
     ],
     ['{ kind: glga, windowSize: 3 }', { kind: 'glga', windowSize: 3, featureMap: 'relu' }],
   ])('fills in the attention %s', (attention, expected) => {
-    const config = loadConfig('digits-tiny', [`network.attention=${attention}`, 'objective.keepRatio=1']);
+    const config = loadConfig('digits-tiny', [`network.attention=${attention}`]);
     expect(config.network.attention).toEqual(expected);
     expect(videoDiTConfig(config).attention).toEqual(expected);
   });
@@ -226,7 +226,7 @@ describe('loadConfig', () => {
     ],
     [
       'a window on the grid of tokens that are dropped',
-      ['network.attention={ kind: local, windowSize: [0, 1, 1] }'],
+      ['network.attention={ kind: local, windowSize: [0, 1, 1] }', 'objective.keepRatio=0.25'],
       'objective.keepRatio is 0.25; set that to 1',
     ],
     ['a share above 1', ['network.attention={ kind: sla, topRatio: 2 }'], 'network.attention.topRatio: Too big'],
