@@ -9,7 +9,7 @@ import { countStepFlops } from './step-flops.ts';
 import { createTrainStep, upload } from './train-step.ts';
 
 /** Steps that are measured: at least so many, and for at least so long, after those that settle. */
-const LEAST = { steps: 4, seconds: 2 };
+const LEAST = { steps: 4, seconds: 5 };
 const SETTLING = { steps: 1, seconds: 2 };
 
 /** What a run would be. */
