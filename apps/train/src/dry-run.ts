@@ -45,7 +45,7 @@ export function dryRun(config: RunConfig, { eager = false } = {}): DryRun {
     stepSeconds,
     measuredSteps,
     peakResidentBytes: reportMemory().peakResidentBytes,
-    plannedSteps: Math.min(training.steps, Math.floor(plannedSeconds / stepSeconds)),
+    plannedSteps: Math.min(training.steps, Math.floor((training.maxSeconds ?? Number.POSITIVE_INFINITY) / stepSeconds)),
     plannedSeconds,
   };
 }
