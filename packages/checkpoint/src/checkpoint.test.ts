@@ -5,7 +5,13 @@ import { treeEntries } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { findLatestCheckpoint, listCheckpoints, loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import {
+  findLatestCheckpoint,
+  listCheckpoints,
+  loadCheckpoint,
+  pruneCheckpoints,
+  saveCheckpoint,
+} from './checkpoint.ts';
 import { writeManifest } from './manifest.ts';
 
 let folder: string;
@@ -44,6 +50,12 @@ describe('saveCheckpoint and loadCheckpoint', () => {
     expect(rest).toEqual({ step: 500, seed: 7, config, environment: { tensorflow: '2.21.0' }, folder: saved });
     expect(Object.keys(trees)).toEqual(['params', 'ema']);
     expect([...treeEntries(trees.params!)[1]![1].dataSync()]).toEqual([Math.fround(500.1)]);
+  });
+
+  it('give back what else a run needs to go on', async () => {
+    const state = { batch: 3, skipped: [{ step: 1 }] };
+    await saveCheckpoint(folder, { step: 1, config, trees: { params: tf.scalar(1) }, state });
+    expect((await loadCheckpoint(folder)).state).toEqual(state);
   });
 
   it('load only the trees that templates name, like them', async () => {
@@ -172,5 +184,36 @@ describe('damage', () => {
     await save(2);
     expect((await readdir(folder)).sort()).toEqual(['notes', 'step-000001', 'step-000002', 'step-3']);
     expect((await stat(join(folder, 'notes'))).isDirectory()).toBe(true);
+  });
+});
+
+describe('pruneCheckpoints', () => {
+  const names = async () => (await readdir(folder)).sort();
+
+  it('keeps the newest ones and milestones, and says what went', async () => {
+    for (const step of [0, 5, 10, 15, 20, 25]) await save(step);
+    expect(await pruneCheckpoints(folder, { keepLast: 2, milestoneEvery: 10 })).toEqual([
+      join(folder, 'step-000015'),
+      join(folder, 'step-000005'),
+    ]);
+    expect(await names()).toEqual(['step-000000', 'step-000010', 'step-000020', 'step-000025']);
+    expect(await pruneCheckpoints(folder, { keepLast: 4 })).toEqual([]);
+    await pruneCheckpoints(folder, { keepLast: 1 });
+    expect(await names()).toEqual(['step-000025']);
+    expect(await pruneCheckpoints(join(folder, 'nowhere'), { keepLast: 1 })).toEqual([]);
+  });
+
+  it('counts from the newest valid one, which it never removes', async () => {
+    for (const step of [1, 2, 3, 4]) await save(step);
+    for (const step of ['step-000003', 'step-000004']) await truncate(join(folder, step, 'ema.safetensors'), 20);
+    await pruneCheckpoints(folder, { keepLast: 1 });
+    expect(await names()).toEqual(['step-000002', 'step-000003', 'step-000004']);
+    await truncate(join(folder, 'step-000002', 'ema.safetensors'), 20);
+    await pruneCheckpoints(folder, { keepLast: 1 });
+    expect(await names()).toEqual(['step-000002', 'step-000003', 'step-000004']);
+  });
+
+  it.each([0, 1.5, Number.NaN])('refuses to keep %s', async (keepLast) => {
+    await expect(pruneCheckpoints(folder, { keepLast })).rejects.toThrow(`keepLast is ${keepLast}`);
   });
 });

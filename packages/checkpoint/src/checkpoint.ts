@@ -23,6 +23,8 @@ export interface CheckpointContents {
   config: Json;
   seed?: number;
   environment?: Json;
+  /** What else a run needs to go on exactly, such as its position in the data. */
+  state?: Json;
 }
 
 export type Checkpoint<Trees> = Omit<Manifest, 'files' | 'format'> & { folder: string; trees: Trees };
@@ -41,7 +43,7 @@ export interface FoundCheckpoint {
  * Throws, and keeps all that exists, if a tensor is not finite or a valid checkpoint of the same step is already there.
  */
 export async function saveCheckpoint(folder: string, contents: CheckpointContents): Promise<string> {
-  const { step, trees, config, seed = null, environment = null } = contents;
+  const { step, trees, config, seed = null, environment = null, state } = contents;
   if (!Number.isSafeInteger(step) || step < 0 || step >= 1e15) {
     throw new Error(`saveCheckpoint: step is ${step}; expected an integer from 0, the number of updates made so far`);
   }
@@ -60,7 +62,8 @@ export async function saveCheckpoint(folder: string, contents: CheckpointContent
     for (const [name, tree] of Object.entries(trees)) {
       files[`${name}.safetensors`] = await saveTree(join(temporary, `${name}.safetensors`), tree);
     }
-    await writeManifest(temporary, { format: 'eflow-checkpoint-1', step, seed, config, environment, files });
+    const manifest = { format: 'eflow-checkpoint-1', step, seed, config, environment } as const;
+    await writeManifest(temporary, { ...manifest, ...(state !== undefined && { state }), files });
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
@@ -120,15 +123,50 @@ export async function loadCheckpoint<Trees extends Readonly<Record<string, Tree>
   return { ...manifest, folder, trees: trees as Trees };
 }
 
+export interface Retention {
+  /** How many of the newest stay, at least 1. */
+  keepLast: number;
+  /** Every step that this divides stays, too. */
+  milestoneEvery?: number;
+}
+
+/**
+ * Removes the checkpoints in `folder` that are older than the `keepLast` newest and no milestones; returns their folders.
+ * The count begins at the newest valid one, which is verified and always stays; damaged ones before it stay to be looked
+ * at. Each disappears at once, by a rename, so that a kill leaves no half of one. Throws on counts below 1.
+ */
+export async function pruneCheckpoints(folder: string, { keepLast, milestoneEvery }: Retention): Promise<string[]> {
+  for (const [name, value] of Object.entries({ keepLast, milestoneEvery: milestoneEvery ?? 1 })) {
+    if (!(Number.isSafeInteger(value) && value >= 1)) {
+      throw new Error(`pruneCheckpoints: ${name} is ${value}; expected an integer of at least 1`);
+    }
+  }
+  const { latest } = await findLatestCheckpoint(folder);
+  if (!latest) return [];
+  const older = (await listSteps(folder)).filter((step) => step < latest.step).slice(keepLast - 1);
+  const removed = older
+    .filter((step) => milestoneEvery === undefined || step % milestoneEvery !== 0)
+    .map((step) => join(folder, stepFolderName(step)));
+  for (const path of removed) {
+    const temporary = temporaryName(path);
+    await rename(path, temporary);
+    await rm(temporary, { recursive: true });
+  }
+  return removed;
+}
+
 async function* scan(folder: string): AsyncGenerator<FoundCheckpoint> {
+  for (const step of await listSteps(folder)) yield inspect(join(folder, stepFolderName(step)));
+}
+
+/** Steps of which there is a checkpoint, valid or not, newest first. */
+async function listSteps(folder: string): Promise<number[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw new Error(`${folder} cannot be read as a folder of checkpoints (${error.code}): check the path`);
   });
   const steps = names.map(parseStepFolder).filter((step) => step !== undefined);
-  for (const step of steps.sort((a, b) => b - a)) {
-    yield inspect(join(folder, stepFolderName(step)));
-  }
+  return steps.sort((a, b) => b - a);
 }
 
 async function inspect(folder: string): Promise<FoundCheckpoint> {

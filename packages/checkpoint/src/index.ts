@@ -6,6 +6,8 @@ export {
   findLatestCheckpoint,
   listCheckpoints,
   loadCheckpoint,
+  pruneCheckpoints,
+  type Retention,
   saveCheckpoint,
 } from './checkpoint.ts';
 export { type Json, type Manifest, verifyCheckpoint } from './manifest.ts';

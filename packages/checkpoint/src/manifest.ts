@@ -14,6 +14,8 @@ export interface Manifest {
   config: Json;
   /** What the run depended on, such as the TensorFlow version; compare before claiming an exact resume. */
   environment: Json;
+  /** What else a run needs to go on exactly, such as its position in the data. */
+  state?: Json;
   /** Size and SHA-256 of every safetensors file, by file name. */
   files: { [name: string]: FileDigest };
 }
