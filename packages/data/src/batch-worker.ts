@@ -1,23 +1,31 @@
 /** The worker thread of `createBatches`: for each index that arrives on its port it sends that batch, in order. */
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { type Batch, makeBatch } from './batch.ts';
-import { createMovingDigits } from './moving-digits.ts';
-import type { MovingDigitsSpec } from './spec.ts';
+import { type ClipSpec, openDataset } from './open-dataset.ts';
 
 export interface BatchWorkerData {
-  spec: MovingDigitsSpec;
+  spec: ClipSpec;
   batchSize: number;
+  /** Of the batches that are asked for, one after the other, these are made. */
+  partition: Partition;
   port: MessagePort;
+}
+
+/** One of the processes that share a dataset, clip by clip. */
+export interface Partition {
+  /** From 0 to worldSize - 1. */
+  rank: number;
+  worldSize: number;
 }
 
 export type BatchReply = { batch: Batch } | { error: Error };
 
-const { spec, batchSize, port }: BatchWorkerData = workerData;
-const dataset = createMovingDigits(spec);
+const { spec, batchSize, partition, port }: BatchWorkerData = workerData;
+const dataset = openDataset(spec);
 
 port.on('message', (index: number) => {
   try {
-    const batch = makeBatch(dataset, batchSize, index);
+    const batch = { ...makeBatch(dataset, batchSize, partition.worldSize * index + partition.rank), index };
     port.postMessage({ batch } satisfies BatchReply, [batch.pixels.buffer, batch.labels.buffer]);
   } catch (error) {
     port.postMessage({ error: error instanceof Error ? error : new Error(String(error)) } satisfies BatchReply);

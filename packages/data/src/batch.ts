@@ -1,4 +1,4 @@
-import type { MovingDigits } from './moving-digits.ts';
+import type { ClipDataset } from './clip-dataset.ts';
 import { checkCount, checkIndex } from './spec.ts';
 
 /** `pixels` uint8 [B, F, H, W, C], `labels` [B], `captions` [B]; the clips batchSize * index and on. The taker owns it. */
@@ -10,7 +10,7 @@ export interface Batch {
 }
 
 /** Batch `index` of a dataset, made here and now: clips batchSize * index .. batchSize * (index + 1) - 1, in order. */
-export function makeBatch(dataset: MovingDigits, batchSize: number, index: number): Batch {
+export function makeBatch(dataset: ClipDataset, batchSize: number, index: number): Batch {
   checkCount('batchSize', batchSize);
   checkIndex('batch index', index);
   const clipBytes = dataset.shape.reduce((product, size) => product * size, 1);

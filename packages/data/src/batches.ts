@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Batch } from './batch.ts';
-import type { BatchReply, BatchWorkerData } from './batch-worker.ts';
-import { checkCount, checkIndex, checkSpec, type MovingDigitsSpec } from './spec.ts';
+import type { BatchReply, BatchWorkerData, Partition } from './batch-worker.ts';
+import { type ClipSpec, openDataset } from './open-dataset.ts';
+import { checkCount, checkIndex } from './spec.ts';
 
 export interface BatchesOptions {
   batchSize: number;
@@ -10,6 +11,8 @@ export interface BatchesOptions {
   firstBatch?: number;
   /** How many batches the worker may be ahead, which bounds the memory; 2 unless given. */
   prefetch?: number;
+  /** Which of several processes this is; the only one unless given. */
+  partition?: Partition;
 }
 
 export interface Batches {
@@ -20,18 +23,24 @@ export interface Batches {
 }
 
 /**
- * Batches of Moving MNIST made ahead of need by a worker thread: batch k holds clips batchSize * k and on, so that
- * `firstBatch: k` resumes a run exactly. The worker alone does not keep the process alive. Throws on bad options.
+ * Batches of clips made ahead of need by a worker thread: batch k of rank r among W holds the batchSize clips from
+ * batchSize * (W k + r) on, so that ranks share each clip once, and `firstBatch: k` resumes a run exactly. The worker alone
+ * does not keep the process alive. Throws on bad options, and on a specification that no clips can be made of.
  */
-export function createBatches(spec: MovingDigitsSpec, options: BatchesOptions): Batches {
-  const { batchSize, firstBatch = 0, prefetch = 2 } = options;
-  checkSpec(spec);
+export function createBatches(spec: ClipSpec, options: BatchesOptions): Batches {
+  const { batchSize, firstBatch = 0, prefetch = 2, partition = { rank: 0, worldSize: 1 } } = options;
+  openDataset(spec).close?.();
   checkCount('batchSize', batchSize);
   checkIndex('firstBatch', firstBatch);
   checkCount('prefetch', prefetch);
+  checkCount('worldSize', partition.worldSize);
+  checkIndex('rank', partition.rank);
+  if (partition.rank >= partition.worldSize) {
+    throw new Error(`rank is ${partition.rank}; expected less than worldSize, ${partition.worldSize}`);
+  }
 
   const { port1: port, port2 } = new MessageChannel();
-  const worker = startWorker({ spec, batchSize, port: port2 });
+  const worker = startWorker({ spec, batchSize, partition, port: port2 });
   const ready: BatchReply[] = [];
   let failure: Error | undefined;
   let wake = () => {};

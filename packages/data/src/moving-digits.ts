@@ -1,33 +1,18 @@
+import type { ClipDataset } from './clip-dataset.ts';
 import { type DigitPath, drawPaths, reflect } from './digit-paths.ts';
 import { loadDigits, MNIST_SIDE } from './mnist.ts';
 import { resizeSquare, resizeWeights } from './resize.ts';
 import { checkIndex, checkSpec, type MovingDigitsSpec } from './spec.ts';
 
-/** One clip: `pixels` uint8 [F, H, W, C] with C = 1, ink 255 on ground 0; its class in [0, numClasses); its caption. */
-export interface Clip {
-  pixels: Uint8Array;
-  label: number;
-  caption: string;
-}
-
-/** An endless sequence of clips; `clip(i)` is a pure function of (spec, i), made in O(1) whatever i is. */
-export interface MovingDigits {
-  /** [F, H, W, C] of every clip. */
-  shape: [number, number, number, number];
-  /** 10 for one digit, 100 for two. */
-  numClasses: number;
-  clip(index: number): Clip;
-}
-
 /**
  * Moving MNIST (Srivastava et al., arXiv:1502.04681) made from real digits: they move in straight lines at a constant
  * speed, placed to a fraction of a pixel, and the walls reflect them; where two overlap the brighter pixel is kept.
- * The label of one digit is the digit; of two it is 10 * first + second, in the order of the caption (first and second
+ * Pixels have one channel, ink 255 on ground 0. The label of one digit is the digit; of two it is 10 * first + second, in the order of the caption (first and second
  * are drawn alike, so that 37 and 73 look alike).
  * Throws on a spec that cannot be met; `clip` throws on an index that is not an integer in [0, 2^53) and where the
  * files of MNIST are missing, which are first read by it.
  */
-export function createMovingDigits(spec: MovingDigitsSpec): MovingDigits {
+export function createMovingDigits(spec: MovingDigitsSpec): ClipDataset {
   checkSpec(spec);
   const weights = resizeWeights(MNIST_SIDE, spec.digitSize);
   return {

@@ -29,7 +29,7 @@ export function checkSpec(spec: MovingDigitsSpec): void {
   requireInteger('width', width, 1, 0xffff);
   requireInteger('digitSize', digitSize, 1, 0xffff);
   requireInteger('numDigits', numDigits, 1, 2);
-  requireInteger('seed', seed, 0, 0xffff_ffff);
+  checkSeed(seed);
   if (split !== 'train' && split !== 'held-out')
     throw new Error(`split: expected 'train' or 'held-out', got '${split}'`);
   const room = Math.min(height, width) - digitSize;
@@ -47,6 +47,11 @@ export function checkSpec(spec: MovingDigitsSpec): void {
         'a faster digit would meet both walls within one frame',
     );
   }
+}
+
+/** Throws unless `seed` is an integer in [0, 2^32). */
+export function checkSeed(seed: number): void {
+  requireInteger('seed', seed, 0, 0xffff_ffff);
 }
 
 /** Throws unless `index` counts a clip or a batch: an integer in [0, 2^53). */

@@ -1,0 +1,34 @@
+import sharp from 'sharp';
+import { openVideos, type VideosSpec } from './video-clips.ts';
+
+const GAP = 2;
+
+/** Writes a PNG with a row for each of the first `rows` clips, their frames from left to right; returns their captions. */
+export async function writeContactSheet(file: string, spec: VideosSpec, rows: number): Promise<string[]> {
+  const clips = openVideos(spec);
+  try {
+    const [numFrames, height, width, channels] = clips.shape;
+    const count = Math.min(rows, clips.length);
+    const sheet = {
+      width: numFrames * (width + GAP) + GAP,
+      height: count * (height + GAP) + GAP,
+      channels: 3 as const,
+      background: 'grey',
+    };
+    const captions: string[] = [];
+    const tiles = Array.from({ length: count }, (_, row) => {
+      const { pixels, caption } = clips.clip(row);
+      captions.push(caption);
+      return Array.from({ length: numFrames }, (__, frame) => ({
+        input: Buffer.from(pixels.subarray(frame * height * width * channels, (frame + 1) * height * width * channels)),
+        raw: { width, height, channels: 3 as const },
+        left: GAP + frame * (width + GAP),
+        top: GAP + row * (height + GAP),
+      }));
+    });
+    await sharp({ create: sheet }).composite(tiles.flat()).png().toFile(file);
+    return captions;
+  } finally {
+    clips.close();
+  }
+}

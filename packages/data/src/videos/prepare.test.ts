@@ -1,0 +1,167 @@
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { pack } from 'tar-stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeVideo } from './decode.ts';
+import { type PrepareOptions, prepareVideos } from './prepare.ts';
+import { readIndex } from './shards.ts';
+
+/** A film of waves: 1280x720, 240 frames at 24 a second, as H.264 and as VP8. */
+const FILMS = join(dirname(createRequire(import.meta.url).resolve('vide/package.json')), 'test/video');
+const [MP4, WEBM] = [join(FILMS, 'ocean.mp4'), join(FILMS, 'ocean.webm')];
+const SIZE = { height: 12, width: 16 };
+const FRAME_BYTES = 12 * 16 * 3;
+
+let root: string;
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'prepare-'));
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+const prepare = (path: string, out: string, more: Partial<PrepareOptions> = {}) =>
+  prepareVideos({ source: { path }, out: join(root, out), ...SIZE, jobs: 2, ...more });
+
+describe('prepareVideos', () => {
+  /** Eight parts of the film, half a second each, every other from the VP8 file. */
+  function writeParts(): string {
+    const folder = join(root, 'parts');
+    mkdirSync(folder, { recursive: true });
+    copyFileSync(MP4, join(folder, 'ocean.mp4'));
+    copyFileSync(WEBM, join(folder, 'ocean.webm'));
+    const rows = Array.from({ length: 8 }, (_, i) => `ocean.${i % 2 ? 'webm' : 'mp4'},part ${i % 3},${i},${i + 0.5}`);
+    writeFileSync(join(folder, 'list.csv'), `path,label,start,end\n${rows.join('\n')}\n`);
+    return join(folder, 'list.csv');
+  }
+
+  it('writes every part as its frames of the film, and tells what there is', async () => {
+    const progress: number[] = [];
+    const { counts, classes } = await prepare(writeParts(), 'whole', {
+      videosPerShard: 3,
+      onProgress: ({ done, total }) => progress.push(done / total),
+    });
+    expect(counts).toEqual({ seen: 8, ok: 8, short: 0, rejected: 0 });
+    expect(classes).toEqual(['part 0', 'part 1', 'part 2']);
+    expect(progress.at(-1)).toBe(1);
+    expect([...progress].sort((a, b) => a - b)).toEqual(progress);
+
+    const { shards } = readIndex(join(root, 'whole'));
+    expect(shards.map(({ videos }) => videos.length)).toEqual([3, 3, 2]);
+    const films = await Promise.all(
+      [MP4, WEBM].map((file) => decodeVideo(file, { ...SIZE, maxFrames: 1000, maxPixels: 33e6 })),
+    );
+    for (const [i, { file, video }] of shards
+      .flatMap((s) => s.videos.map((v) => ({ file: s.file, video: v })))
+      .entries()) {
+      expect(video.numFrames).toBe(12);
+      const bytes = readFileSync(join(root, 'whole', file)).subarray(video.offset, video.offset + 12 * FRAME_BYTES);
+      const film = films[i % 2]!.pixels.subarray(24 * i * FRAME_BYTES, (24 * i + 12) * FRAME_BYTES);
+      expect(Buffer.compare(bytes, film), `part ${i}`).toBe(0);
+    }
+  });
+
+  it('goes on with what an interrupted call left, to the same bytes', async () => {
+    const list = writeParts();
+    await prepare(list, 'again', { videosPerShard: 3 });
+    const folder = join(root, 'again');
+    const contents = () =>
+      readdirSync(folder).map((name) => [name, readFileSync(join(folder, name)).toString('base64')]);
+    const before = contents();
+    for (const name of ['index.json', 'shard-00001.json']) rmSync(join(folder, name));
+    writeFileSync(join(folder, 'shard-00001.bin.tmp'), 'half');
+    writeFileSync(join(folder, 'shard-00002.bin'), 'short');
+    await prepare(list, 'again', { videosPerShard: 3 });
+    expect(contents()).toEqual(before);
+    await expect(prepare(list, 'again', { videosPerShard: 3, width: 20 })).rejects.toThrow('other videos or settings');
+    await expect(prepare(list, 'parts')).rejects.toThrow('holds something else');
+  });
+
+  it('reads videos where they lie in a tar', async () => {
+    const tar = pack();
+    for (const [name, content] of [
+      ['1.mp4', readFileSync(MP4)],
+      ['1.cls', 'waves'],
+      ['2.webm', readFileSync(WEBM)],
+    ] as const) {
+      tar.entry({ name }, content as Buffer);
+    }
+    tar.finalize();
+    const file = join(root, 'films.tar');
+    writeFileSync(file, await buffer(tar));
+    const { counts, classes } = await prepare(file, 'from-tar');
+    expect(counts).toMatchObject({ seen: 2, ok: 2 });
+    expect(classes).toEqual(['unlabelled', 'waves']);
+    const { pixels } = await decodeVideo(MP4, { ...SIZE, maxFrames: 1000, maxPixels: 33e6 });
+    const bytes = readFileSync(join(root, 'from-tar/shard-00000.bin')).subarray(0, pixels.length);
+    expect(Buffer.compare(bytes, pixels)).toBe(0);
+  });
+
+  it('makes frames at a rate', async () => {
+    const at = (fps: number) => decodeVideo(MP4, { ...SIZE, fps, maxFrames: 1000, maxPixels: 33e6 });
+    expect([(await at(12)).numFrames, (await at(6)).numFrames]).toEqual([120, 60]);
+  });
+
+  it('counts what it cannot use, with the reason of each', async () => {
+    const folder = join(root, 'hostile');
+    mkdirSync(join(folder, 'directory.mp4'), { recursive: true });
+    const put = (name: string, content: string | Uint8Array) => writeFileSync(join(folder, name), content);
+    const film = readFileSync(MP4);
+    put('good.mp4', film);
+    put('webm-named.mp4', readFileSync(WEBM));
+    put('empty.mp4', '');
+    put('text.mp4', 'no video');
+    put('playlist.mp4', `#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n${MP4}\n#EXT-X-ENDLIST\n`);
+    put('cut.mp4', film.subarray(0, film.length / 2)); // its index is at the end
+    put('cut.webm', readFileSync(WEBM).subarray(0, 500_000));
+    put('picture.mp4', readFileSync(join(FILMS, 'ocean.jpg')));
+    symlinkSync('/etc/passwd', join(folder, 'link.mp4'));
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'dangling.mp4'));
+    expect(spawnSync('mkfifo', [join(folder, 'pipe.mp4')]).status).toBe(0);
+    const { counts, rejected } = await prepare(folder, 'survived', { maxRejected: 0.9, maxFrames: 300 });
+    expect(counts.ok + counts.short + counts.rejected).toBe(counts.seen);
+    expect(counts).toEqual({ seen: 12, ok: 2, short: 1, rejected: 9 });
+    expect(Object.fromEntries(rejected.map(({ path, code }) => [path, code]))).toEqual({
+      'dangling.mp4': 'missing',
+      'directory.mp4': 'not-a-file',
+      'empty.mp4': 'format',
+      'text.mp4': 'format',
+      'playlist.mp4': 'format',
+      'cut.mp4': 'format',
+      'picture.mp4': 'format',
+      'link.mp4': 'outside',
+      'pipe.mp4': 'not-a-file',
+    });
+    const listed = readFileSync(join(root, 'survived/rejected.jsonl'), 'utf8').trim().split('\n');
+    expect(listed.map((line) => JSON.parse(line))).toEqual(rejected);
+
+    await expect(prepare(folder, 'strict')).rejects.toThrow(
+      /9 of 12 videos are rejected, more than 5 %[\s\S]*outside: 1/,
+    );
+    await expect(prepare(join(folder, 'directory.mp4'), 'none')).rejects.toThrow('there is no video');
+    await expect(prepare(folder, 'late', { deadlineSeconds: 0.01, maxRejected: 1 })).rejects.toThrow(
+      /none of 12 videos can be used[\s\S]*deadline: /,
+    );
+    await expect(prepare(folder, 'long', { maxFrames: 100, maxRejected: 1 })).rejects.toThrow(/too-long: /);
+    await expect(prepare(folder, 'few', { minFrames: 500, maxRejected: 1 })).rejects.toThrow(/too-short: /);
+  });
+
+  it.each([
+    [{ height: 0 }, 'height: expected an integer from 1'],
+    [{ fps: -1 }, 'fps: expected'],
+    [{ maxRejected: 2 }, 'maxRejected: expected a share'],
+  ])('refuses %j', async (change, message) => {
+    await expect(prepare(root, 'bad', change)).rejects.toThrow(message);
+  });
+});

@@ -1,0 +1,79 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Rejection } from './entry.ts';
+
+/** A video whose frames lie in a shard. */
+export interface ShardVideo {
+  /** What it was made from. */
+  path: string;
+  label?: string;
+  caption?: string;
+  numFrames: number;
+  /** Frames per second. */
+  fps: number;
+  /** Of its first frame in the shard's file. */
+  offset: number;
+  /** Has fewer frames than its container promised. */
+  isShort: boolean;
+}
+
+/** One shard: a file of uint8 frames, [H, W, 3] each, video after video; and what came of the videos it was made from. */
+export interface Shard {
+  /** In the folder. */
+  file: string;
+  bytes: number;
+  sha256: string;
+  videos: ShardVideo[];
+  rejected: Rejection[];
+}
+
+/** index.json, which is written last and makes the folder complete. */
+export interface ShardIndex {
+  format: 'eflow-shards-1';
+  height: number;
+  width: number;
+  channels: 3;
+  /** Labels in the order of their numbers. */
+  classes: string[];
+  shards: Shard[];
+  counts: Counts;
+}
+
+/** ok + short + rejected = seen. */
+export interface Counts {
+  seen: number;
+  ok: number;
+  short: number;
+  rejected: number;
+}
+
+export const INDEX = 'index.json';
+
+/** The class of videos without a label. */
+export const UNLABELLED = 'unlabelled';
+
+export function countVideos(shards: readonly Shard[], rejected: readonly Rejection[]): Counts {
+  const videos = shards.flatMap((shard) => shard.videos);
+  const short = videos.filter(({ isShort }) => isShort).length;
+  const left = allRejected(shards, rejected).length;
+  return { seen: videos.length + left, ok: videos.length - short, short, rejected: left };
+}
+
+/** Those that the listing rejected already, and those of the shards. */
+export const allRejected = (shards: readonly Shard[], listed: readonly Rejection[]): Rejection[] => [
+  ...listed,
+  ...shards.flatMap(({ rejected }) => rejected),
+];
+
+/** Throws if the folder holds no complete set of shards. */
+export function readIndex(folder: string): ShardIndex {
+  const file = join(folder, INDEX);
+  if (!existsSync(file)) {
+    throw new Error(`${folder} holds no prepared videos (index.json is missing): make them with eflow-data prepare`);
+  }
+  const index: ShardIndex = JSON.parse(readFileSync(file, 'utf8'));
+  if (index.format !== 'eflow-shards-1') {
+    throw new Error(`${file} is of the format ${index.format}, not eflow-shards-1: prepare the videos again`);
+  }
+  return index;
+}

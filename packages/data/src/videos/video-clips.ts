@@ -1,0 +1,132 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ClipDataset } from '../clip-dataset.ts';
+import { createDraws, hashWords } from '../hash.ts';
+import { checkCount, checkIndex, checkSeed } from '../spec.ts';
+import { permute } from './permutation.ts';
+import { readIndex, type ShardVideo, UNLABELLED } from './shards.ts';
+
+/** Where in its video a clip begins. */
+export const CLIP_STARTS = ['random', 'first', 'middle'] as const;
+
+/** The clips of prepared videos. */
+export interface VideosSpec {
+  /** That eflow-data prepare wrote. */
+  folder: string;
+  numFrames: number;
+  /** Frames of the video from one frame of the clip to the next. */
+  frameStride: number;
+  start: (typeof CLIP_STARTS)[number];
+  /** Mirrors half of the clips, by chance. */
+  flip: boolean;
+  /** An integer in [0, 2^32): another seed is another order, and other starts. */
+  seed: number;
+}
+
+/** Clips of videos: an endless sequence, epoch after epoch, each in an order of its own. */
+export interface VideoClips extends ClipDataset {
+  /** Clips of an epoch: one of every video that is long enough. */
+  length: number;
+  /** Of the labels' numbers. */
+  classes: string[];
+  /** Videos with too few frames for a clip, which are left out. */
+  tooShort: number;
+  close(): void;
+}
+
+/**
+ * Clips of the shards in a folder: clip i is of epoch floor(i / length); which video, where it begins and whether it is
+ * mirrored are functions of (seed, i) alone, so that a run resumes at any place at once. Throws if the folder holds no shards,
+ * or no video that is long enough; `clip` throws on an index that is not an integer in [0, 2^53), and if a file is cut.
+ */
+export function openVideos(spec: VideosSpec): VideoClips {
+  const { folder, numFrames, frameStride, seed } = spec;
+  checkCount('numFrames', numFrames);
+  checkCount('frameStride', frameStride);
+  checkSeed(seed);
+  const { height, width, channels, classes, shards } = readIndex(folder);
+  const span = (numFrames - 1) * frameStride + 1;
+  const all = shards.flatMap(({ file, videos }) => videos.map((video) => ({ file, video })));
+  const videos = all.filter(({ video }) => video.numFrames >= span);
+  if (videos.length === 0) {
+    const most = Math.max(...all.map(({ video }) => video.numFrames));
+    throw new Error(
+      `${folder}: no video has ${span} frames, which a clip of ${numFrames} at a stride of ${frameStride} spans; the longest has ${most}`,
+    );
+  }
+  const frameBytes = height * width * channels;
+  const handles = new Map<string, number>();
+  const labels = new Map(classes.map((label, number) => [label, number]));
+
+  function open(file: string): number {
+    const handle = handles.get(file) ?? openSync(join(folder, file), 'r');
+    handles.set(file, handle);
+    return handle;
+  }
+
+  return {
+    shape: [numFrames, height, width, channels],
+    numClasses: classes.length,
+    length: videos.length,
+    classes,
+    tooShort: all.length - videos.length,
+    clip(index) {
+      checkIndex('clip index', index);
+      const epoch = Math.floor(index / videos.length);
+      const order = hashWords(seed, [epoch, Math.floor(epoch / 2 ** 32)]);
+      const { file, video } = videos[permute(index % videos.length, videos.length, order)]!;
+      const draw = createDraws(seed, index);
+      const [place, mirror] = [draw(), draw()];
+      const first = firstFrame(video, span, place, spec.start);
+      const pixels = new Uint8Array(numFrames * frameBytes);
+      for (let frame = 0; frame < numFrames; frame++) {
+        const position = video.offset + (first + frame * frameStride) * frameBytes;
+        readFrame(
+          open(file),
+          join(folder, file),
+          pixels.subarray(frame * frameBytes, (frame + 1) * frameBytes),
+          position,
+        );
+      }
+      if (spec.flip && mirror < 0.5) mirrorRows(pixels, width, channels);
+      return { pixels, label: labels.get(video.label ?? UNLABELLED)!, caption: video.caption ?? video.label ?? '' };
+    },
+    close() {
+      for (const handle of handles.values()) closeSync(handle);
+      handles.clear();
+    },
+  };
+}
+
+function firstFrame({ numFrames }: ShardVideo, span: number, place: number, start: VideosSpec['start']): number {
+  const room = numFrames - span;
+  switch (start) {
+    case 'first':
+      return 0;
+    case 'middle':
+      return Math.floor(room / 2);
+    case 'random':
+      return Math.floor(place * (room + 1));
+  }
+}
+
+function readFrame(handle: number, file: string, target: Uint8Array, position: number): void {
+  for (let done = 0; done < target.length; ) {
+    const read = readSync(handle, target, done, target.length - done, position + done);
+    if (read === 0) throw new Error(`${file} ends at byte ${position + done}: it is cut off; prepare the videos again`);
+    done += read;
+  }
+}
+
+/** Mirrors [..., width, channels] in place. */
+function mirrorRows(pixels: Uint8Array, width: number, channels: number): void {
+  const rowBytes = width * channels;
+  for (let row = 0; row < pixels.length; row += rowBytes) {
+    for (let left = 0, right = width - 1; left < right; left++, right--) {
+      for (let channel = 0; channel < channels; channel++) {
+        const [a, b] = [row + left * channels + channel, row + right * channels + channel];
+        [pixels[a], pixels[b]] = [pixels[b]!, pixels[a]!];
+      }
+    }
+  }
+}
