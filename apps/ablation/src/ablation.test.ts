@@ -32,7 +32,8 @@ const dropped = {
   name: 'dropped',
   measure: [{ steps: [2], clips: 256, guidance: 'path-drop', guidanceScale: 1.5 }],
 };
-const diverges = { name: 'diverges', patch: { 'optimizer.learningRate': 1e30 } };
+/** Times that are infinity less infinity: each of its three steps gives NaN. */
+const diverges = { name: 'diverges', patch: { 'objective.velocityTime': { mean: -1e39, std: 1e39 } } };
 
 function writeStudy(name: string, cells: object[], more: object = {}): string {
   const study = { name, title: 'A <trial>', bases: ['digits-tiny'], patch: TINY, cells, budget: { steps: 3 }, ...more };

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openRunFolder, type RunConfig } from '@eflow/run';
+import { findDifferences, openRunFolder, type RunConfig } from '@eflow/run';
 import { runApp, Stopped } from './child.ts';
 import type { Plan } from './plan.ts';
 import {
@@ -109,17 +109,7 @@ function readProgress(run: string, { training }: RunConfig): Progress {
 export function findChanges(plan: Plan, folder: string): string[] {
   const run = runOf(folder);
   if (!existsSync(join(run, 'config.yaml'))) return [];
-  const there = flatten(openRunFolder(run).config);
-  const here = flatten(plan.config);
-  return [...new Set([...Object.keys(there), ...Object.keys(here)])]
-    .filter((key) => there[key] !== here[key])
-    .map((key) => `${key} is ${there[key] ?? 'absent'} there and ${here[key] ?? 'absent'} in the study`);
-}
-
-/** Dotted keys and their values as JSON. */
-function flatten(value: unknown, path: string[] = []): Record<string, string> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return { [path.join('.')]: JSON.stringify(value) };
-  }
-  return Object.assign({}, ...Object.entries(value).map(([key, part]) => flatten(part, [...path, key])));
+  return findDifferences(openRunFolder(run).config, plan.config).map(
+    ({ key, before, after }) => `${key} is ${before} there and ${after} in the study`,
+  );
 }

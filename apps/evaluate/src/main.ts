@@ -158,6 +158,9 @@ async function main(root: string, flags: Flags): Promise<void> {
 
 /** The classifier knows single digits, of the size and in frames of the size that it was trained on: in 32x32 it names one of five. */
 function checkMeasurable({ data }: RunConfig): void {
+  if (data.kind !== 'movingDigits') {
+    throw new Error(`evaluate: the classifier knows moving digits; data.kind is ${data.kind}`);
+  }
   if (data.numDigits !== 1) throw new Error('evaluate: the classifier knows clips of one digit; data.numDigits is 2');
   if (data.digitSize !== 12) {
     throw new Error(

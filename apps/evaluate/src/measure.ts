@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { loadTree, readSafetensors } from '@eflow/checkpoint';
-import { createMovingDigits, makeBatch, normalizePixels } from '@eflow/data';
+import { makeBatch, normalizePixels } from '@eflow/data';
 import {
   type CovarianceRule,
   classAccuracy,
@@ -15,7 +15,7 @@ import {
   sumFeatures,
 } from '@eflow/fvd';
 import type { Clips } from '@eflow/media';
-import { movingDigitsSpec, type RunConfig } from '@eflow/run';
+import { openClips, type RunConfig } from '@eflow/run';
 import { createStream, disposeTree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Figures } from './evaluation.ts';
@@ -81,7 +81,7 @@ export function compare(reading: Reading, reference: Reading): Figures {
 
 /** Held-out clips `first` to `first + count` of the run's kind, with their labels. */
 export function realClips(config: RunConfig, first: number, count: number): { clips: Clips; labels: number[] } {
-  const dataset = createMovingDigits(movingDigitsSpec(config, 'held-out'));
+  const dataset = openClips(config, 'held-out');
   const { pixels, labels } = makeBatch(dataset, count, first / count);
   return { clips: { data: pixels, shape: [count, ...dataset.shape] }, labels: [...labels] };
 }

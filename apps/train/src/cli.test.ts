@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +65,49 @@ describe('train and sample as commands', () => {
     );
     expect(named.status).toBe(1);
     expect(named.stderr).toContain('ema.safetensors');
+  });
+
+  it('goes on after a crash, and by the same command, as if nothing had been', async () => {
+    const out = join(root, 'crashed');
+    const args = [
+      'digits-tiny',
+      ...TINY,
+      'training.steps=60',
+      'training.checkpointEverySeconds=0.2',
+      'training.maxRestarts=1',
+    ];
+    const metrics = join(out, 'metrics.jsonl');
+    const steps = () => (existsSync(metrics) ? readFileSync(metrics, 'utf8').split('\n').length - 1 : 0);
+    const training = spawn(process.execPath, [...node, app('train'), ...args, '--out', out]);
+    let stderr = '';
+    training.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    while (steps() < 5) await new Promise((r) => setTimeout(r, 5));
+    process.kill(JSON.parse(readFileSync(join(out, 'train.lock'), 'utf8')).pid, 'SIGKILL');
+    const [code] = await once(training, 'close');
+    expect(stderr).toContain('Training was ended by SIGKILL; it goes on from its newest checkpoint (restart 1 of 1)');
+    expect(code).toBe(0);
+    const lines = readFileSync(metrics, 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).step)).toEqual(Array.from({ length: 60 }, (_, i) => i));
+    expect(existsSync(join(out, 'train.lock'))).toBe(false);
+
+    const whole = command('train', ...args, '--out', join(root, 'whole'));
+    expect(whole.status).toBe(0);
+    const losses = (run: string) =>
+      readFileSync(join(root, run, 'metrics.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+        .map(({ loss, gradNorm }) => [loss, gradNorm]);
+    expect(losses('crashed')).toEqual(losses('whole'));
+
+    const again = command('train', ...args, '--out', out);
+    expect(again.status).toBe(0);
+    expect(again.stdout).toContain('Done after 60 steps');
+    const other = command('train', ...args, 'seed=1', '--out', out);
+    expect(other.status).toBe(1);
+    expect(other.stderr).toContain('holds a run of another config (seed is 0 there and 1 here)');
   });
 
   it('--dry-run prints what a run would be and writes nothing', () => {

@@ -1,7 +1,7 @@
-import { createMovingDigits, makeBatch } from '@eflow/data';
+import { makeBatch } from '@eflow/data';
 import { type EngineInfo, reportMemory } from '@eflow/engine';
 import { countPasses, createObjective, type Pass } from '@eflow/flow';
-import { movingDigitsSpec, type RunConfig, videoDiTConfig } from '@eflow/run';
+import { openClips, type RunConfig, videoDiTConfig } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import { countKept, countNetwork, countTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
 import { initState } from './state.ts';
@@ -111,7 +111,7 @@ function describePasses({ objective, training }: RunConfig): string {
 /** Median seconds of a few steps. The first compiles, and those after it are slower, too, for a while. */
 function measureStep(config: RunConfig, network: VideoDiTConfig, options: { eager: boolean }) {
   const state = initState(config, network);
-  const dataset = createMovingDigits(movingDigitsSpec(config, 'train'));
+  const dataset = openClips(config, 'train');
   const trainStep = createTrainStep(config, network, state.unravel, options);
   let made = 0;
   const runFor = (least: { steps: number; seconds: number }): number[] => {
@@ -129,6 +129,7 @@ function measureStep(config: RunConfig, network: VideoDiTConfig, options: { eage
   };
   runFor(SETTLING);
   const seconds = runFor(LEAST).sort((a, b) => a - b);
+  dataset.close?.();
   return { stepSeconds: seconds[Math.floor((seconds.length - 1) / 2)]!, measuredSteps: seconds.length };
 }
 

@@ -1,9 +1,9 @@
-import { useTensorFlow } from '@eflow/engine';
-import { createRunFolder, loadConfig, openRunFolder, presetNames } from '@eflow/run';
+import { join } from 'node:path';
+import { createRunFolder, loadConfig, openRunFolder, presetNames, type RunConfig, type RunFolder } from '@eflow/run';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
-import { describeDryRun, dryRun } from './dry-run.ts';
-import { train } from './train.ts';
+import { assertUnlocked } from './lock.ts';
+import { EXIT_STOPPED, supervise } from './supervise.ts';
 
 interface Flags {
   out?: string;
@@ -14,10 +14,6 @@ interface Flags {
   printConfig?: boolean;
   eager?: boolean;
 }
-
-/** Training was ended by Ctrl-C or SIGTERM and left a checkpoint. */
-const EXIT_STOPPED = 130;
-const SAME_SIGNAL_MS = 1000;
 
 const program = new Command('train')
   .description('Trains a few-step video generator from scratch and writes a run folder.')
@@ -33,7 +29,9 @@ const program = new Command('train')
   .addHelpText(
     'after',
     `
-Ctrl-C finishes the step, writes a checkpoint and exits with ${EXIT_STOPPED}; a second one stops at once.
+Ctrl-C or SIGTERM finishes the step, writes a checkpoint and exits with ${EXIT_STOPPED}; a second one stops at once. The same command goes
+on where a run was ended, however that was, with the same losses and weights as if it had not been. A crash restarts it up to
+training.maxRestarts times.
 
 Examples:
   train digits-tiny --dry-run
@@ -47,46 +45,26 @@ async function main(source: string, overrides: string[], flags: Flags): Promise<
     const { folder } = openRunFolder(flags.resume);
     const changes = source.includes('=') ? [source, ...overrides] : overrides;
     const config = loadConfig(folder.config, changes);
-    return run(config, folder, { resume: true, eager: flags.eager });
+    return run(config, folder, flags);
   }
   const config = loadConfig(source, overrides);
   if (flags.json && !flags.dryRun) throw new Error('--json goes with --dry-run');
   if (flags.printConfig) return console.log(stringify(config));
   if (flags.dryRun) {
+    const { useTensorFlow } = await import('@eflow/engine');
+    const { describeDryRun, dryRun } = await import('./dry-run.ts');
     const engine = await useTensorFlow(config.training);
     const run = dryRun(config, flags);
     return console.log(flags.json ? JSON.stringify(run) : describeDryRun(config, run, engine));
   }
   const root = flags.out ?? `runs/${config.name}`;
+  if (flags.overwrite) assertUnlocked(join(root, 'train.lock'));
   const folder = createRunFolder(root, config, { overwrite: flags.overwrite });
-  return run(config, folder, { resume: false, eager: flags.eager });
+  return run(config, folder, flags);
 }
 
-async function run(
-  config: ReturnType<typeof loadConfig>,
-  folder: ReturnType<typeof createRunFolder>,
-  { resume, eager }: { resume: boolean; eager: boolean | undefined },
-) {
-  let stoppedAt = Number.POSITIVE_INFINITY;
-  const stopRequested = () => stoppedAt < Number.POSITIVE_INFINITY;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      // One Ctrl-C may come twice, from the terminal and from a parent that passes it on.
-      if (performance.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(EXIT_STOPPED);
-      if (stopRequested()) return;
-      stoppedAt = performance.now();
-      console.error(`\n${signal}: finishing this step and writing a checkpoint; once more to stop at once.`);
-    });
-  }
-  const engine = await useTensorFlow(config.training);
-  console.log(
-    `Training ${config.name} into ${folder.root} on TensorFlow ${engine.tensorflowVersion} (${engine.device}).`,
-  );
-  const { step, seconds } = await train(config, folder, { resume, eager, engine, stopRequested });
-  console.log(
-    `${stopRequested() ? 'Stopped' : 'Done'} after ${step} steps and ${seconds.toFixed(0)} s. Sample from it: pnpm sample ${folder.root}`,
-  );
-  if (stopRequested()) process.exitCode = EXIT_STOPPED;
+async function run(config: RunConfig, folder: RunFolder, { eager = false }: Flags): Promise<void> {
+  process.exitCode = await supervise(config, folder, eager);
 }
 
 program.action(main);

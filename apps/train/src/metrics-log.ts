@@ -1,6 +1,6 @@
-import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { createSummaryWriter } from '@eflow/engine';
-import { type RunFolder, readMetrics, type StepMetrics } from '@eflow/run';
+import { forgetSteps, type RunFolder, readMetrics, type SkippedStep, type StepMetrics } from '@eflow/run';
 
 const CURVES = [
   'loss',
@@ -13,10 +13,10 @@ const CURVES = [
   'clipsPerSecond',
 ] as const;
 
-/** Writes each step to metrics.jsonl and to TensorBoard. Steps from `firstStep` on, of an earlier attempt, are removed. */
+/** Writes updates to metrics.jsonl and to TensorBoard, and steps without one to skipped.jsonl. An earlier attempt's lines of steps from `firstStep` on are removed. */
 export async function createMetricsLog(folder: RunFolder, firstStep: number) {
-  const earlier = existsSync(folder.metrics) ? readMetrics(folder).filter(({ step }) => step < firstStep) : [];
-  writeFileSync(folder.metrics, earlier.map((metrics) => `${JSON.stringify(metrics)}\n`).join(''));
+  forgetSteps(folder, firstStep);
+  const earlier = existsSync(folder.metrics) ? readMetrics(folder) : [];
   const board = await createSummaryWriter(folder.events);
   return {
     /** Seconds of training that earlier attempts took. */
@@ -27,6 +27,9 @@ export async function createMetricsLog(folder: RunFolder, firstStep: number) {
         const value = metrics[name];
         if (value !== undefined) board.scalar(name, value, metrics.step);
       }
+    },
+    skip(step: SkippedStep) {
+      appendFileSync(folder.skipped, `${JSON.stringify(step)}\n`);
     },
     close: () => board.flush(),
   };

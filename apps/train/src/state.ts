@@ -4,6 +4,7 @@ import type { RunConfig, RunFolder } from '@eflow/run';
 import { createStream, disposeTree, ravel, splitStream, type Tree } from '@eflow/tensor';
 import { initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
+import { type GuardState, NEW_GUARD } from './guard.ts';
 
 /** The learning rate after so many updates. */
 export function learningRateSchedule({ optimizer, training }: RunConfig): Schedule {
@@ -25,6 +26,7 @@ export type Weights = { params: tf.Tensor1D; ema: tf.Tensor1D; optimizer: AdamWS
 export interface TrainState {
   step: number;
   weights: Weights;
+  guard: GuardState;
   readonly unravel: (vector: tf.Tensor1D) => VideoDiTParams;
 }
 
@@ -34,14 +36,17 @@ export function initState(config: RunConfig, network: VideoDiTConfig): TrainStat
   const { vector, unravel } = ravel(tree);
   disposeTree(tree);
   const weights = { params: vector, ema: tf.clone(vector), optimizer: createOptimizer(config).init(vector) };
-  return { step: 0, weights, unravel };
+  return { step: 0, weights, guard: NEW_GUARD, unravel };
 }
+
+/** What is kept beside the weights. Draws and samples are functions of the seed and the step: there is no other state. */
+type SavedState = { sample: number; guard: GuardState };
 
 /** Writes the state as a checkpoint, every vector as a tree of named tensors. */
 export async function saveState(
   folder: RunFolder,
   config: RunConfig,
-  { step, weights, unravel }: TrainState,
+  { step, weights, guard, unravel }: TrainState,
   environment: Record<string, string>,
 ) {
   const trees = {
@@ -56,25 +61,26 @@ export async function saveState(
       config,
       seed: config.seed,
       environment,
+      state: { sample: step * config.training.batchSize, guard } satisfies SavedState,
     });
   } finally {
     disposeTree(trees);
   }
 }
 
-/** The newest valid checkpoint's state. Throws if there is none or it is of another network. */
-export async function loadState(folder: RunFolder, config: RunConfig, network: VideoDiTConfig): Promise<TrainState> {
+/** The state in the folder of a checkpoint. Throws if it is damaged or of another network. */
+export async function loadState(checkpoint: string, config: RunConfig, network: VideoDiTConfig): Promise<TrainState> {
   const { weights: fresh, unravel } = initState(config, network);
   const like = unravel(fresh.params);
   const templates = { params: like, ema: like, optimizer: mapMoments(fresh.optimizer, () => like) };
-  const { step, trees } = await loadCheckpoint(folder.checkpoints, templates);
+  const { step, trees, state } = await loadCheckpoint(checkpoint, templates);
   const weights = {
     params: ravel(trees.params).vector,
     ema: ravel(trees.ema).vector,
     optimizer: mapMoments(trees.optimizer, (tree) => ravel(tree).vector),
   };
   disposeTree([like, trees, fresh]);
-  return { step, weights, unravel };
+  return { step, weights, guard: (state as SavedState | undefined)?.guard ?? NEW_GUARD, unravel };
 }
 
 /** Both of AdamW's moments, each through `fn`. */

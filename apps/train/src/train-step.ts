@@ -15,6 +15,7 @@ import {
 } from '@eflow/tensor';
 import { type ClipSize, drawKeptTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
+import { judge } from './guard.ts';
 import { createOptimizer, type TrainState, type Weights } from './state.ts';
 
 /** A batch on the device. */
@@ -25,11 +26,13 @@ export type DeviceBatch = {
   condition: tf.Tensor;
 };
 
-/** Hands a batch of clips of one channel to TensorFlow; the caller owns the tensors. */
-export function upload(batch: Batch, { numFrames, height, width }: ClipSize): DeviceBatch {
+/** Hands a batch of clips to TensorFlow; the caller owns the tensors. */
+export function upload({ pixels, labels }: Batch, { numFrames, height, width }: ClipSize): DeviceBatch {
+  const shape = [labels.length, numFrames, height, width];
+  const channels = pixels.length / shape.reduce((product, size) => product * size);
   return {
-    data: tf.tensor(normalizePixels(batch.pixels), [batch.labels.length, numFrames, height, width, 1]),
-    condition: tf.tensor1d(batch.labels, 'int32'),
+    data: tf.tensor(normalizePixels(pixels), [...shape, channels]),
+    condition: tf.tensor1d(labels, 'int32'),
   };
 }
 
@@ -44,10 +47,10 @@ type Schedule<Value = number | tf.Scalar> = {
 };
 
 /**
- * One update: draws from (seed, step), the loss and its gradients, clipping, AdamW, EMA. Replaces the tensors in
- * `state`. Throws, leaving `state` as it was, if the loss or the gradient is not finite.
+ * One update: draws from (seed, step), the loss and its gradients, clipping, AdamW, EMA. Replaces the tensors in `state`
+ * and counts the step. Where the guard refuses the update, `skipped` says why, and no weight has been changed.
  */
-export type TrainStep = (state: TrainState, batch: DeviceBatch) => StepLosses;
+export type TrainStep = (state: TrainState, batch: DeviceBatch) => StepLosses & { skipped?: string };
 
 /** The update as one TensorFlow graph, compiled at its first call, or as single ops with `eager`. */
 export function createTrainStep(
@@ -123,16 +126,12 @@ export function createTrainStep(
           return compiled(keepRatio, uploadStream(stream), schedule, weights, batch);
         });
     const read = Object.fromEntries(Object.entries(losses).map(([name, x]) => [name, take(x)])) as StepLosses;
-    if (!Number.isFinite(read.loss) || !Number.isFinite(read.gradNorm)) {
-      disposeTree(next);
-      throw new Error(
-        `step ${state.step}: the loss is ${read.loss} and its gradient's norm ${read.gradNorm}; no weight was changed. Lower optimizer.learningRate, or resume from the last checkpoint`,
-      );
-    }
-    disposeTree(weights);
-    state.weights = next;
+    const { reason, guard } = judge(read, state.guard, training.spikeDeviations);
+    disposeTree(reason === undefined ? weights : next);
+    if (reason === undefined) state.weights = next;
+    state.guard = guard;
     state.step++;
-    return read;
+    return { ...read, ...(reason !== undefined && { skipped: reason }) };
   };
 }
 

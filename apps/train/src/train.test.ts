@@ -25,7 +25,6 @@ async function run(
   const folder = resume ? openRunFolder(path).folder : createRunFolder(path, config);
   let steps = 0;
   await train(config, folder, {
-    resume,
     eager,
     engine: await useTensorFlow(),
     stopRequested: () => ++steps >= stopAfter,

@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { findLatestCheckpoint, pruneCheckpoints } from '@eflow/checkpoint';
 import { createBatches } from '@eflow/data';
 import { compile, type EngineInfo, reportMemory } from '@eflow/engine';
 import { writeGridPng, writeGridWebp } from '@eflow/media';
 import {
+  clipSpec,
   createSample,
   cycleLabels,
   defaultSampler,
-  movingDigitsSpec,
+  openClips,
   type RunConfig,
   type RunFolder,
   type Sample,
@@ -17,13 +19,13 @@ import {
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import type { VideoDiTConfig } from '@eflow/video-dit';
+import { MOST_IN_A_ROW } from './guard.ts';
 import { createMetricsLog } from './metrics-log.ts';
 import { createProgressLine } from './progress-line.ts';
 import { initState, learningRateSchedule, loadState, saveState, type TrainState } from './state.ts';
 import { createTrainStep, upload } from './train-step.ts';
 
 export interface TrainOptions {
-  resume: boolean;
   /** Op by op instead of as one compiled graph. */
   eager?: boolean;
   engine: EngineInfo;
@@ -31,12 +33,19 @@ export interface TrainOptions {
   stopRequested: () => boolean;
 }
 
-/** Trains until the config's steps or seconds are over, or a stop is requested. Returns how far it came. */
+/**
+ * Trains, from the folder's newest valid checkpoint if it has one, until the config's steps or seconds are over or a stop is
+ * requested. Returns how far it came. A run that is ended at any moment, and goes on, makes the same losses and weights, bit
+ * for bit, as one that is not. Throws if the checkpoint is of another network, and where step after step is not finite.
+ */
 export async function train(config: RunConfig, folder: RunFolder, options: TrainOptions) {
   const { training } = config;
   const network = videoDiTConfig(config);
-  const state = options.resume ? await loadState(folder, config, network) : initState(config, network);
-  if (options.resume) writeConfig(folder, config); // only now: a change that does not fit the checkpoint has thrown
+  const { latest, skipped } = await findLatestCheckpoint(folder.checkpoints);
+  for (const { problem } of skipped) console.error(`Left out: ${problem}`);
+  const state = latest ? await loadState(latest.folder, config, network) : initState(config, network);
+  if (latest) writeConfig(folder, config); // only now: a change that does not fit the checkpoint has thrown
+  openClips(config, 'train').close?.(); // says, before anything is compiled, what does not fit
   const environment = {
     tensorflow: options.engine.tensorflowVersion,
     device: options.engine.device,
@@ -51,13 +60,20 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
   const preview = { sample: eager ? previewSample : compile(previewSample), network };
   const learningRate = learningRateSchedule(config);
   const log = await createMetricsLog(folder, state.step);
-  const batches = createBatches(movingDigitsSpec(config, 'train'), {
+  const batches = createBatches(clipSpec(config, 'train'), {
     batchSize: training.batchSize,
     firstBatch: state.step,
   });
   const progress = createProgressLine(training.steps, training.maxSeconds);
 
-  if (!options.resume) await saveState(folder, config, state, environment);
+  const save = async () => {
+    await saveState(folder, config, state, environment);
+    await pruneCheckpoints(folder.checkpoints, {
+      keepLast: training.keepCheckpoints,
+      ...(training.milestoneEvery && { milestoneEvery: training.milestoneEvery }),
+    });
+  };
+  if (!latest) await save();
   const began = performance.now() - 1000 * log.earlierSeconds;
   const secondsNow = () => (performance.now() - began) / 1000;
   let savedAt = log.earlierSeconds;
@@ -69,7 +85,7 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
       const batch = upload(next, config.data);
       const loaded = performance.now();
       const { step } = state;
-      const losses = trainStep(state, batch);
+      const { skipped: reason, ...losses } = trainStep(state, batch);
       disposeTree([batch.data, batch.condition]);
       const stepSeconds = (performance.now() - start) / 1000;
       const { numTensors, residentBytes } = reportMemory();
@@ -84,20 +100,32 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
         numTensors,
         residentBytes,
       };
-      log.add(metrics);
-      progress.update(metrics, log.earlierSeconds);
+      if (reason === undefined) {
+        log.add(metrics);
+        progress.update(metrics, log.earlierSeconds);
+      } else {
+        const samples: [number, number] = [step * training.batchSize, (step + 1) * training.batchSize - 1];
+        log.skip({ step, reason, samples });
+        const what = `step ${step}: ${reason}; no weight was changed (samples ${samples.join(' to ')})`;
+        if (state.guard.notFiniteInARow === MOST_IN_A_ROW) {
+          throw new Error(
+            `${what}. That was the ${MOST_IN_A_ROW}rd step in a row: lower optimizer.learningRate and go on from the last checkpoint`,
+          );
+        }
+        console.error(`\n${what}`);
+      }
       await setImmediate(); // a training step blocks the event loop: let signals in
       if (options.stopRequested()) break;
       if (training.previewEvery > 0 && state.step % training.previewEvery === 0)
         await writePreview(config, folder, preview, state);
       if (secondsNow() - savedAt >= training.checkpointEverySeconds) {
-        await saveState(folder, config, state, environment);
+        await save();
         savedAt = secondsNow();
         savedStep = state.step;
       }
     }
-    if (state.step > savedStep) await saveState(folder, config, state, environment);
-    return { step: state.step, seconds: secondsNow() };
+    if (state.step > savedStep) await save();
+    return { step: state.step, seconds: secondsNow(), skipped: state.guard.skipped };
   } finally {
     progress.stop();
     log.close();

@@ -1,5 +1,5 @@
 import type { Grid } from '@eflow/attention';
-import type { MovingDigitsSpec } from '@eflow/data';
+import { type ClipDataset, type ClipSpec, openDataset, type Split } from '@eflow/data';
 import { type Network, splitRows } from '@eflow/flow';
 import {
   tokenGrid,
@@ -11,14 +11,20 @@ import {
 } from '@eflow/video-dit';
 import type { RunConfig } from './config.ts';
 
-/** Classes of moving digits: ten of one, a hundred pairs of two. */
-const numClasses = (numDigits: 1 | 2) => 10 ** numDigits;
-
 /** The network that a config describes. Throws if its sizes do not go together. */
 export function videoDiTConfig({ data, network }: RunConfig): VideoDiTConfig {
-  const config: VideoDiTConfig = { channels: 1, numClasses: numClasses(data.numDigits), ...network };
+  const config: VideoDiTConfig = { ...describeClips(data), ...network };
   validateConfig(config);
   return config;
+}
+
+function describeClips(data: RunConfig['data']): Pick<VideoDiTConfig, 'channels' | 'numClasses'> {
+  switch (data.kind) {
+    case 'movingDigits':
+      return { channels: 1, numClasses: 10 ** data.numDigits }; // pairs of two
+    case 'videos':
+      return { channels: 3, numClasses: data.numClasses };
+  }
 }
 
 /**
@@ -65,12 +71,32 @@ function checkWindow(config: RunConfig, grid: Grid): void {
   }
 }
 
-/** The clips that a config describes, of one split. */
-export const movingDigitsSpec = (config: RunConfig, split: MovingDigitsSpec['split']): MovingDigitsSpec => ({
-  ...config.data,
-  split,
-  seed: config.seed,
-});
+/** The clips that a config describes; of one split, where its data have several. */
+export function clipSpec({ data, seed }: RunConfig, split: Split): ClipSpec {
+  switch (data.kind) {
+    case 'movingDigits':
+      return { ...data, split, seed };
+    case 'videos':
+      return { ...data, seed };
+  }
+}
+
+/**
+ * Clips of a config, made in this process; of files, to be closed. Throws if there are none, or they are of other sizes than
+ * the config says.
+ */
+export function openClips(config: RunConfig, split: Split): ClipDataset {
+  const { numFrames, height, width } = config.data;
+  const { channels, numClasses } = videoDiTConfig(config);
+  const dataset = openDataset(clipSpec(config, split));
+  const wanted = [numFrames, height, width, channels].join(' x ');
+  if (dataset.shape.join(' x ') === wanted && dataset.numClasses === numClasses) return dataset;
+  dataset.close?.();
+  throw new Error(
+    `the config's data are clips of ${wanted} in ${numClasses} classes, and those that there are of ${dataset.shape.join(' x ')} in ${dataset.numClasses}; ` +
+      'set data.height, data.width and data.numClasses to these',
+  );
+}
 
 /** The strong and the weak path with parameters bound, as @eflow/flow takes them. The parameters stay the caller's. */
 export function bindNetworks(params: VideoDiTParams, config: VideoDiTConfig): { strong: Network; weak: Network } {

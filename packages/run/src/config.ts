@@ -1,4 +1,5 @@
 import { SLA_DEFAULTS } from '@eflow/attention';
+import { CLIP_STARTS } from '@eflow/data';
 import {
   type CommonOptions,
   EFLOW_DEFAULTS,
@@ -48,15 +49,32 @@ const attention = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('glga'), windowSize, featureMap: featureMap.default('relu') }),
 ]);
 
-const data = z.strictObject({
+const clipSize = {
   numFrames: count.describe('frames of a clip'),
   height: count.describe('pixels'),
   width: count.describe('pixels'),
+};
+
+const movingDigits = z.strictObject({
+  kind: z.literal('movingDigits'),
+  ...clipSize,
   digitSize: count.describe('side of a digit, pixels'),
   numDigits: z.union([z.literal(1), z.literal(2)]).default(1),
   minSpeed: z.number().min(0).describe('pixels per frame'),
   maxSpeed: z.number().min(0).describe('pixels per frame'),
 });
+
+const videos = z.strictObject({
+  kind: z.literal('videos'),
+  folder: z.string().min(1).describe('that eflow-data prepare wrote'),
+  ...clipSize,
+  numClasses: count,
+  frameStride: count.default(1).describe("frames of the video from one of the clip's to the next"),
+  start: z.enum(CLIP_STARTS).default('random').describe('where in its video a clip begins'),
+  flip: z.boolean().default(false).describe('mirrors half of the clips'),
+});
+
+const data = z.discriminatedUnion('kind', [movingDigits, videos]);
 
 const depth = z
   .union(
@@ -185,13 +203,21 @@ const training = z.strictObject({
     .default('float32')
     .describe('bf16: matrix products in bfloat16, where the hardware has it; weights and all else in float32'),
   checkpointEverySeconds: positive.default(600),
+  keepCheckpoints: count.default(10).describe('how many of the newest checkpoints stay'),
+  milestoneEvery: count.optional().describe('steps; checkpoints at multiples of it stay, too'),
+  maxRestarts: z.int().min(0).default(3).describe('how often a run that crashes is started again'),
+  spikeDeviations: positive
+    .optional()
+    .describe(
+      'leaves an update out whose loss or gradient is so many standard deviations above the last 128; absent: never',
+    ),
   previewEvery: z.int().min(0).default(500).describe('steps between preview grids; 0 for none'),
   previewClips: count.default(16),
   previewSteps: count.default(4),
 });
 
-/** The kind of an objective that does not name it. */
-export const DEFAULT_OBJECTIVE = 'eflow';
+/** The kind of a section that does not name it. */
+export const DEFAULT_KINDS = { data: 'movingDigits', objective: 'eflow' } as const;
 
 /** The whole of a run, strict at every level: an unknown key is an error. */
 export const runConfigSchema = z.strictObject({
@@ -199,7 +225,7 @@ export const runConfigSchema = z.strictObject({
   seed: z.int().min(0).max(0xffff_ffff).default(0),
   data,
   network,
-  objective: objective.prefault({ kind: DEFAULT_OBJECTIVE }),
+  objective: objective.prefault({ kind: DEFAULT_KINDS.objective }),
   optimizer: optimizer.prefault({}),
   training,
 });

@@ -1,12 +1,16 @@
-export { bindNetworks, movingDigitsSpec, videoDiTConfig } from './build.ts';
+export { bindNetworks, clipSpec, openClips, videoDiTConfig } from './build.ts';
 export { type RunConfig, runConfigSchema } from './config.ts';
+export { type Difference, findDifferences } from './find-differences.ts';
 export { loadConfig, presetNames } from './load-config.ts';
 export { type LoadedNetwork, type LoadOptions, loadNetwork } from './load-network.ts';
 export {
   createRunFolder,
+  forgetSteps,
   openRunFolder,
   type RunFolder,
   readMetrics,
+  readSkipped,
+  type SkippedStep,
   type StepMetrics,
   writeConfig,
 } from './run-folder.ts';

@@ -3,7 +3,7 @@ import { closest } from 'fastest-levenshtein';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { checkTraining, videoDiTConfig } from './build.ts';
-import { DEFAULT_OBJECTIVE, type RunConfig, runConfigSchema } from './config.ts';
+import { DEFAULT_KINDS, type RunConfig, runConfigSchema } from './config.ts';
 import { networkPreset } from './network-preset.ts';
 
 type Document = { [key: string]: unknown };
@@ -19,15 +19,17 @@ export const presetNames = (): string[] =>
 /**
  * The config in a YAML or JSON file, or in a preset of that name, with dotted overrides such as
  * `training.batchSize=16` applied and defaults filled in. `network.preset` stands for a preset's keys: keys beside it win,
- * and as an override it replaces what was said before it. An override of a `kind`, of the objective or the attention, drops
+ * and as an override it replaces what was said before it. An override of a `kind`, of the data, the objective or the attention, drops
  * the keys that the new kind does not have. Throws an Error that names every wrong key with the nearest known
  * one, every wrong value with what was expected, and sizes that do not go together.
  */
 export function loadConfig(source: string, overrides: readonly string[] = []): RunConfig {
   const document = readDocument(source);
   expandPreset(document);
-  const { objective = {} } = document;
-  if (isDocument(objective)) document.objective = { kind: DEFAULT_OBJECTIVE, ...objective };
+  for (const [section, kind] of Object.entries(DEFAULT_KINDS)) {
+    const { [section]: given = {} } = document;
+    if (isDocument(given)) document[section] = { kind, ...given };
+  }
   for (const override of overrides) {
     applyOverride(document, override);
     expandPreset(document);

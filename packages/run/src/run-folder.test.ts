@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from './load-config.ts';
-import { createRunFolder, openRunFolder, readMetrics } from './run-folder.ts';
+import { createRunFolder, forgetSteps, openRunFolder, readMetrics, readSkipped } from './run-folder.ts';
 
 let root: string;
 beforeEach(() => {
@@ -25,11 +25,29 @@ describe('createRunFolder', () => {
     const folder = createRunFolder(root, config);
     writeFileSync(folder.metrics, 'precious\n');
     writeFileSync(join(root, 'notes.txt'), 'mine');
-    expect(() => createRunFolder(root, config)).toThrow('exists: resume it with --resume, replace it with --overwrite');
+    const other = loadConfig('digits-tiny', ['training.steps=77', 'seed=2']);
+    expect(() => createRunFolder(root, other)).toThrow(
+      `holds a run of another config (seed is 0 there and 2 here; training.steps is ${config.training.steps} there and 77 here): go on with that by --resume`,
+    );
     expect(readFileSync(folder.metrics, 'utf8')).toBe('precious\n');
     createRunFolder(root, config, { overwrite: true });
     expect(existsSync(folder.metrics)).toBe(false);
     expect(readFileSync(join(root, 'notes.txt'), 'utf8')).toBe('mine');
+  });
+
+  it('opens a run of the same config as it is, also one whose making was ended half-way', () => {
+    const folder = createRunFolder(root, config);
+    writeFileSync(folder.metrics, 'precious\n');
+    expect(createRunFolder(root, config)).toEqual(folder);
+    expect(readFileSync(folder.metrics, 'utf8')).toBe('precious\n');
+    const torn = join(root, 'torn');
+    mkdirSync(torn);
+    writeFileSync(join(torn, 'config.yaml.123456'), 'name: dig');
+    createRunFolder(torn, config);
+    expect(openRunFolder(torn).config).toEqual(config);
+    rmSync(join(torn, 'events'), { recursive: true });
+    createRunFolder(torn, config);
+    expect(existsSync(join(torn, 'events'))).toBe(true);
   });
 
   it('leaves a folder alone that is no run, even when told to overwrite', () => {
@@ -42,6 +60,21 @@ describe('createRunFolder', () => {
 describe('openRunFolder', () => {
   it('says what it looked for', () => {
     expect(() => openRunFolder(join(root, 'none'))).toThrow('no run here (config.yaml is missing)');
+  });
+});
+
+describe('forgetSteps', () => {
+  it('removes steps that are made again, of both lists', () => {
+    const folder = createRunFolder(root, config);
+    forgetSteps(folder, 3);
+    expect(existsSync(folder.metrics)).toBe(false);
+    expect(readSkipped(folder)).toEqual([]);
+    const line = (step: number) => `${JSON.stringify({ step, loss: 0.1 * step })}\n`;
+    writeFileSync(folder.metrics, `${[0, 2, 3, 4].map(line).join('')}{"st`);
+    writeFileSync(folder.skipped, [1, 5].map(line).join(''));
+    forgetSteps(folder, 3);
+    expect(readFileSync(folder.metrics, 'utf8')).toBe([0, 2].map(line).join(''));
+    expect(readSkipped(folder).map(({ step }) => step)).toEqual([1]);
   });
 });
 

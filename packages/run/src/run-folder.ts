@@ -1,8 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LossTerm } from '@eflow/flow';
+import { sync as writeFileAtomically } from 'write-file-atomic';
 import { stringify } from 'yaml';
 import type { RunConfig } from './config.ts';
+import { findDifferences } from './find-differences.ts';
 import { loadConfig } from './load-config.ts';
 
 /** Where the files of a run lie. */
@@ -10,8 +12,12 @@ export interface RunFolder {
   root: string;
   /** config.yaml: the whole config, defaults filled in. */
   config: string;
-  /** metrics.jsonl: one line per step. */
+  /** metrics.jsonl: one line per update. */
   metrics: string;
+  /** skipped.jsonl: one line per step whose update was left out; absent where there was none. */
+  skipped: string;
+  /** train.lock: the process that trains; absent where none does. */
+  lock: string;
   /** checkpoints/step-NNNNNN/ */
   checkpoints: string;
   /** previews/: grids sampled while training. */
@@ -25,39 +31,55 @@ const runFolder = (root: string): RunFolder => ({
   root,
   config: join(root, 'config.yaml'),
   metrics: join(root, 'metrics.jsonl'),
+  skipped: join(root, 'skipped.jsonl'),
+  lock: join(root, 'train.lock'),
   checkpoints: join(root, 'checkpoints'),
   previews: join(root, 'previews'),
   events: join(root, 'events'),
 });
 
 /**
- * Makes a run's folder and writes its config. Throws if the folder has anything in it, unless `overwrite` is set and it
- * is an earlier run, whose files are then removed.
+ * Makes a run's folder and writes its config. A folder that holds a run of the same config is left as it is, so that the
+ * same command goes on with a run that was ended. Throws if it holds anything else, unless `overwrite` is set and it is an
+ * earlier run, whose files are then removed.
  */
 export function createRunFolder(root: string, config: RunConfig, { overwrite = false } = {}): RunFolder {
   const folder = runFolder(root);
-  if (existsSync(root) && readdirSync(root).length > 0) {
-    if (!overwrite) {
-      throw new Error(
-        `${root} exists: resume it with --resume, replace it with --overwrite, or choose another folder with --out`,
-      );
-    }
-    if (!existsSync(folder.config))
+  const { config: file, metrics, skipped, checkpoints, previews, events } = folder;
+  // The config is written first: before it stands there, a kill leaves at most the temporary file that it is written to.
+  const names = existsSync(root) ? readdirSync(root).filter((name) => !/^config\.yaml\.\d+$/.test(name)) : [];
+  if (names.length > 0) {
+    if (!existsSync(file)) {
       throw new Error(
         `${root} is not a run (it has no config.yaml): it is left alone; choose another folder with --out`,
       );
-    for (const path of [folder.config, folder.metrics, folder.checkpoints, folder.previews, folder.events]) {
-      rmSync(path, { recursive: true, force: true });
+    }
+    if (overwrite) {
+      for (const path of [file, metrics, skipped, checkpoints, previews, events]) {
+        rmSync(path, { recursive: true, force: true });
+      }
+    } else {
+      const differences = findDifferences(loadConfig(file), config);
+      if (differences.length > 0) {
+        const first = differences
+          .slice(0, 3)
+          .map(({ key, before, after }) => `${key} is ${before} there and ${after} here`);
+        throw new Error(
+          `${root} holds a run of another config (${first.join('; ')}): ` +
+            'go on with that by --resume, replace it with --overwrite, or choose another folder with --out',
+        );
+      }
     }
   }
-  for (const path of [folder.checkpoints, folder.previews, folder.events]) mkdirSync(path, { recursive: true });
-  writeConfig(folder, config);
+  mkdirSync(root, { recursive: true });
+  if (!existsSync(file)) writeConfig(folder, config);
+  for (const path of [checkpoints, previews, events]) mkdirSync(path, { recursive: true });
   return folder;
 }
 
 /** Writes the whole config into a run's folder: at its start, and where a resumed run changes it. */
 export function writeConfig(folder: RunFolder, config: RunConfig): void {
-  writeFileSync(folder.config, stringify(config));
+  writeFileAtomically(folder.config, stringify(config));
 }
 
 /** The folder and the config of an existing run. Throws if there is none. */
@@ -93,8 +115,32 @@ export interface StepMetrics extends Partial<Record<LossTerm, number>> {
   residentBytes: number;
 }
 
-/** The steps of a run so far; a torn last line, left by a kill, is ignored. */
-export function readMetrics(folder: RunFolder): StepMetrics[] {
-  const lines = readFileSync(folder.metrics, 'utf8').split('\n');
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as StepMetrics);
+/** The updates of a run so far. */
+export const readMetrics = (folder: RunFolder): StepMetrics[] => readLines<StepMetrics>(folder.metrics);
+
+/** A step whose update was left out, and why. */
+export interface SkippedStep {
+  step: number;
+  reason: string;
+  /** First and last sample of its batch. */
+  samples: [number, number];
+}
+
+/** The steps of a run so far whose updates were left out. */
+export const readSkipped = (folder: RunFolder): SkippedStep[] =>
+  existsSync(folder.skipped) ? readLines<SkippedStep>(folder.skipped) : [];
+
+/** Objects of a file with one on each line; a torn last line, left by a kill, is ignored. */
+function readLines<Line>(file: string): Line[] {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as Line);
+}
+
+/** Removes what an earlier attempt wrote of steps from `firstStep` on, which are made again. */
+export function forgetSteps(folder: RunFolder, firstStep: number): void {
+  for (const file of [folder.metrics, folder.skipped]) {
+    if (!existsSync(file)) continue;
+    const kept = readLines<{ step: number }>(file).filter(({ step }) => step < firstStep);
+    writeFileAtomically(file, kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  }
 }

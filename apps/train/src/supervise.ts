@@ -1,0 +1,69 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { RunConfig, RunFolder } from '@eflow/run';
+
+/** Training was ended by Ctrl-C or SIGTERM and left a checkpoint. */
+export const EXIT_STOPPED = 130;
+/** Training failed for a reason that it has said; starting it again would not help. */
+const EXIT_FAILED = 1;
+const SAME_SIGNAL_MS = 1000;
+const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
+
+/** What the worker is sent: first what to train, later perhaps that it is to stop. */
+export type Message = { config: RunConfig; folder: RunFolder; eager: boolean } | 'stop';
+
+/**
+ * Trains in a process of its own, since TensorFlow keeps a process from hearing signals, and starts it again, from its newest
+ * checkpoint, up to `maxRestarts` times if it crashes. A signal to this process lets the step be finished and a checkpoint
+ * be written; a second one ends both at once. Returns the exit code.
+ */
+export async function supervise(config: RunConfig, folder: RunFolder, eager: boolean): Promise<number> {
+  const { maxRestarts } = config.training;
+  let worker = start();
+  let stoppedAt = Number.POSITIVE_INFINITY;
+  const isStopping = () => stoppedAt < Number.POSITIVE_INFINITY;
+  const stop = (signal: NodeJS.Signals) => {
+    // One Ctrl-C may come twice, from the terminal and from a parent that passes it on.
+    if (performance.now() - stoppedAt > SAME_SIGNAL_MS) {
+      worker.kill('SIGKILL');
+      process.exit(EXIT_STOPPED);
+    }
+    if (isStopping()) return;
+    stoppedAt = performance.now();
+    console.error(`\n${signal}: finishing this step and writing a checkpoint; once more to stop at once.`);
+    if (worker.connected) worker.send('stop' satisfies Message);
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  try {
+    for (let restarts = 0; ; restarts++) {
+      const [code, signal] = await ended(worker);
+      if (code === 0 || code === EXIT_STOPPED || code === EXIT_FAILED) return code;
+      const how = signal ? `ended by ${signal}` : `ended with ${code}`;
+      if (isStopping()) return EXIT_FAILED;
+      if (restarts === maxRestarts) {
+        console.error(
+          `\ntrain: training was ${how}, and was started again ${restarts} times (training.maxRestarts); the same command goes on from the newest checkpoint`,
+        );
+        return EXIT_FAILED;
+      }
+      console.error(
+        `\nTraining was ${how}; it goes on from its newest checkpoint (restart ${restarts + 1} of ${maxRestarts}).`,
+      );
+      worker = start();
+    }
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+
+  function start() {
+    const child = fork(WORKER, { execArgv: process.execArgv });
+    child.send({ config, folder, eager } satisfies Message);
+    return child;
+  }
+}
+
+const ended = (child: ReturnType<typeof fork>) =>
+  new Promise<[number | null, NodeJS.Signals | null]>((done, failed) => {
+    child.on('error', failed);
+    child.on('exit', (...end) => done(end));
+  });

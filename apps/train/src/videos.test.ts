@@ -1,0 +1,77 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openRunFolder, readMetrics } from '@eflow/run';
+import { ALL_FORMATS, FilePathSource, Input } from 'mediabunny';
+import { afterAll, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+
+const root = mkdtempSync(join(tmpdir(), 'videos-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
+
+function command(script: string, ...args: string[]): string {
+  const node = ['--import', 'tsx', '--conditions=@eflow/source', join(repository, script)];
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8' });
+  expect(status, stderr).toBe(0);
+  return stdout;
+}
+
+it('goes from a film to a network to an mp4: prepare, 100 steps, sample', async () => {
+  const film = join(dirname(createRequire(import.meta.url).resolve('vide/package.json')), 'test/video/ocean.mp4');
+  copyFileSync(film, join(root, 'ocean.mp4'));
+  // Nine parts of a second each, in two classes: the first half of the film, and the second.
+  const rows = Array.from({ length: 9 }, (_, i) => `ocean.mp4,${i < 5 ? 'early' : 'late'},${i},${i + 1}`);
+  writeFileSync(join(root, 'parts.csv'), `path,label,start,end\n${rows.join('\n')}\n`);
+  const shards = join(root, 'shards');
+  const said = command('packages/data/src/cli.ts', 'prepare', join(root, 'parts.csv'), '--out', shards, '--size', '16');
+  expect(said).toContain('9 videos seen = 9 ok + 0 short + 0 rejected');
+
+  const config = {
+    name: 'ocean',
+    data: {
+      kind: 'videos',
+      folder: shards,
+      height: 16,
+      width: 16,
+      numFrames: 8,
+      numClasses: 2,
+      frameStride: 2,
+      flip: true,
+    },
+    network: {
+      ...{ patchSize: [8, 4, 4], hiddenSize: 24, depth: [1, 1, 1], numHeads: 2 },
+      attention: { kind: 'glga', windowSize: 4 },
+    },
+    objective: { kind: 'eflow', keepRatio: 1, targetMixRatio: 1, guidanceScale: 1 },
+    optimizer: { learningRate: 3e-3, warmupSteps: 5, emaDecay: 0.9 },
+    training: { batchSize: 8, steps: 100, previewEvery: 100, previewClips: 2 },
+  };
+  writeFileSync(join(root, 'ocean.yaml'), stringify(config));
+  const run = join(root, 'run');
+  command('apps/train/src/main.ts', join(root, 'ocean.yaml'), '--out', run);
+  const losses = readMetrics(openRunFolder(run).folder).map(({ velocityLoss }) => velocityLoss);
+  const mean = (part: number[]) => part.reduce((sum, loss) => sum + loss, 0) / part.length;
+  expect(losses).toHaveLength(100);
+  expect(mean(losses.slice(-20))).toBeLessThan(0.85 * mean(losses.slice(0, 5)));
+
+  command('apps/sample/src/main.ts', run, '--steps', '4', '--count', '4', '--out', join(root, 'samples'));
+  const input = new Input({ source: new FilePathSource(join(root, 'samples/samples.mp4')), formats: ALL_FORMATS });
+  const stats = await (await input.getPrimaryVideoTrack())!.computePacketStats();
+  expect(stats.packetCount).toBe(8);
+  expect(JSON.parse(readFileSync(join(root, 'samples/samples.json'), 'utf8'))).toMatchObject({ labels: [0, 1, 0, 1] });
+});
+
+it('says what the config must be where the videos are of another size', () => {
+  const config = readFileSync(join(root, 'ocean.yaml'), 'utf8').replace('numClasses: 2', 'numClasses: 3');
+  writeFileSync(join(root, 'other.yaml'), config);
+  const node = ['--import', 'tsx', '--conditions=@eflow/source', join(repository, 'apps/train/src/main.ts')];
+  const args = [join(root, 'other.yaml'), '--out', join(root, 'other')];
+  const { status, stderr } = spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stderr).toContain('clips of 8 x 16 x 16 x 3 in 3 classes, and those that there are of 8 x 16 x 16 x 3 in 2');
+});
