@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addAttentionCommand } from './attention/command.ts';
+import { addDataCommand } from './data/command.ts';
 import { addNetworkCommand } from './network/command.ts';
 import { addStepCommand } from './step/command.ts';
 
@@ -7,6 +8,7 @@ const program = new Command('bench').description('Measures this project against 
 addStepCommand(program);
 addAttentionCommand(program);
 addNetworkCommand(program);
+addDataCommand(program);
 
 // Ends by process.exit, so that what runs at the exit tidies up; the children end when their standard input does.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
