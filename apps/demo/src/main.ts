@@ -9,7 +9,7 @@ const APPS = fileURLToPath(new URL('../../', import.meta.url));
 
 await new Command('start')
   .description(
-    'Trains the digits-tiny preset from scratch for about four minutes, measures it, samples from it and writes a report.',
+    'Trains the digits-tiny preset from scratch for about three minutes, measures it, samples from it and writes a report.',
   )
   .option('--out <folder>', "the run's folder (default: runs/demo-1, or the next number that is free)")
   .argument('[overrides...]', 'changes to the preset, such as training.maxSeconds=600')
