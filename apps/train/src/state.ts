@@ -1,8 +1,8 @@
-import { loadCheckpoint, saveCheckpoint } from '@eflow/checkpoint';
+import { loadCheckpoint, readSafetensors, saveCheckpoint } from '@eflow/checkpoint';
 import { type AdamWState, adamW, type Schedule, warmupConstant, warmupCosine } from '@eflow/optim';
 import type { RunConfig, RunFolder } from '@eflow/run';
 import { createStream, disposeTree, ravel, splitStream, type Tree } from '@eflow/tensor';
-import { initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
+import { initFromDiT, initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { type GuardState, NEW_GUARD } from './guard.ts';
 
@@ -30,9 +30,31 @@ export interface TrainState {
   readonly unravel: (vector: tf.Tensor1D) => VideoDiTParams;
 }
 
+const initStream = ({ seed }: RunConfig) => splitStream(createStream(seed), 'init');
+
 /** The state before the first step, from the run's seed. */
-export function initState(config: RunConfig, network: VideoDiTConfig): TrainState {
-  const tree = initVideoDiT(splitStream(createStream(config.seed), 'init'), network);
+export const initState = (config: RunConfig, network: VideoDiTConfig): TrainState =>
+  startFrom(config, initVideoDiT(initStream(config), network));
+
+/**
+ * The state before the first step, from the run's seed or, with `training.initialWeights`, from those. Throws if they do not
+ * fit the network.
+ */
+export async function firstState(config: RunConfig, network: VideoDiTConfig): Promise<TrainState> {
+  const file = config.training.initialWeights;
+  if (file === undefined) return initState(config, network);
+  const { tensors } = await readSafetensors(file);
+  const { params, fresh, unused } = initFromDiT(initStream(config), network, tensors);
+  const layers = new Set(fresh.map((name) => name.replace(/\.(weight|bias)$/, '')));
+  const left = unused.length > 0 ? ` (there is no place for ${unused.join(', ')})` : '';
+  console.log(
+    `Starting from ${file}: ${tensors.size - unused.length} of its ${tensors.size} tensors${left}; new are ${[...layers].join(', ')}`,
+  );
+  return startFrom(config, params);
+}
+
+/** The state before the first step. Disposes the parameters. */
+function startFrom(config: RunConfig, tree: VideoDiTParams): TrainState {
   const { vector, unravel } = ravel(tree);
   disposeTree(tree);
   const weights = { params: vector, ema: tf.clone(vector), optimizer: createOptimizer(config).init(vector) };

@@ -1,6 +1,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readSafetensors } from '@eflow/checkpoint';
 import { bfloat16Support, useTensorFlow } from '@eflow/engine';
 import { createRunFolder, loadConfig, loadNetwork, openRunFolder, readMetrics } from '@eflow/run';
 import { treeLeaves } from '@eflow/tensor';
@@ -153,5 +155,30 @@ describe('train', () => {
     expect(readdirSync(folder.previews).sort()).toEqual(['step-000002.png', 'step-000002.webp']);
     expect(readFileSync(join(folder.events, readdirSync(folder.events)[0]!)).includes('velocityLoss')).toBe(true);
     expect(readFileSync(folder.config, 'utf8')).toContain('weightEps: 0.01');
+  });
+
+  it("starts from a SoFlow's weights, whose layers are trained on with the new ones", async () => {
+    const file = fileURLToPath(new URL('../../../packages/video-dit/fixtures/soflow.safetensors', import.meta.url));
+    const sizes = ['data.height=12', 'data.width=12', 'network.patchSize=1,2,3', 'network.depth=2,1,2'];
+    const changes = [...sizes, 'network.mlpRatio=1.5', `training.initialWeights=${file}`, 'training.steps=2'];
+    const log = vi.mocked(console.log);
+    log.mockClear();
+    const { path, metrics } = await run('soflow', changes);
+    expect(log.mock.calls.flat().join('\n')).toMatch(
+      /Starting from .*soflow.safetensors: \d+ of its \d+ tensors.*new are .*fusion/,
+    );
+    const [before, after] = ['step-000000', 'step-000002'].map((checkpoint) => ({
+      checkpoint,
+      weights: 'params' as const,
+    }));
+    const qkv = async (options: typeof before) =>
+      Array.from((await loadNetwork(path, options)).params.encoderBlocks[1]!.attn.qkv.weight.dataSync());
+    const { tensors } = await readSafetensors(file);
+    const { data } = tensors.get('network.blocks.1.attn.qkv.weight')! as { data: Float32Array };
+    const transposed = Array.from(data, (_, i) => data[(i % 36) * 12 + Math.floor(i / 36)]); // [36, 12] -> [12, 36]
+    expect(await qkv(before!)).toEqual(transposed);
+    expect(await qkv(after!)).not.toEqual(transposed);
+    expect(metrics).toHaveLength(2);
+    await expect(run('other', [...changes, 'network.depth=1,1,1'])).rejects.toThrow(/depth \[1, 1, 1\] is 3 blocks/);
   });
 });

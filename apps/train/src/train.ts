@@ -22,7 +22,7 @@ import type { VideoDiTConfig } from '@eflow/video-dit';
 import { MOST_IN_A_ROW } from './guard.ts';
 import { createMetricsLog } from './metrics-log.ts';
 import { createProgressLine } from './progress-line.ts';
-import { initState, learningRateSchedule, loadState, saveState, type TrainState } from './state.ts';
+import { firstState, learningRateSchedule, loadState, saveState, type TrainState } from './state.ts';
 import { createTrainStep, upload } from './train-step.ts';
 
 export interface TrainOptions {
@@ -43,7 +43,7 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
   const network = videoDiTConfig(config);
   const { latest, skipped } = await findLatestCheckpoint(folder.checkpoints);
   for (const { problem } of skipped) console.error(`Left out: ${problem}`);
-  const state = latest ? await loadState(latest.folder, config, network) : initState(config, network);
+  const state = latest ? await loadState(latest.folder, config, network) : await firstState(config, network);
   if (latest) writeConfig(folder, config); // only now: a change that does not fit the checkpoint has thrown
   openClips(config, 'train').close?.(); // says, before anything is compiled, what does not fit
   const environment = {

@@ -196,6 +196,11 @@ const optimizer = z.strictObject({
 const training = z.strictObject({
   batchSize: count,
   steps: count.describe('updates; schedules run over these'),
+  initialWeights: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("safetensors file of a DiT's or SoFlow's weights by their PyTorch names, to start from; absent: drawn"),
   maxSeconds: positive.optional().describe('stops earlier if this much time has passed'),
   threads: count.optional().describe("TensorFlow's threads for one op; a small network is faster with 1"),
   precision: z

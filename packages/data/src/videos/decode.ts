@@ -28,6 +28,16 @@ export interface DecodedVideo {
 
 /** Containers of FFmpeg's that are read; a playlist, which could name any other file, is none of them. */
 const CONTAINERS = 'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi';
+/** What shows a video upright that was filmed with the camera turned, by quarter turns clockwise. */
+const TURNS: readonly (readonly (readonly [filter: string, args: string | null])[])[] = [
+  [],
+  [['transpose', 'clock']],
+  [
+    ['hflip', null],
+    ['vflip', null],
+  ],
+  [['transpose', 'cclock']],
+];
 /** Anti-aliased bilinear, as Pillow's and JAX's resize. */
 const SCALING = 'bilinear+accurate_rnd+full_chroma_int';
 const MAX_SIDE = 8192;
@@ -111,6 +121,7 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
       one.alloc();
       cleanUp.push(() => one.free());
     }
+    const turns = quarterTurns(codecpar.getCodedSideData(ffmpeg.AV_PKT_DATA_DISPLAYMATRIX));
     const frames: Buffer[] = [];
     const resize = createResize();
     cleanUp.push(() => resize.close());
@@ -185,7 +196,7 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
         graph.alloc();
         graph.nbThreads = 1;
         shape = wanted;
-        const { height, width } = options;
+        const [height, width] = turns % 2 === 0 ? [options.height, options.width] : [options.width, options.height]; // before the turn
         source = make('buffer', wanted);
         sink = make('buffersink', null);
         const chain = [
@@ -194,6 +205,7 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
           make('scale', `${width}:${height}:force_original_aspect_ratio=increase:flags=${SCALING}`),
           make('crop', `${width}:${height}`),
           make('format', 'pix_fmts=rgb24'),
+          ...TURNS[turns]!.map(([name, args]) => make(name, args)),
           sink,
         ];
         for (const [i, one] of chain.slice(0, -1).entries()) must('damaged', one.link(0, chain[i + 1]!, 0), 'scaling');
@@ -228,6 +240,13 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
   } finally {
     for (const free of cleanUp.reverse()) free();
   }
+}
+
+/** Clockwise, of a container's display matrix: nine int32, the first two its scale and shear; 0 without one. */
+function quarterTurns(matrix: Buffer | null): number {
+  if (!matrix || matrix.length < 36) return 0;
+  const radians = Math.atan2(matrix.readInt32LE(4), matrix.readInt32LE(0));
+  return (Math.round(radians / (Math.PI / 2)) + 4) % 4;
 }
 
 function checkPixels(width: number, height: number, maxPixels: number): void {

@@ -108,6 +108,33 @@ describe('prepareVideos', () => {
     expect(Buffer.compare(bytes, pixels)).toBe(0);
   });
 
+  it.each([
+    ['a quarter turn', [0, 1, -1, 0]],
+    ['half a turn', [-1, 0, 0, -1]],
+    ['three quarters', [0, -1, 1, 0]],
+  ] as const)('shows a film upright that its container says to show %s clockwise', async (_, [a, b, c, d]) => {
+    const film = readFileSync(MP4);
+    const matrix = film.indexOf('tkhd') + 44;
+    expect(film.readInt32BE(matrix)).toBe(1 << 16); // as filmed
+    for (const [place, value] of [a, b, 0, c, d].entries()) film.writeInt32BE(value << 16, matrix + 4 * place);
+    writeFileSync(join(root, 'turned.mp4'), film);
+    const limits = { maxFrames: 1000, maxPixels: 33e6, end: 0.2 };
+    const [height, width] = a === 0 ? [SIZE.width, SIZE.height] : [SIZE.height, SIZE.width];
+    const { pixels: filmed } = await decodeVideo(MP4, { height, width, ...limits });
+    const { pixels: shown, numFrames } = await decodeVideo(join(root, 'turned.mp4'), { ...SIZE, ...limits });
+    expect(numFrames).toBeGreaterThan(3);
+    const [centerY, centerX] = [(height - 1) / 2, (width - 1) / 2];
+    const [shownY, shownX] = [(SIZE.height - 1) / 2, (SIZE.width - 1) / 2];
+    const expected = new Uint8Array(shown.length);
+    for (let place = 0; place < shown.length / 3; place++) {
+      const [frame, y, x] = [Math.floor(place / (height * width)), Math.floor(place / width) % height, place % width];
+      const [fromX, fromY] = [x - centerX, y - centerY];
+      const [toX, toY] = [a * fromX + c * fromY + shownX, b * fromX + d * fromY + shownY];
+      expected.set(filmed.subarray(3 * place, 3 * place + 3), 3 * ((frame * SIZE.height + toY) * SIZE.width + toX));
+    }
+    expect(Buffer.compare(shown, expected)).toBe(0);
+  });
+
   it('makes frames at a rate', async () => {
     const at = (fps: number) => decodeVideo(MP4, { ...SIZE, fps, maxFrames: 1000, maxPixels: 33e6 });
     expect([(await at(12)).numFrames, (await at(6)).numFrames]).toEqual([120, 60]);
