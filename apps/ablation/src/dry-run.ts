@@ -1,17 +1,17 @@
 import { figures, formatClock } from './format.ts';
-import { createTimings, estimateSeconds, planCell } from './plan.ts';
+import { estimateSeconds, measureSpeeds, planCell } from './plan.ts';
 import { cellFolder, isFinished, readRecord } from './results.ts';
 import type { Cell, Study } from './study.ts';
 
 /** The cells with their patches, steps and seconds as text. Speeds that the study's folder does not know are measured. */
 export async function describeStudy(study: Study, cells: readonly Cell[], out: string): Promise<string> {
-  const measureStep = createTimings(out, { writes: false });
+  const speedOf = await measureSpeeds(cells, out, { writes: false });
   const records = cells.map((cell) => ({ cell, record: readRecord(cellFolder(out, cell)) }));
   const finished = records.flatMap(({ record }) => (isFinished(record) ? [record] : []));
   const lines: string[] = [];
   let total = 0;
   for (const cell of cells.filter(({ seed }) => seed === cells[0]?.seed)) {
-    const stepSeconds = await measureStep(cell);
+    const stepSeconds = speedOf(cell);
     const plan = planCell(cell, study.budget, stepSeconds);
     const seconds = estimateSeconds(plan, finished) ?? 0;
     const seeds = records.filter((other) => other.cell.base === cell.base && other.cell.name === cell.name);

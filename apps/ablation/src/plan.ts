@@ -1,12 +1,16 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig, type RunConfig, samplerSpec } from '@eflow/run';
-import { runApp } from './child.ts';
+import { runApp, Stopped } from './child.ts';
 import { type CellRecord, mean } from './results.ts';
 import type { Budget, Cell } from './study.ts';
 
-/** Share of a budget of seconds that a cell's steps are to fill: the rest is for what is slower than the steps measured. */
+/** Share of a budget of seconds that a cell's steps fill: the rest is for what training does besides steps. */
 const FILLED = 0.97;
+/** A cell whose machine has become so many times slower is ended; until then it makes all its steps. */
+const PATIENCE = 1.5;
+/** How often each cell's step is measured. */
+const ROUNDS = 3;
 /** Stands above a preset's own limit, which a budget of steps lifts. */
 const NO_LIMIT_SECONDS = 1e9;
 
@@ -18,8 +22,8 @@ export interface Plan extends Cell {
 }
 
 /**
- * The cell with its budget. Schedules run over steps (docs/decisions/0004), so seconds become the steps that fit into them;
- * without `stepSeconds` those of the base stay, to check all else.
+ * The cell with its budget. Schedules run over steps (docs/decisions/0004), so seconds become the steps that fit into them,
+ * all of which are made, whatever else the machine does meanwhile; without `stepSeconds` those of the base stay, to check all else.
  */
 export function planCell(cell: Cell, budget: Budget, stepSeconds?: number): Plan {
   const limits =
@@ -28,7 +32,7 @@ export function planCell(cell: Cell, budget: Budget, stepSeconds?: number): Plan
           ...(stepSeconds
             ? [`training.steps=${Math.max(1, Math.floor((FILLED * budget.seconds) / stepSeconds))}`]
             : []),
-          `training.maxSeconds=${budget.seconds}`,
+          `training.maxSeconds=${PATIENCE * budget.seconds}`,
         ]
       : [`training.steps=${budget.steps}`, `training.maxSeconds=${NO_LIMIT_SECONDS}`];
   const overrides = [...cell.overrides, `seed=${cell.seed}`, ...limits];
@@ -43,27 +47,51 @@ export function planCell(cell: Cell, budget: Budget, stepSeconds?: number): Plan
   }
 }
 
+/** The seconds of a cell's step. Throws if they could not be measured. */
+export type Speeds = (cell: Cell) => number;
+
 /**
- * Measures the seconds of a cell's step by `train --dry-run`, once for all its seeds; kept in the study's folder. The faster of
- * two tries counts: what else the machine does for a moment would cost the cell its training.
+ * Measures the seconds of each cell's step by `train --dry-run`, once for all its seeds; kept in the study's folder. Cells take
+ * turns, three times, and the fastest of each counts: what else the machine does for a moment would cost a cell its training.
  */
-export function createTimings(folder: string, { writes = true } = {}) {
+export async function measureSpeeds(
+  cells: readonly Cell[],
+  folder: string,
+  { writes = true, onTurn = (_: Cell) => {} } = {},
+): Promise<Speeds> {
   const file = join(folder, 'timings.json');
   const known: Record<string, number> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
-  return async ({ source, overrides }: Cell): Promise<number> => {
-    const key = [source, ...overrides].join(' ');
-    if (known[key] === undefined) {
-      const args = [source, ...overrides, '--dry-run', '--json'];
-      const tries = [await runApp('train', args), await runApp('train', args)];
-      known[key] = Math.min(...tries.map((output) => JSON.parse(output).stepSeconds));
-      if (writes) {
-        mkdirSync(folder, { recursive: true });
-        writeFileSync(file, `${JSON.stringify(known, null, 2)}\n`);
+  const failures = new Map<string, Error>();
+  const measured: Record<string, number> = {};
+  const turns = new Map(cells.map((cell) => [keyOf(cell), cell]));
+  for (const key of Object.keys(known)) turns.delete(key);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [key, cell] of turns) {
+      if (failures.has(key)) continue;
+      onTurn(cell);
+      try {
+        const output = await runApp('train', [cell.source, ...cell.overrides, '--dry-run', '--json']);
+        measured[key] = Math.min(JSON.parse(output).stepSeconds, measured[key] ?? Number.POSITIVE_INFINITY);
+      } catch (error) {
+        if (error instanceof Stopped) throw error;
+        failures.set(key, error as Error);
+        delete measured[key];
       }
     }
-    return known[key]!;
+  }
+  const speeds = { ...known, ...measured };
+  if (writes && turns.size > 0) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(file, `${JSON.stringify(speeds, null, 2)}\n`);
+  }
+  return (cell) => {
+    const failure = failures.get(keyOf(cell));
+    if (failure) throw failure;
+    return speeds[keyOf(cell)]!;
   };
 }
+
+const keyOf = ({ source, overrides }: Cell) => [source, ...overrides].join(' ');
 
 /** Seconds that a cell will take, evaluation too: by its other seeds, or what is planned; undefined while nothing is known. */
 export function estimateSeconds(plan: Plan, finished: readonly CellRecord[]): number | undefined {

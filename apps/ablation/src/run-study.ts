@@ -1,8 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { Stopped } from './child.ts';
 import { describeRecord, describeState, formatClock } from './format.ts';
 import { createLiveTable, type LiveTable } from './live-table.ts';
-import { createTimings, estimateSeconds, type Plan, planCell } from './plan.ts';
+import { estimateSeconds, measureSpeeds, type Plan, planCell } from './plan.ts';
 import { type CellRecord, cellFolder, isFinished, readEnvironment, readRecord, runOf, writeRecord } from './results.ts';
 import { findChanges, logOf, runCell } from './run-cell.ts';
 import type { Cell, Study } from './study.ts';
@@ -47,15 +46,14 @@ export async function runStudy(study: Study, cells: readonly Cell[], out: string
 /** The cells whose steps are known; that one's speed could not be measured is kept as its failure. */
 async function planCells(study: Study, cells: readonly Cell[], out: string, table: LiveTable): Promise<Plan[]> {
   const { budget } = study;
-  const measureStep = createTimings(out);
+  const onTurn = (cell: Cell) => table.show(cell, 'measuring speed', true);
+  const speedOf = 'seconds' in budget ? await measureSpeeds(cells, out, { onTurn }) : undefined;
   const plans: Plan[] = [];
   for (const cell of cells) {
-    if ('seconds' in budget) table.show(cell, 'measuring speed', true);
     try {
-      plans.push(planCell(cell, budget, 'seconds' in budget ? await measureStep(cell) : undefined));
+      plans.push(planCell(cell, budget, speedOf?.(cell)));
       table.show(cell, 'waiting', false);
     } catch (error) {
-      if (error instanceof Stopped) throw error;
       const folder = cellFolder(out, cell);
       const { config } = planCell(cell, budget);
       const { base, name, seed } = cell;
