@@ -10,7 +10,7 @@ const FILLED = 0.97;
 /** A cell whose machine has become so many times slower is ended; until then it makes all its steps. */
 const PATIENCE = 1.5;
 /** How often each cell's step is measured. */
-const ROUNDS = 3;
+const ROUNDS = 5;
 /** Stands above a preset's own limit, which a budget of steps lifts. */
 const NO_LIMIT_SECONDS = 1e9;
 
@@ -52,7 +52,7 @@ export type Speeds = (cell: Cell) => number;
 
 /**
  * Measures the seconds of each cell's step by `train --dry-run`, once for all its seeds; kept in the study's folder. Cells take
- * turns, three times, and the fastest of each counts: what else the machine does for a moment would cost a cell its training.
+ * turns, five times, and the fastest of each counts: what else the machine does for a moment would cost a cell its training.
  */
 export async function measureSpeeds(
   cells: readonly Cell[],
