@@ -1,7 +1,10 @@
 """Writes packages/fvd/src/fixtures/frechet.json: Frechet distances by the usual recipe, scipy.linalg.sqrtm.
 
-Made with Python 3.11, numpy 2.4.6, scipy 1.17.1:
+Made with Python 3.11, numpy 2.4.6, scipy 1.17.1, torch 2.15.0:
     python reference/frechet_fixtures.py
+
+Of `pairs` the features are not stored: they are formulas of integers that the test has too, and exact in float64. Every other has
+fewer rows than features, so that its covariances are singular.
 """
 
 import json
@@ -9,6 +12,8 @@ from pathlib import Path
 
 import numpy
 import scipy
+
+from video_dit_fixtures import numbers
 
 FIXTURE = Path(__file__).parent.parent / "packages/fvd/src/fixtures/frechet.json"
 random = numpy.random.default_rng(1)
@@ -40,5 +45,14 @@ for name, rows_a, rows_b, features in [("full rank", 40, 30, 7), ("one feature p
         }
     )
 
+pairs = []
+for i in range(200):
+    features = 2 + i % 23
+    rows = [2 + (7 * i) % features, 2 + (5 * i) % features] if i % 2 else [features + 3 + i % 17, features + 2 + i % 29]
+    mix = numbers(f"frechet {i} mix", [features, features])
+    a, b = ((numbers(f"frechet {i} {name}", [count, features]) @ mix).numpy() for name, count in zip("ab", rows))
+    b = b / 2 + 1
+    pairs.append({"numFeatures": features, "rows": rows, "N": frechet(a, b, 0), "N-1": frechet(a, b, 1)})
+
 made_with = f"reference/frechet_fixtures.py, numpy {numpy.__version__}, scipy {scipy.__version__}"
-FIXTURE.write_text(json.dumps({"made with": made_with, "cases": cases}) + "\n")
+FIXTURE.write_text(json.dumps({"made with": made_with, "cases": cases, "pairs": pairs}) + "\n")

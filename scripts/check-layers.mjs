@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The engine stands beside the packages of layer 1: it may import what is below them, and only apps import it. */
+/** The engine stands beside the packages of layer 1: it may import what is below them, and only apps and commands import it. */
 const LAYERS = {
   tensor: 0,
   nn: 1,
@@ -22,6 +22,7 @@ const LAYERS = {
   engine: 1,
   'video-dit': 2,
   run: 3,
+  'fvd-cli': 3,
 };
 const ENGINE_ONLY = '@tensorflow/tfjs-node-gpu';
 const IMPORT = /(?:from|import|require|resolve)\s*\(?\s*['"]([^'"]+)['"]/g;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addAttentionCommand } from './attention/command.ts';
 import { addDataCommand } from './data/command.ts';
+import { addFvdCommand } from './fvd/command.ts';
 import { addNetworkCommand } from './network/command.ts';
 import { addStepCommand } from './step/command.ts';
 
@@ -9,6 +10,7 @@ addStepCommand(program);
 addAttentionCommand(program);
 addNetworkCommand(program);
 addDataCommand(program);
+addFvdCommand(program);
 
 // Ends by process.exit, so that what runs at the exit tidies up; the children end when their standard input does.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));

@@ -63,7 +63,10 @@ export function readClips(params: DigitsClassifierParams, clips: Clips, labels: 
     });
   }
   return {
-    statistics: finishStatistics(sumFeatures(join(parts.features), featureSize), COVARIANCE_RULE),
+    statistics: finishStatistics(
+      sumFeatures({ features: join(parts.features), numFeatures: featureSize }),
+      COVARIANCE_RULE,
+    ),
     featureSize,
     classAccuracy: classAccuracy(join(parts.logits), NUM_CLASSES, labels),
     frameConsistency: frameConsistency(join(parts.frameLogits), numFrames, NUM_CLASSES),

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openVideos } from '@eflow/data';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = mkdtempSync(join(tmpdir(), 'sample-'));
@@ -47,6 +48,17 @@ describe('sizes of samples', () => {
     expect(width).toBeGreaterThanOrEqual(clip.numFrames * clip.width);
     expect(width).toBeLessThan(clip.numFrames * clip.width + 16);
     expect(height).toBeLessThan(clip.height + 16);
+  });
+
+  it('are written without loss with --shards, once', () => {
+    const folder = join(root, 'shards');
+    const args = ['--steps', '1', '--labels', '3,1', '--out', join(root, 'with-shards'), '--shards', folder];
+    expect(command('sample', run, ...args).status).toBe(0);
+    const videos = openVideos({ folder, numFrames: 2, frameStride: 1, start: 'first', flip: false, seed: 0 });
+    expect([videos.length, videos.shape, videos.classes]).toEqual([2, [2, 8, 8, 3], ['1', '3']]);
+    videos.close();
+    const again = command('sample', run, ...args, '--overwrite');
+    expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('shards exists: give a new folder')]);
   });
 
   it.each([

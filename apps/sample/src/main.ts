@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeClips } from '@eflow/data';
 import { compile, useTensorFlow } from '@eflow/engine';
 import { canWriteMp4, writeGridGif, writeGridMp4, writeGridPng, writeGridWebp } from '@eflow/media';
 import {
@@ -37,6 +38,7 @@ interface Flags extends SamplerFlags {
   overwrite?: boolean;
   eager?: boolean;
   export?: string;
+  shards?: string;
 }
 
 const integer = (least: number) => (text: string) => {
@@ -80,6 +82,10 @@ const program = new Command('sample')
   .option('--fps <n>', 'frames per second', integer(1), 8)
   .option('--out <folder>', "where the files go (default: samples-N-steps in the run's folder)")
   .option('--overwrite', 'replace files that are there')
+  .option(
+    '--shards <folder>',
+    'write the clips there, too, without loss, as eflow-data prepare does: eflow-fvd measures them',
+  )
   .option('--eager', 'run op by op instead of as one compiled graph')
   .option(
     '--export <folder>',
@@ -97,6 +103,8 @@ async function main(root: string, flags: Flags): Promise<void> {
   if (taken.length > 0 && !flags.overwrite) {
     throw new Error(`${taken[0]} exists: replace it with --overwrite, or choose another folder with --out`);
   }
+  if (flags.shards && existsSync(flags.shards))
+    throw new Error(`${flags.shards} exists: give a new folder with --shards`);
   const { tensorflowVersion, device } = await useTensorFlow();
   const loaded = await loadNetwork(root, flags);
   const { network, params, step } = loaded;
@@ -117,6 +125,7 @@ async function main(root: string, flags: Flags): Promise<void> {
       console.log(`  ${done} of ${labels.length} clips, ${((performance.now() - start) / 1000).toFixed(1)} s`),
   });
 
+  if (flags.shards) writeClips(flags.shards, clips, { labels: labels.map(String), fps: flags.fps });
   mkdirSync(out, { recursive: true });
   const movie = { scale: flags.scale, fps: flags.fps };
   await writeGridPng(files.png!, clips, { frames: 'strip', scale: flags.scale });

@@ -1,3 +1,4 @@
 export { expectClose, type Values } from './expect-close.ts';
 export { expectGradients, type GradientCheck } from './expect-gradients.ts';
 export { expectNoLeak } from './expect-no-leak.ts';
+export { fixtureNumbers } from './fixture-numbers.ts';

@@ -11,6 +11,7 @@ export {
   saveCheckpoint,
 } from './checkpoint.ts';
 export { type Json, type Manifest, verifyCheckpoint } from './manifest.ts';
+export { readNpz, writeNpz } from './npz.ts';
 export { readSafetensors, type SafetensorsSource, writeSafetensors } from './safetensors.ts';
 export type { Dtype } from './safetensors-header.ts';
 export type { SafetensorsEntry, TensorData } from './tensor-data.ts';

@@ -50,7 +50,7 @@ function classify(clips: tf.Tensor, change = (x: tf.Tensor): tf.Tensor => tf.clo
   );
   tf.dispose(output);
   return {
-    statistics: finishStatistics(sumFeatures(features!, output.features.shape[1]), 'N-1'),
+    statistics: finishStatistics(sumFeatures({ features: features!, numFeatures: output.features.shape[1] }), 'N-1'),
     accuracy: classAccuracy(logits!, 10, heldOut.labels),
     consistency: frameConsistency(frameLogits!, spec.numFrames, 10),
   };

@@ -15,14 +15,14 @@ export type DigitsClassifierParams = {
   head: { weight: tf.Tensor2D; bias: tf.Tensor1D };
 };
 
-export interface DigitsClassifierOutput {
+export type DigitsClassifierOutput = {
   /** [B, D], D = 64: the activations below the head, averaged over space and frames. What the Frechet distance is of. */
   features: tf.Tensor2D;
   /** [B, F, 10]: what each frame alone, with the one before and the one after, looks like. */
   frameLogits: tf.Tensor3D;
   /** [B, 10]: the mean of the clip's frame logits. */
   logits: tf.Tensor2D;
-}
+};
 
 /**
  * The weights that this package ships, a safetensors file whose metadata say how they were trained and how well they

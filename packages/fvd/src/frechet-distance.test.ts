@@ -1,9 +1,10 @@
-import { expectClose } from '@eflow/testing';
+import { expectClose, fixtureNumbers } from '@eflow/testing';
 import fc from 'fast-check';
 import { Matrix, QrDecomposition } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
+import type { FeatureSet } from './feature-set.ts';
 import fixtures from './fixtures/frechet.json' with { type: 'json' };
-import { frechetDistance } from './frechet-distance.ts';
+import { featureDistance, frechetDistance } from './frechet-distance.ts';
 import { type CovarianceRule, type FeatureStatistics, finishStatistics, sumFeatures } from './statistics.ts';
 
 const gaussian = (mean: number[], covariance: number[][]): FeatureStatistics => ({
@@ -32,7 +33,10 @@ const randomMatrix = (rows: number, columns: number, normal: () => number) =>
 const randomStatistics = (rows: number, size: number, seed: number, rotation = Matrix.eye(size)) => {
   const normal = createNormal(seed);
   const features = randomMatrix(rows, size, normal).mmul(randomMatrix(size, size, createNormal(seed + 0.5)));
-  return finishStatistics(sumFeatures(Float64Array.from(features.mmul(rotation).to1DArray()), size), 'N-1');
+  return finishStatistics(
+    sumFeatures({ features: Float64Array.from(features.mmul(rotation).to1DArray()), numFeatures: size }),
+    'N-1',
+  );
 };
 
 const anyVariances = (size: number) =>
@@ -72,9 +76,31 @@ describe('frechetDistance', () => {
   it.each(fixtures.cases)("agrees with scipy's matrix square root: $name (reference/frechet_fixtures.py)", (entry) => {
     for (const rule of ['N', 'N-1'] satisfies CovarianceRule[]) {
       const [a, b] = [entry.a, entry.b].map((rows) =>
-        finishStatistics(sumFeatures(Float64Array.from(rows), entry.numFeatures), rule),
+        finishStatistics(sumFeatures({ features: Float64Array.from(rows), numFeatures: entry.numFeatures }), rule),
       ) as [FeatureStatistics, FeatureStatistics];
       expectClose([frechetDistance(a, b)], [entry[rule]], { rtol: 1e-9, atol: 1e-9 });
+    }
+  });
+
+  it('agrees with it on 200 random pairs, half of them with singular covariances', () => {
+    const draw = (text: string, rows: number, columns: number) => {
+      const x = fixtureNumbers(text, [rows, columns]);
+      const matrix = Matrix.from1DArray(rows, columns, x.dataSync<'float32'>());
+      x.dispose();
+      return matrix;
+    };
+    for (const [i, pair] of fixtures.pairs.entries()) {
+      const D = pair.numFeatures;
+      const mix = draw(`frechet ${i} mix`, D, D);
+      const [a, b] = ['a', 'b'].map((name, k) => draw(`frechet ${i} ${name}`, pair.rows[k]!, D).mmul(mix)) as [
+        Matrix,
+        Matrix,
+      ];
+      const set = (matrix: Matrix): FeatureSet => ({ features: Float64Array.from(matrix.to1DArray()), numFeatures: D });
+      const [left, right] = [set(a), set(b.div(2).add(1))];
+      for (const rule of ['N', 'N-1'] satisfies CovarianceRule[]) {
+        expectClose([featureDistance(left, right, rule)], [pair[rule]], { rtol: 1e-6, atol: 0 });
+      }
     }
   });
 
@@ -109,7 +135,10 @@ describe('frechetDistance', () => {
   it('takes 400 features of 64 videos in seconds, and is 0 against itself', () => {
     const [a, b] = [1, 2].map((seed) => {
       const normal = createNormal(seed);
-      return finishStatistics(sumFeatures(Float64Array.from({ length: 64 * 400 }, normal), 400), 'N');
+      return finishStatistics(
+        sumFeatures({ features: Float64Array.from({ length: 64 * 400 }, normal), numFeatures: 400 }),
+        'N',
+      );
     }) as [FeatureStatistics, FeatureStatistics];
     expect(frechetDistance(a, a)).toBeLessThan(1e-6);
     expect(frechetDistance(a, b)).toBeGreaterThan(10);

@@ -1,5 +1,6 @@
 import { EigenvalueDecomposition, Matrix, SingularValueDecomposition } from 'ml-matrix';
-import type { FeatureStatistics } from './statistics.ts';
+import type { FeatureSet } from './feature-set.ts';
+import { type CovarianceRule, type FeatureStatistics, finishStatistics, sumFeatures } from './statistics.ts';
 
 /**
  * The squared Frechet (2-Wasserstein) distance of two Gaussians, as FID and FVD report it (Dowson and Landau 1982;
@@ -28,6 +29,10 @@ export function frechetDistance(a: FeatureStatistics, b: FeatureStatistics): num
   const distance = meanTerm + trace(a.covariance, size) + trace(b.covariance, size) - 2 * sumSingularValues(cross);
   return Math.max(0, distance); // rounding may leave equal Gaussians a hair below 0
 }
+
+/** The same of two sets of features. Throws on fewer than 2 rows, too. */
+export const featureDistance = (a: FeatureSet, b: FeatureSet, rule: CovarianceRule): number =>
+  frechetDistance(finishStatistics(sumFeatures(a), rule), finishStatistics(sumFeatures(b), rule));
 
 /** F [D, rank] with F F^T = covariance; directions whose variance is only rounding noise, or negative, are left out. */
 function factor(covariance: Float64Array, size: number): Matrix {

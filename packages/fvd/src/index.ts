@@ -1,4 +1,5 @@
 export { classAccuracy, frameConsistency } from './class-metrics.ts';
+export type { Clips } from './clips.ts';
 export {
   type DigitsClassifierOutput,
   type DigitsClassifierParams,
@@ -6,7 +7,25 @@ export {
   digitsClassifierWeights,
   initDigitsClassifier,
 } from './digits-classifier.ts';
-export { frechetDistance } from './frechet-distance.ts';
+export { createDigitsExtractor } from './digits-extractor.ts';
+export { type Extractor, extractFeatures } from './extractor.ts';
+export type { FeatureSet } from './feature-set.ts';
+export { featureDistance, frechetDistance } from './frechet-distance.ts';
+export { I3D_MIN_FRAMES, I3D_SIDE, type I3DOutput, type I3DParams, i3d, i3dParams, listI3DTensors } from './i3d.ts';
+export { createI3DExtractor, type I3DExtractorOptions } from './i3d-extractor.ts';
+export { kernelDistance } from './kernel-distance.ts';
+export { type Coverage, coverage, findNearest, type Nearest } from './nearest.ts';
+export { createOnnxExtractor, type OnnxExtractorOptions } from './onnx-extractor.ts';
+export {
+  assertComparable,
+  FEW_VIDEOS,
+  PROTOCOL_PRESETS,
+  type Protocol,
+  type ProtocolName,
+  type ProtocolPreset,
+  type ResizeSpec,
+} from './protocol.ts';
+export { RESIZE_RULES, type ResizeRule, resizeClips, resizeWeights } from './resize.ts';
 export {
   type CovarianceRule,
   type FeatureStatistics,
@@ -15,3 +34,12 @@ export {
   mergeSums,
   sumFeatures,
 } from './statistics.ts';
+export {
+  compareTemporal,
+  pixelFeatures,
+  TEMPORAL_FIGURES,
+  type TemporalComparison,
+  type TemporalFigures,
+  temporalFigures,
+} from './temporal.ts';
+export { type BootstrapOptions, bootstrapInterval, type Extrapolation, extrapolate } from './uncertainty.ts';

@@ -1,3 +1,5 @@
+import { countRows, type FeatureSet } from './feature-set.ts';
+
 /** What can be added up of feature rows [N, D]: all in float64, whatever the rows are. */
 export interface FeatureSums {
   /** N, the rows so far. */
@@ -22,24 +24,12 @@ export interface FeatureStatistics {
 }
 
 /**
- * Sums of `features`, row-major [N, D] with N >= 0; merge them batch by batch with `mergeSums` to stream over any number
- * of rows. Throws on a length that is no multiple of D and on a value that is not finite.
+ * Sums of features, N >= 0 rows; merge them batch by batch with `mergeSums` to stream over any number of rows. Throws on a length
+ * that is no multiple of D and on a value that is not finite.
  */
-export function sumFeatures(features: Float32Array | Float64Array, numFeatures: number): FeatureSums {
-  if (!Number.isSafeInteger(numFeatures) || numFeatures < 1) {
-    throw new Error(`sumFeatures: numFeatures is ${numFeatures}; expected an integer >= 1`);
-  }
-  const count = features.length / numFeatures;
-  if (!Number.isInteger(count)) {
-    throw new Error(`sumFeatures: ${features.length} values are no whole number of rows of ${numFeatures} features`);
-  }
-  const bad = features.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) {
-    const [row, column] = [Math.floor(bad / numFeatures), bad % numFeatures];
-    throw new Error(
-      `sumFeatures: row ${row}, feature ${column} is ${features[bad]}; expected finite numbers, so check that video and its extractor`,
-    );
-  }
+export function sumFeatures(set: FeatureSet): FeatureSums {
+  const { features, numFeatures } = set;
+  const count = countRows('sumFeatures', set);
   const mean = new Float64Array(numFeatures);
   for (let i = 0; i < features.length; i++) mean[i % numFeatures]! += features[i]! / count;
   const scatter = new Float64Array(numFeatures * numFeatures);

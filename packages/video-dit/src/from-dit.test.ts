@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { readSafetensors } from '@eflow/checkpoint';
-import { createStream, disposeTree } from '@eflow/tensor';
+import { createStream, disposeTree, type StateDict } from '@eflow/tensor';
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import type { VideoDiTConfig } from './config.ts';
-import { initFromDiT, type StateDict } from './from-dit.ts';
+import { initFromDiT } from './from-dit.ts';
 import { videoDiT } from './video-dit.ts';
 
 const stream = createStream(1);

@@ -1,13 +1,7 @@
-import { mapTree, type RandomStream } from '@eflow/tensor';
+import { mapTree, type RandomStream, type StateDict } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { VideoDiTConfig } from './config.ts';
 import { initVideoDiT, type VideoDiTParams } from './params.ts';
-
-/** Tensors of a PyTorch state_dict by name, as `readSafetensors` of @eflow/checkpoint gives them. */
-export type StateDict = ReadonlyMap<
-  string,
-  { readonly shape: readonly number[]; readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array }
->;
 
 export interface FromDiT {
   /** The caller owns them. */

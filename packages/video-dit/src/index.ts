@@ -1,7 +1,7 @@
 export { type BlockConfig, type BlockParams, type BlockSurroundings, block, initBlock } from './block.ts';
 export { type ClipSize, countTokens, tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
 export { type CountOptions, countNetwork, type NetworkCount, type PartCount } from './count.ts';
-export { type FromDiT, initFromDiT, type StateDict } from './from-dit.ts';
+export { type FromDiT, initFromDiT } from './from-dit.ts';
 export { assertLabels, type VideoDiTInput } from './input.ts';
 export { initVideoDiT, type VideoDiTParams } from './params.ts';
 export { patchify, unpatchify } from './patchify.ts';

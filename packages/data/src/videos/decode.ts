@@ -1,15 +1,16 @@
 import { VideoError } from './entry.ts';
 
 export interface DecodeOptions {
-  /** Of the frames that come out, pixels: the video is made as small as covers them, and its middle is cut out. */
-  height: number;
-  width: number;
+  /** Of the frames that come out, pixels: the video is made as small as covers them, and its middle is cut out; its own unless given. */
+  size?: { height: number; width: number };
   /** Frames per second that are made by repeating and leaving out; the video's own unless given. */
   fps?: number;
   /** Seconds. */
   start?: number;
   end?: number;
   maxFrames: number;
+  /** Frames after which decoding ends; all unless given. */
+  firstFrames?: number;
   /** Width times height of the video. */
   maxPixels: number;
   /** Where in the file it lies; all of it unless given. */
@@ -20,6 +21,8 @@ export interface DecodedVideo {
   /** uint8 RGB, [F, height, width, 3]. */
   pixels: Uint8Array;
   numFrames: number;
+  height: number;
+  width: number;
   /** Frames that the container promises in this part; more than were decoded where the file is cut or damaged. */
   expectedFrames: number;
   /** Frames per second; of a variable rate the mean. */
@@ -73,7 +76,7 @@ export const requireFFmpeg = async (): Promise<void> => void (await loadFFmpeg()
  */
 export async function decodeVideo(file: string, options: DecodeOptions): Promise<DecodedVideo> {
   const ffmpeg = await loadFFmpeg();
-  const { start = 0, end = Number.POSITIVE_INFINITY, member } = options;
+  const { size, start = 0, end = Number.POSITIVE_INFINITY, firstFrames = Number.POSITIVE_INFINITY, member } = options;
   const must = (code: 'format' | 'damaged', result: number, what: string): number => {
     if (result >= 0) return result;
     throw new VideoError(code, `${what}: ${new ffmpeg.FFmpegError(result).message}`);
@@ -98,7 +101,7 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
     const fps = options.fps ?? ownFps;
     const whole = stream.duration > 0n ? secondsOf(stream.duration) : Number(input.duration) / 1e6;
     const seconds = Math.max(0, Math.min(end, whole > 0 ? whole : end) - start);
-    if (Number.isFinite(seconds) && Math.floor(seconds * fps) > options.maxFrames) {
+    if (Number.isFinite(seconds) && Math.min(firstFrames, Math.floor(seconds * fps)) > options.maxFrames) {
       throw new VideoError(
         'too-long',
         `it has ${Math.floor(seconds * fps)} frames, over the cap of ${options.maxFrames}: list parts of it with start and end in a manifest, or raise the cap`,
@@ -123,6 +126,7 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
     }
     const turns = quarterTurns(codecpar.getCodedSideData(ffmpeg.AV_PKT_DATA_DISPLAYMATRIX));
     const frames: Buffer[] = [];
+    let [height, width] = [0, 0];
     const resize = createResize();
     cleanUp.push(() => resize.close());
 
@@ -158,10 +162,12 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
       throw new VideoError('damaged', `none of its ${promised} frames can be decoded${failure ? `: ${failure}` : ''}`);
     }
     const isPart = start > 0 || Number.isFinite(end);
-    const expectedFrames = isPart || options.fps ? Math.floor(seconds * fps) : promised;
+    const expectedFrames = Math.min(firstFrames, isPart || options.fps ? Math.floor(seconds * fps) : promised);
     return {
       pixels: Buffer.concat(frames),
       numFrames: frames.length,
+      height,
+      width,
       // What came is at least as long as what was promised where the container promises nothing.
       expectedFrames: Number.isFinite(expectedFrames) ? Math.max(expectedFrames, frames.length) : frames.length,
       fps,
@@ -170,7 +176,7 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
     function receive(): void {
       while (!isPast && decoder.receiveFrameSync(frame) >= 0) {
         const time = secondsOf(frame.bestEffortTimestamp);
-        if (time >= end) isPast = true;
+        if (time >= end || frames.length >= firstFrames) isPast = true;
         else if (time >= start - 0.5 / ownFps) resize.add(frame);
         frame.unref();
       }
@@ -189,6 +195,14 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
         if (!filter) throw new VideoError('damaged', `its frames cannot be scaled (${name} ${args})`);
         return filter;
       }
+      /** Before the turn. */
+      function scaleTo({ height: shownHeight, width: shownWidth }: NonNullable<DecodeOptions['size']>) {
+        const [w, h] = turns % 2 === 0 ? [shownWidth, shownHeight] : [shownHeight, shownWidth];
+        return [
+          make('scale', `${w}:${h}:force_original_aspect_ratio=increase:flags=${SCALING}`),
+          make('crop', `${w}:${h}`),
+        ];
+      }
       function open(wanted: string): void {
         flush();
         graph?.free();
@@ -196,14 +210,12 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
         graph.alloc();
         graph.nbThreads = 1;
         shape = wanted;
-        const [height, width] = turns % 2 === 0 ? [options.height, options.width] : [options.width, options.height]; // before the turn
         source = make('buffer', wanted);
         sink = make('buffersink', null);
         const chain = [
           source,
           ...(options.fps ? [make('fps', `fps=${options.fps}`)] : []),
-          make('scale', `${width}:${height}:force_original_aspect_ratio=increase:flags=${SCALING}`),
-          make('crop', `${width}:${height}`),
+          ...(size ? scaleTo(size) : []),
           make('format', 'pix_fmts=rgb24'),
           ...TURNS[turns]!.map(([name, args]) => make(name, args)),
           sink,
@@ -213,7 +225,14 @@ export async function decodeVideo(file: string, options: DecodeOptions): Promise
       }
       function take(): void {
         while (sink.buffersinkGetFrameSync(scaled) >= 0) {
-          frames.push(scaled.toBuffer());
+          if (frames.length > 0 && (scaled.height !== height || scaled.width !== width)) {
+            throw new VideoError(
+              'damaged',
+              `its frames change their size, from ${width}x${height}; give one to bring them to`,
+            );
+          }
+          [height, width] = [scaled.height, scaled.width];
+          if (frames.length < firstFrames) frames.push(scaled.toBuffer());
           scaled.unref();
           if (frames.length > options.maxFrames) {
             throw new VideoError('too-long', `it has more than the cap of ${options.maxFrames} frames; raise it`);

@@ -60,7 +60,7 @@ describe('prepareVideos', () => {
     const { shards } = readIndex(join(root, 'whole'));
     expect(shards.map(({ videos }) => videos.length)).toEqual([3, 3, 2]);
     const films = await Promise.all(
-      [MP4, WEBM].map((file) => decodeVideo(file, { ...SIZE, maxFrames: 1000, maxPixels: 33e6 })),
+      [MP4, WEBM].map((file) => decodeVideo(file, { size: SIZE, maxFrames: 1000, maxPixels: 33e6 })),
     );
     for (const [i, { file, video }] of shards
       .flatMap((s) => s.videos.map((v) => ({ file: s.file, video: v })))
@@ -103,7 +103,7 @@ describe('prepareVideos', () => {
     const { counts, classes } = await prepare(file, 'from-tar');
     expect(counts).toMatchObject({ seen: 2, ok: 2 });
     expect(classes).toEqual(['unlabelled', 'waves']);
-    const { pixels } = await decodeVideo(MP4, { ...SIZE, maxFrames: 1000, maxPixels: 33e6 });
+    const { pixels } = await decodeVideo(MP4, { size: SIZE, maxFrames: 1000, maxPixels: 33e6 });
     const bytes = readFileSync(join(root, 'from-tar/shard-00000.bin')).subarray(0, pixels.length);
     expect(Buffer.compare(bytes, pixels)).toBe(0);
   });
@@ -120,8 +120,8 @@ describe('prepareVideos', () => {
     writeFileSync(join(root, 'turned.mp4'), film);
     const limits = { maxFrames: 1000, maxPixels: 33e6, end: 0.2 };
     const [height, width] = a === 0 ? [SIZE.width, SIZE.height] : [SIZE.height, SIZE.width];
-    const { pixels: filmed } = await decodeVideo(MP4, { height, width, ...limits });
-    const { pixels: shown, numFrames } = await decodeVideo(join(root, 'turned.mp4'), { ...SIZE, ...limits });
+    const { pixels: filmed } = await decodeVideo(MP4, { size: { height, width }, ...limits });
+    const { pixels: shown, numFrames } = await decodeVideo(join(root, 'turned.mp4'), { size: SIZE, ...limits });
     expect(numFrames).toBeGreaterThan(3);
     const [centerY, centerX] = [(height - 1) / 2, (width - 1) / 2];
     const [shownY, shownX] = [(SIZE.height - 1) / 2, (SIZE.width - 1) / 2];
@@ -136,7 +136,7 @@ describe('prepareVideos', () => {
   });
 
   it('makes frames at a rate', async () => {
-    const at = (fps: number) => decodeVideo(MP4, { ...SIZE, fps, maxFrames: 1000, maxPixels: 33e6 });
+    const at = (fps: number) => decodeVideo(MP4, { size: SIZE, fps, maxFrames: 1000, maxPixels: 33e6 });
     expect([(await at(12)).numFrames, (await at(6)).numFrames]).toEqual([120, 60]);
   });
 

@@ -15,10 +15,10 @@ import {
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { sync as writeFileAtomically } from 'write-file-atomic';
-import { checkFile } from './check-file.ts';
 import { type DecodedVideo, requireFFmpeg } from './decode.ts';
-import { createDecoderPool, type DecoderPool } from './decoder-pool.ts';
-import { nameOf, type Rejection, type VideoEntry, VideoError } from './entry.ts';
+import { decodeEntry, MAX_RESIDENT_BYTES } from './decode-entry.ts';
+import { createDecoderPool } from './decoder-pool.ts';
+import { nameOf, type Rejection, type VideoEntry } from './entry.ts';
 import { findVideos, type VideoSource } from './find-videos.ts';
 import {
   allRejected,
@@ -62,7 +62,6 @@ export interface Prepared {
   rejected: Rejection[];
 }
 
-const LIMITS = { maxFileBytes: 4 * 2 ** 30, maxPixels: 33_177_600, maxResidentBytes: 2 * 2 ** 30 };
 /** Before that many videos a few bad ones would be too large a share. */
 const LEAST_TO_JUDGE = 20;
 /** Videos that are decoded ahead of the one that is written, for each process: bounds the memory. */
@@ -90,8 +89,12 @@ export async function prepareVideos(options: PrepareOptions): Promise<Prepared> 
   enterFolder(out, { ...plan, videos: digest(JSON.stringify(entries)) });
 
   const pool = createDecoderPool({
-    ...{ jobs, deadlineSeconds: options.deadlineSeconds ?? 30, maxResidentBytes: LIMITS.maxResidentBytes },
+    ...{ jobs, deadlineSeconds: options.deadlineSeconds ?? 30, maxResidentBytes: MAX_RESIDENT_BYTES },
   });
+  const how = {
+    ...{ size: { height, width }, maxFrames: maxFramesOf(options), minFrames: options.minFrames ?? 1 },
+    ...(options.fps !== undefined && { fps: options.fps }),
+  };
   const shards: Shard[] = [];
   const total = entries.length;
   const report = () =>
@@ -146,8 +149,7 @@ export async function prepareVideos(options: PrepareOptions): Promise<Prepared> 
     let next = 0;
     try {
       for (const [i, entry] of part.entries()) {
-        while (next < part.length && next < i + AHEAD * jobs)
-          ahead.push(decodeEntry(pool, root, part[next++]!, options));
+        while (next < part.length && next < i + AHEAD * jobs) ahead.push(decodeEntry(pool, root, part[next++]!, how));
         const video = await ahead.shift()!;
         if ('code' in video) bad.push(video);
         else {
@@ -174,32 +176,6 @@ export async function prepareVideos(options: PrepareOptions): Promise<Prepared> 
 }
 
 const maxFramesOf = ({ maxFrames = 10_000 }: PrepareOptions) => maxFrames;
-
-/** The video, or why it is not used. */
-async function decodeEntry(
-  pool: DecoderPool,
-  root: string,
-  entry: VideoEntry,
-  options: PrepareOptions,
-): Promise<DecodedVideo | Rejection> {
-  const { height, width, fps, minFrames = 1 } = options;
-  const { start, end, member } = entry;
-  try {
-    const file = checkFile(root, entry, LIMITS.maxFileBytes);
-    const video = await pool.decode(file, {
-      ...{ height, width, maxFrames: maxFramesOf(options), maxPixels: LIMITS.maxPixels },
-      ...(fps !== undefined && { fps }),
-      ...(start !== undefined && { start }),
-      ...(end !== undefined && { end }),
-      ...(member && { member }),
-    });
-    if (video.numFrames >= minFrames) return video;
-    throw new VideoError('too-short', `it has ${video.numFrames} frames, and ${minFrames} are needed`);
-  } catch (error) {
-    if (!(error instanceof VideoError)) throw error;
-    return { path: nameOf(entry), code: error.code, problem: error.message };
-  }
-}
 
 /** Throws if too many videos are rejected so far, or, in the end, none is left. */
 function judge(

@@ -1,0 +1,172 @@
+/**
+ * `pnpm study:fvd`: what a Frechet distance sees. Real clips of moving digits against others of the same kind, as they are and
+ * made worse in six ways, each at five strengths. Ends with 1 unless every distance is above the one before it.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadTree } from '@eflow/checkpoint';
+import { createMovingDigits, type MovingDigitsSpec, makeBatch } from '@eflow/data';
+import { compile, useTensorFlow } from '@eflow/engine';
+import { plot, saveFigure, toSvg } from '@eflow/figures';
+import {
+  type Clips,
+  createDigitsExtractor,
+  digitsClassifier,
+  digitsClassifierWeights,
+  extractFeatures,
+  featureDistance,
+  initDigitsClassifier,
+  kernelDistance,
+} from '@eflow/fvd';
+import { writeGridPng } from '@eflow/media';
+import { createStream, disposeTree } from '@eflow/tensor';
+import * as Plot from '@observablehq/plot';
+import { Command } from 'commander';
+import { CORRUPTIONS } from './corruptions.ts';
+
+/** What the classifier was trained on. */
+const SPEC: MovingDigitsSpec = {
+  ...{ numFrames: 8, height: 16, width: 16, digitSize: 12, numDigits: 1, minSpeed: 0.3, maxSpeed: 1 },
+  ...{ split: 'held-out', seed: 0 },
+};
+const BATCH = 100;
+const COVARIANCE_RULE = 'N-1';
+
+interface Row {
+  corruption: string;
+  unit: string;
+  strength: number;
+  frechetDistance: number;
+  kernelDistance: number;
+  kernelStandardError: number;
+}
+
+async function main({ clips: count, seed, out }: { clips: number; seed: number; out: string }): Promise<void> {
+  await useTensorFlow();
+  const template = initDigitsClassifier(createStream(0));
+  const params = await loadTree(fileURLToPath(digitsClassifierWeights), template);
+  disposeTree(template);
+  const weightsSha256 = createHash('sha256').update(readFileSync(digitsClassifierWeights)).digest('hex');
+  const extractor = createDigitsExtractor(params, weightsSha256, compile(digitsClassifier));
+  const dataset = createMovingDigits(SPEC);
+  const draw = (first: number): Clips => ({
+    data: makeBatch(dataset, count, first).pixels,
+    shape: [count, ...dataset.shape],
+  });
+  const [reference, others] = [draw(0), draw(1)];
+  const featuresOf = (clips: Clips) => extractFeatures(extractor, inBatches(clips));
+  const real = await featuresOf(reference);
+  const against = async (clips: Clips) => {
+    const features = await featuresOf(clips);
+    const { distance, standardError } = kernelDistance(features, real);
+    return {
+      frechetDistance: featureDistance(features, real, COVARIANCE_RULE),
+      kernelDistance: distance,
+      kernelStandardError: standardError,
+    };
+  };
+
+  const floor = await against(others);
+  console.log(`as they are: ${floor.frechetDistance.toFixed(2)}`);
+  mkdirSync(out, { recursive: true });
+  const rows: Row[] = [];
+  const shown: Clips[] = [pickFirst(others, 1)];
+  for (const { name, unit, strengths, apply } of CORRUPTIONS) {
+    for (const strength of strengths) {
+      const worse = apply(others, strength, seed);
+      rows.push({ corruption: name, unit, strength, ...(await against(worse)) });
+      if (strength === strengths.at(-1)) shown.push(pickFirst(worse, 1));
+    }
+    const distances = rows.filter(({ corruption }) => corruption === name).map((row) => row.frechetDistance.toFixed(2));
+    console.log(`${name} (${unit}: ${strengths.join(', ')}): ${distances.join(', ')}`);
+  }
+
+  const protocol = {
+    ...{
+      extractor: extractor.name,
+      weightsSha256,
+      feature: extractor.feature,
+      numFrames: SPEC.numFrames,
+      frameStride: 1,
+    },
+    ...{ covarianceRule: COVARIANCE_RULE, numReal: count, numGenerated: count, split: 'held-out' },
+  };
+  writeFileSync(join(out, 'fvd-corruptions.json'), `${JSON.stringify({ protocol, seed, floor, rows }, null, 2)}\n`);
+  const files = saveFigure(out, 'fvd-corruptions', toSvg(drawPanels(rows, floor.frechetDistance)));
+  const sheet = join(out, 'fvd-corruptions-clips.png');
+  await writeGridPng(sheet, joinClips(shown), { frames: 'strip', scale: 3 });
+  console.log([...files, sheet].join('\n'));
+
+  const wrong = CORRUPTIONS.filter(({ name }) => {
+    const distances = [floor, ...rows.filter(({ corruption }) => corruption === name)].map(
+      (row) => row.frechetDistance,
+    );
+    return distances.slice(1).some((distance, i) => distance <= distances[i]!);
+  });
+  const verdict = wrong.length === 0 ? 'all' : `not of ${wrong.map(({ name }) => name).join(', ')}`;
+  console.log(
+    `Distances rise with the strength: ${verdict} of ${CORRUPTIONS.length} corruptions, ${rows.length} strengths`,
+  );
+  if (wrong.length > 0) process.exitCode = 1;
+}
+
+function* inBatches({ data, shape: [count, ...rest] }: Clips): Generator<Clips> {
+  const bytes = data.length / count;
+  for (let first = 0; first < count; first += BATCH) {
+    const pixels = data.subarray(first * bytes, (first + BATCH) * bytes);
+    yield { data: pixels, shape: [pixels.length / bytes, ...rest] };
+  }
+}
+
+const pickFirst = ({ data, shape: [count, ...rest] }: Clips, picked: number): Clips => ({
+  data: data.subarray(0, (picked * data.length) / count),
+  shape: [picked, ...rest],
+});
+
+function joinClips(parts: readonly Clips[]): Clips {
+  const [, ...rest] = parts[0]!.shape;
+  return { data: Buffer.concat(parts.map(({ data }) => data)), shape: [parts.length, ...rest] };
+}
+
+/** A panel for each corruption, over the number of its strength, with the floor that real clips set. */
+function drawPanels(rows: readonly Row[], floor: number) {
+  const points = CORRUPTIONS.flatMap(({ name }) =>
+    rows.filter(({ corruption }) => corruption === name).map((row, i) => ({ ...row, place: i + 1 })),
+  );
+  return plot({
+    width: 900,
+    height: 260,
+    marginLeft: 52,
+    marginBottom: 40,
+    grid: true,
+    x: { label: 'strength', ticks: 5 },
+    y: { type: 'log', label: 'Frechet distance', tickFormat: '~g' },
+    fx: { label: null, domain: CORRUPTIONS.map(({ name }) => name) },
+    marks: [
+      Plot.ruleY([floor], { stroke: '#15803d', strokeDasharray: '4 3' }),
+      Plot.line(points, { fx: 'corruption', x: 'place', y: 'frechetDistance', stroke: '#1d4ed8' }),
+      Plot.dot(points, { fx: 'corruption', x: 'place', y: 'frechetDistance', fill: '#1d4ed8', r: 3 }),
+      Plot.text(points, {
+        fx: 'corruption',
+        x: 'place',
+        y: 'frechetDistance',
+        text: (d: Row) => String(d.strength),
+        dy: -9,
+        fontSize: 9,
+      }),
+    ],
+  });
+}
+
+const program = new Command('study:fvd')
+  .description('What a Frechet distance sees of clips that are made worse in six ways, each at five strengths.')
+  .option('--clips <n>', 'of each kind', Number, 1000)
+  .option('--seed <n>', 'of the corruptions', Number, 0)
+  .option('--out <folder>', 'for the figures', 'runs/fvd-study')
+  .action(main);
+program.parseAsync().catch((error: Error) => {
+  console.error(`\nstudy:fvd: ${error.message}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,181 @@
+import { join } from 'node:path';
+import { writeSafetensors } from '@eflow/checkpoint';
+import { listI3DTensors } from '@eflow/fvd';
+import { philoxNormal, philoxUniform } from '@eflow/tensor';
+import type { Command } from 'commander';
+import { startChild } from '../child.ts';
+import { childCommand, type Failure } from '../contestant.ts';
+import { formatFailure, formatHead, formatOthers, formatRows, type ReportHead } from '../format.ts';
+import { emptyResult, runGroup } from '../group.ts';
+import { namesAmong, positiveInteger } from '../options.ts';
+import { createProgress, type Progress } from '../progress.ts';
+import { type Session, setUpContestants, startSession, writeReport } from '../session.ts';
+import { type Summary, summarise } from '../statistics.ts';
+import { usedByOthers } from '../turn.ts';
+import { withWorkFolder } from '../work-folder.ts';
+import {
+  type ChildSpec,
+  CONTESTANTS,
+  type Contestant,
+  type I3DReply,
+  type I3DRequest,
+  PROGRAMS,
+  TOLERANCE,
+} from './contestants.ts';
+
+interface Flags {
+  clips: number;
+  frames: number;
+  rounds: number;
+  only: string[];
+  json?: string | true;
+}
+
+const SIDE = 224;
+const NAMES = CONTESTANTS.map(({ name }) => name);
+/** Calls shorter than this are repeated until a turn has taken as long. */
+const TURN_SECONDS = 2;
+const PLAN = { warmUp: 15, round: 3 };
+
+interface Entry {
+  contestant: Contestant;
+  version: string;
+  firstSeconds: number;
+  /** From eager tfjs' logits: largest error over largest value. */
+  difference: number;
+  seconds: number[];
+}
+
+interface FvdReport extends ReportHead {
+  clips: number;
+  /** Frames, height, width. */
+  clip: [number, number, number];
+  rounds: number;
+  usedByOthers: number;
+  entries: (Omit<Entry, 'seconds' | 'contestant'> &
+    Pick<Contestant, 'name' | 'label'> & {
+      calls: number;
+      videosPerSecond: Summary;
+      /** The median of PyTorch's fastest over this one's: above 1 is faster. */
+      timesTorch?: number;
+    })[];
+  failures: Failure[];
+}
+
+export function addFvdCommand(program: Command): void {
+  program
+    .command('fvd')
+    .description(
+      'I3D on random weights, the network that FVD is of: TensorFlow.js op by op and compiled, and PyTorch, in turns.',
+    )
+    .option('--clips <n>', 'of a batch', positiveInteger, 2)
+    .option('--frames <n>', `of a clip of ${SIDE}x${SIDE}, from 9 on`, positiveInteger, 16)
+    .option('--rounds <n>', 'turns that each contestant takes', positiveInteger, 7)
+    .option('--only <list>', `contestants: ${NAMES.join(', ')}`, namesAmong(NAMES), NAMES)
+    .option('--json [file]', 'write all figures as JSON, to standard output without a file')
+    .action(fvdBenchmark);
+}
+
+async function fvdBenchmark(flags: Flags): Promise<void> {
+  const session = startSession();
+  const chosen = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
+  const { contestants, python } = await setUpContestants(chosen, session);
+  if (contestants.length === 0) throw new Error('no contestant is left to measure; choose others with --only');
+  const progress = createProgress(contestants.length * (PLAN.warmUp + flags.rounds * PLAN.round));
+  const measured = await measure(flags, contestants, python, progress).finally(progress.stop);
+  writeReport(createReport(flags, session, measured), flags.json, formatReport);
+}
+
+const measure = (
+  { clips, frames, rounds }: Flags,
+  contestants: readonly Contestant[],
+  python: string | undefined,
+  progress: Progress,
+) =>
+  withWorkFolder(async (folder, env) => {
+    await writeInputs(join(folder, 'inputs.safetensors'), [clips, frames, SIDE, SIDE, 3]);
+    const start = ({ runtime, mode }: Pick<Contestant, 'runtime' | 'mode'>) => {
+      const spec: ChildSpec = { mode, folder, productSize: 1 };
+      return startChild<I3DRequest, I3DReply>(childCommand(runtime, PROGRAMS, spec, python), env);
+    };
+    const writer = start({ runtime: 'tensorflow', mode: 'eager' });
+    await writer.ask({ run: 'reference' }).finally(() => writer.stop());
+    const result = emptyResult<Entry>([]);
+    await runGroup<Contestant, I3DRequest, I3DReply, Entry>(
+      {
+        title: `${clips} clips of ${frames}x${SIDE}x${SIDE}`,
+        contestants,
+        start,
+        async warmUp(contestant, child) {
+          const { version } = await child.ask({ run: 'hello' });
+          const { seconds } = await child.ask({ run: 'forward' });
+          const { difference } = await child.ask({ run: 'check' });
+          if (!(difference! <= TOLERANCE)) throw new Error(`its logits differ from eager tfjs' by ${difference}`);
+          await child.ask({ run: 'forward', forSeconds: TURN_SECONDS });
+          return { contestant, version: version!, firstSeconds: seconds![0]!, difference: difference!, seconds: [] };
+        },
+        turns: ({ seconds }) => [{ request: { run: 'forward' }, seconds }],
+        plan: () => PLAN,
+      },
+      { rounds, turnSeconds: TURN_SECONDS, multipliers: [], progress },
+      result,
+    );
+    return result;
+  });
+
+/** Random weights by PyTorch's names, such that activations keep their size, and clips in [-1, 1]. */
+async function writeInputs(file: string, shape: number[]): Promise<void> {
+  const size = (of: readonly number[]) => of.reduce((a, b) => a * b, 1);
+  const tensors = listI3DTensors().map(({ name, shape: of }, i) => {
+    const normal = philoxNormal([7, i], size(of));
+    const scale = of.length > 1 ? Math.sqrt(2 / size(of.slice(1))) : 0.1;
+    const center = name.endsWith('running_var') || name.endsWith('bn.weight') ? 1 : 0;
+    return [name, { dtype: 'F32', shape: of, data: normal.map((x) => center + scale * x) }] as const;
+  });
+  const clips = philoxUniform([8, 0], size(shape)).map((x) => 2 * x - 1);
+  await writeSafetensors(file, [...tensors, ['clips', { dtype: 'F32', shape, data: clips }]]);
+}
+
+function createReport(
+  { clips, frames, rounds }: Flags,
+  { machine, skipped }: Session,
+  { entries, failures, pauses }: Awaited<ReturnType<typeof measure>>,
+): FvdReport {
+  const medianOf = ({ seconds }: Entry) => summarise(seconds).median;
+  const torch = entries.filter(({ contestant }) => contestant.runtime === 'torch').map(medianOf);
+  const versions: FvdReport['versions'] = {};
+  for (const { contestant, version } of entries) versions[contestant.runtime] = version;
+  return {
+    ...{ machine, versions, date: new Date().toISOString(), skipped },
+    ...{ clips, clip: [frames, SIDE, SIDE], rounds, usedByOthers: usedByOthers(pauses), failures },
+    entries: entries.map((entry) => {
+      const { contestant, seconds, ...rest } = entry;
+      return {
+        ...rest,
+        ...{ name: contestant.name, label: contestant.label, calls: seconds.length },
+        videosPerSecond: summarise(seconds.map((one) => clips / one)),
+        ...(torch.length > 0 && { timesTorch: Math.min(...torch) / medianOf(entry) }),
+      };
+    }),
+  };
+}
+
+function formatReport(report: FvdReport): string {
+  const rows = report.entries.map(({ label, videosPerSecond, timesTorch, firstSeconds, difference }) => [
+    label,
+    videosPerSecond.median.toFixed(2),
+    `${videosPerSecond.lowerQuartile.toFixed(2)}..${videosPerSecond.upperQuartile.toFixed(2)}`,
+    timesTorch?.toFixed(2) ?? '-',
+    firstSeconds.toFixed(1),
+    difference.toExponential(0),
+  ]);
+  return [
+    formatHead(report),
+    `\nI3D, random weights, batches of ${report.clips} clips of ${report.clip.join('x')}; ${report.rounds} rounds, in each of which everyone took a turn`,
+    formatOthers(report.usedByOthers),
+    ...report.failures.map(formatFailure),
+    '',
+    formatRows([['', 'videos/s', 'quartiles', 'x PyTorch', 'first s', 'difference'], ...rows]),
+    "\nx PyTorch: the median of its fastest over this one's; above 1 is faster. difference: from eager tfjs, of the largest logit",
+  ].join('\n');
+}

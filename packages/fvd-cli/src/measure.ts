@@ -1,0 +1,121 @@
+import {
+  bootstrapInterval,
+  type Coverage,
+  compareTemporal,
+  coverage,
+  extrapolate,
+  FEW_VIDEOS,
+  type FeatureSet,
+  featureDistance,
+  kernelDistance,
+  type Protocol,
+  type TemporalFigures,
+} from '@eflow/fvd';
+
+/** Features of one kind of videos, and how they move. */
+export interface Seen {
+  features: FeatureSet;
+  /** Absent: features came from a file. */
+  motion?: TemporalFigures[];
+}
+
+/** All figures of generated videos against real ones, with what they were measured by. */
+export interface Measurement {
+  protocol: Protocol;
+  /** Frechet distance; FVD if the features are I3D's logits. */
+  frechetDistance: number;
+  /** Of the bootstrap: where 95 % of the distances of drawn-anew sets lie. */
+  interval?: [low: number, high: number];
+  /** Where there are 100 videos or more: the distance for ever more videos, and how much of the one above is bias. */
+  limit?: { value: number; standardError: number; bias: number };
+  kernelDistance: number;
+  kernelStandardError: number;
+  coverage?: Coverage;
+  motion?: ReturnType<typeof compareTemporal>;
+  warnings: string[];
+}
+
+const FOR_LIMIT = 100;
+const NEIGHBOURS = 5;
+const LEVEL = 0.95;
+
+/** Throws on fewer than 3 videos of a kind, or features of two extractors. */
+export function measure(
+  real: Seen,
+  generated: Seen,
+  protocol: Protocol,
+  { bootstrap = 0, seed = 0 }: { bootstrap?: number; seed?: number } = {},
+): Measurement {
+  const distance = (a: FeatureSet, b: FeatureSet) => featureDistance(a, b, protocol.covarianceRule);
+  const frechetDistance = distance(generated.features, real.features);
+  const { distance: kernel, standardError } = kernelDistance(generated.features, real.features);
+  const few = Math.min(protocol.numReal, protocol.numGenerated);
+  const limit = few >= FOR_LIMIT ? extrapolate(distance, generated.features, real.features, { seed }) : undefined;
+  const warnings: string[] = [];
+  if (few < FEW_VIDEOS) {
+    const bias = limit
+      ? `about ${(frechetDistance - limit.limit).toFixed(1)} of it is bias`
+      : 'most of it may be bias, which is not even known';
+    warnings.push(`${few} videos: a Frechet distance of under ${FEW_VIDEOS} is biased upwards; ${bias}`);
+  }
+  if (protocol.numReal !== protocol.numGenerated) {
+    warnings.push(
+      `${protocol.numReal} real and ${protocol.numGenerated} generated videos: published numbers take as many of both`,
+    );
+  }
+  return {
+    protocol,
+    frechetDistance,
+    ...(bootstrap > 0 && {
+      interval: bootstrapInterval(distance, generated.features, real.features, {
+        resamples: bootstrap,
+        level: LEVEL,
+        seed,
+      }),
+    }),
+    ...(limit && {
+      limit: { value: limit.limit, standardError: limit.standardError, bias: frechetDistance - limit.limit },
+    }),
+    ...{ kernelDistance: kernel, kernelStandardError: standardError },
+    ...(few > NEIGHBOURS && { coverage: coverage(real.features, generated.features, NEIGHBOURS) }),
+    ...(real.motion && generated.motion && { motion: compareTemporal(real.motion, generated.motion) }),
+    warnings,
+  };
+}
+
+/** For people. */
+export function formatMeasurement({ protocol, ...figures }: Measurement): string {
+  const isFvd = protocol.extractor.startsWith('I3D') && protocol.feature === 'logits';
+  const { interval, limit, coverage: covers, motion } = figures;
+  const rows: [string, string][] = [
+    [isFvd ? 'FVD' : `Frechet distance (${protocol.extractor}, not FVD)`, number(figures.frechetDistance)],
+    ...(interval
+      ? [[`  95 % of drawn-anew sets`, `${number(interval[0])} .. ${number(interval[1])}`] as [string, string]]
+      : []),
+    ...(limit
+      ? [['  for ever more videos', `${number(limit.value)} +- ${number(limit.standardError)}`] as [string, string]]
+      : []),
+    [isFvd ? 'KVD' : 'kernel distance', `${number(figures.kernelDistance)} +- ${number(figures.kernelStandardError)}`],
+    ...Object.entries(covers ?? {}).map(([name, value]): [string, string] => [name, value.toFixed(3)]),
+    ...Object.entries(motion ?? {}).map(([name, { real, generated, distance }]): [string, string] => [
+      name,
+      `${number(generated)} (real ${number(real)}, apart by ${number(distance)})`,
+    ]),
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const { resize } = protocol;
+  const how = [
+    `${protocol.extractor}, ${protocol.feature}, weights ${protocol.weightsSha256.slice(0, 12)}`,
+    `${protocol.numReal} real (${protocol.split}) and ${protocol.numGenerated} generated videos of ${protocol.numFrames} frames, stride ${protocol.frameStride}`,
+    ...(resize ? [`frames to ${resize.height}x${resize.width}, ${resize.rule}, crop ${resize.crop}`] : []),
+    `covariance over ${protocol.covarianceRule}`,
+  ];
+  return [
+    ...rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
+    `\n${how.join('; ')}`,
+    ...figures.warnings.map((warning) => `Warning: ${warning}`),
+  ].join('\n');
+}
+
+/** To about four figures. */
+const number = (value: number): string => String(Number(value.toPrecision(4)));

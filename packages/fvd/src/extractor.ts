@@ -1,0 +1,72 @@
+import { type Clips, clipBytes } from './clips.ts';
+import type { FeatureSet } from './feature-set.ts';
+import type { ResizeSpec } from './protocol.ts';
+
+/** What makes features of videos; every one of them keeps to this contract. */
+export interface Extractor {
+  /** What it is, such as `I3D, Kinetics-400`. */
+  name: string;
+  /** Of the file of its weights. */
+  weightsSha256: string;
+  /** Which of its outputs, such as `logits`. */
+  feature: string;
+  /** D */
+  numFeatures: number;
+  /** How it makes frames another size; absent: it takes them as they are. */
+  resize?: ResizeSpec;
+  /** Frames that a clip has at least, and channels of its frames. */
+  minFrames: number;
+  channels: 1 | 3;
+  /** Clips that fit, [B, F, H, W, C] -> [B, D] row-major. */
+  extract(clips: Clips): Promise<Float32Array>;
+}
+
+/**
+ * The features of clips, a batch at a time. Throws, before the first batch, on frames of other channels (say how to make
+ * them) or too few frames; on clips of another size or number of frames than the first; and if there are none.
+ */
+export async function extractFeatures(
+  extractor: Extractor,
+  batches: AsyncIterable<Clips> | Iterable<Clips>,
+  onProgress: (clips: number) => void = () => {},
+): Promise<FeatureSet> {
+  const parts: Float32Array[] = [];
+  let [count, size] = [0, ''];
+  for await (const clips of batches) {
+    clipBytes('extractFeatures', clips);
+    const [N, F, H, W, C] = clips.shape;
+    if (C !== extractor.channels) {
+      const kind = { 1: 'grey', 2: 'grey with alpha', 3: 'RGB', 4: 'RGB with alpha' }[C] ?? `of ${C} channels`;
+      throw new Error(
+        `extractFeatures: frames are ${kind}; ${extractor.name} takes ${extractor.channels} channels: ${extractor.channels === 3 ? 'repeat a grey one three times, and lay alpha over a ground' : 'take their brightness'}`,
+      );
+    }
+    if (F < extractor.minFrames) {
+      throw new Error(
+        `extractFeatures: clips of ${F} frames; ${extractor.name} needs at least ${extractor.minFrames}: take longer clips or a smaller stride`,
+      );
+    }
+    size ||= `${F} frames of ${H}x${W}`;
+    if (size !== `${F} frames of ${H}x${W}`) {
+      throw new Error(
+        `extractFeatures: clip ${count} has ${F} frames of ${H}x${W}, those before it ${size}; make all of one size`,
+      );
+    }
+    parts.push(await extractor.extract(clips));
+    count += N;
+    onProgress(count);
+  }
+  if (count === 0) throw new Error('extractFeatures: there are no clips');
+  const features = new Float32Array(count * extractor.numFeatures);
+  let next = 0;
+  for (const part of parts) {
+    features.set(part, next);
+    next += part.length;
+  }
+  if (next !== features.length) {
+    throw new Error(
+      `extractFeatures: ${extractor.name} gave ${next} numbers for ${count} clips; expected ${extractor.numFeatures} for each`,
+    );
+  }
+  return { features, numFeatures: extractor.numFeatures };
+}
