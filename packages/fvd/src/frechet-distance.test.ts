@@ -2,7 +2,7 @@ import { expectClose, fixtureNumbers } from '@eflow/testing';
 import fc from 'fast-check';
 import { Matrix, QrDecomposition } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
-import type { FeatureSet } from './feature-set.ts';
+import { type FeatureSet, pickRows } from './feature-set.ts';
 import fixtures from './fixtures/frechet.json' with { type: 'json' };
 import { featureDistance, frechetDistance } from './frechet-distance.ts';
 import { type CovarianceRule, type FeatureStatistics, finishStatistics, sumFeatures } from './statistics.ts';
@@ -102,6 +102,19 @@ describe('frechetDistance', () => {
         expectClose([featureDistance(left, right, rule)], [pair[rule]], { rtol: 1e-6, atol: 0 });
       }
     }
+  });
+
+  it('does not depend on the order of the videos', () => {
+    const x = fixtureNumbers('order', [40, 9]);
+    const features = x.dataSync<'float32'>();
+    x.dispose();
+    const rows = (from: number, to: number) => ({ features: features.subarray(9 * from, 9 * to), numFeatures: 9 });
+    const backwards = pickRows(
+      rows(0, 25),
+      Array.from({ length: 25 }, (_, i) => 24 - i),
+    );
+    const distance = featureDistance(rows(0, 25), rows(25, 40), 'N-1');
+    expectClose([featureDistance(backwards, rows(25, 40), 'N-1')], [distance], { rtol: 1e-12, atol: 0 });
   });
 
   it('is symmetric and does not change under a common rotation, full rank or singular', () => {
