@@ -61,7 +61,7 @@ describe('loadConfig', () => {
     expect(config.objective).toMatchObject({
       kind: 'solutionFlow',
       guidanceScale: 2,
-      pathDropProb: 0.2,
+      pathDropProb: 0.1,
       map: 'trigonometric',
     });
     expect(Object.keys(config.objective)).not.toContain('additivityWeight');
