@@ -1,4 +1,5 @@
 export { type Bfloat16Support, bfloat16Support } from './bfloat16.ts';
+export { cacheFolder } from './cache.ts';
 export { type Compiled, type CompileOptions, compile, type GraphDescription } from './compile/compile.ts';
 export { exportSavedModel } from './compile/export-saved-model.ts';
 export { CompileError } from './compile/refusal.ts';

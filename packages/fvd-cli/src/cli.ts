@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { useTensorFlow } from '@eflow/engine';
+import { cacheFolder, useTensorFlow } from '@eflow/engine';
 import {
   type Clips,
   type Extractor,
@@ -45,8 +44,6 @@ interface Flags {
 type Triple = [number, number, number];
 
 const NAMES = Object.keys(PROTOCOL_PRESETS) as ProtocolName[];
-const cacheFolder = () =>
-  process.env.EFLOW_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'eflow');
 const integer = (least: number) => (text: string) => {
   const value = Number(text);
   if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
