@@ -25,6 +25,9 @@ const cache = ['--cache', join(root, 'cache')];
 const model = fileURLToPath(new URL('../../fvd/fixtures/means.onnx', import.meta.url));
 const means = ['--extractor', 'onnx', '--model', model, '--side', '8'];
 
+/** TensorFlow's, not I3D. */
+const other = fileURLToPath(new URL('../../engine/fixtures/saved-model', import.meta.url));
+
 /** Videos of a square that moves right, over a ground of that brightness, in two folders of classes. */
 async function writeVideos(name: string, count: number, ground: number, [F, H, W] = [18, 32, 40]): Promise<string> {
   const folder = join(root, name);
@@ -97,6 +100,7 @@ describe('eflow-fvd', () => {
   it.each<[args: () => string[], message: RegExp]>([
     [() => [real, generated], /weights cannot be shipped: give them with --weights/],
     [() => [real, generated, '--weights', 'i3d_pretrained_400.pt'], /is a pickle, which could hold code/],
+    [() => [real, generated, '--weights', other], /saved-model cannot be read: .*RGB\/inception_i3d\/Conv3d_1a_7x7/],
     [() => [real, generated, '--weights', weights, '--frames', '8'], /8 frames; I3D, Kinetics-400 needs at least 9/],
     [() => [real, generated, '--extractor', 'onnx'], /needs the file of its model: --model/],
     [() => [real, generated, '--extractor', 'digits'], /frames are RGB; moving-digits classifier takes 1 channels/],

@@ -172,7 +172,10 @@ const shared = (command: Command): Command =>
     .addOption(
       new Option('--extractor <name>', 'what looks at the videos').choices(['i3d', 'digits', 'onnx']).default('i3d'),
     )
-    .option('--weights <file>', 'of I3D, by their PyTorch names: .safetensors or .npz')
+    .option(
+      '--weights <file>',
+      'of I3D: .safetensors or .npz by their PyTorch names, or a TensorFlow SavedModel or checkpoint',
+    )
     .addOption(
       new Option('--protocol <name>', 'how frames are resized and the covariance is divided')
         .choices(NAMES)

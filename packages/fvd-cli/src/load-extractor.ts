@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { loadTree, readNpz, readSafetensors } from '@eflow/checkpoint';
-import { compile } from '@eflow/engine';
+import { compile, readVariables } from '@eflow/engine';
 import {
   createDigitsExtractor,
   createI3DExtractor,
@@ -15,22 +15,37 @@ import {
   type Extractor,
   i3d,
   i3dParams,
+  i3dStateOfVariables,
   initDigitsClassifier,
+  listI3DVariables,
   type OnnxExtractorOptions,
   type ResizeSpec,
 } from '@eflow/fvd';
-import { createStream, disposeTree } from '@eflow/tensor';
+import { createStream, disposeTree, type StateDict } from '@eflow/tensor';
 
-/** I3D with the weights of a file, safetensors or npz, by their PyTorch names. Throws if they are not those of I3D. */
-export async function loadI3D(file: string, resize: ResizeSpec, feature: 'logits' | 'pooled'): Promise<Extractor> {
-  if (/\.(pt|pth|ckpt|pkl)$/i.test(file)) {
+/**
+ * I3D with the weights that lie at `path`: a safetensors or npz file by their PyTorch names, or a TensorFlow SavedModel (its
+ * folder) or checkpoint by DeepMind's. Throws if they are not those of I3D.
+ */
+export async function loadI3D(path: string, resize: ResizeSpec, feature: 'logits' | 'pooled'): Promise<Extractor> {
+  if (/\.(pt|pth|ckpt|pkl)$/i.test(path) && !existsSync(`${path}.index`)) {
     throw new Error(
-      `${file} is a pickle, which could hold code, and is not read; make it safetensors where PyTorch is: python reference/i3d.py ${file} i3d.safetensors`,
+      `${path} is a pickle, which could hold code, and is not read; make it safetensors where PyTorch is: python reference/i3d.py ${path} i3d.safetensors`,
     );
   }
-  const state = file.endsWith('.npz') ? await readNpz(file) : (await readSafetensors(file)).tensors;
+  const { state, file } = await readI3D(path);
   const params = i3dParams(state);
   return createI3DExtractor({ params, weightsSha256: await sha256Of(file), resize, feature, run: compile(i3d) });
+}
+
+/** The weights, and the file that holds their numbers. */
+async function readI3D(path: string): Promise<{ state: StateDict; file: string }> {
+  const isFolder = existsSync(path) && statSync(path).isDirectory();
+  if (isFolder || existsSync(`${path}.index`)) {
+    const state = i3dStateOfVariables(await readVariables(path, listI3DVariables()));
+    return { state, file: `${isFolder ? join(path, 'variables', 'variables') : path}.data-00000-of-00001` };
+  }
+  return { state: path.endsWith('.npz') ? await readNpz(path) : (await readSafetensors(path)).tensors, file: path };
 }
 
 /** The moving-digits classifier, whose weights @eflow/fvd ships. */

@@ -69,7 +69,7 @@ const POOLED = 1024;
 const NUM_CLASSES = 400;
 
 /** The convolutions of the network: their names, windows and channels. */
-function listUnits(): { name: string; kernel: Triple; channels: [number, number] }[] {
+export function listUnits(): { name: string; kernel: Triple; channels: [number, number] }[] {
   const units = LAYERS.flatMap((layer) => {
     if (layer.kind === 'pool') return [];
     if (layer.kind === 'unit') return [layer];

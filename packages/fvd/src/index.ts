@@ -13,6 +13,7 @@ export type { FeatureSet } from './feature-set.ts';
 export { featureDistance, frechetDistance } from './frechet-distance.ts';
 export { I3D_MIN_FRAMES, I3D_SIDE, type I3DOutput, type I3DParams, i3d, i3dParams, listI3DTensors } from './i3d.ts';
 export { createI3DExtractor, type I3DExtractorOptions } from './i3d-extractor.ts';
+export { i3dStateOfVariables, listI3DVariables } from './i3d-variables.ts';
 export { kernelDistance } from './kernel-distance.ts';
 export { type Coverage, coverage, findNearest, type Nearest } from './nearest.ts';
 export { createOnnxExtractor, type OnnxExtractorOptions } from './onnx-extractor.ts';

@@ -14,7 +14,7 @@ let count = 0;
 
 /** Registers a graph as a function. It is in use once, and ends the graph's use of all that it calls when it is removed. */
 export function registerFunction(
-  graph: Graph,
+  graph: Pick<Graph, 'handle' | 'callees'>,
   options: { label: string; inputs: readonly number[]; outputs: readonly number[]; xla: boolean },
 ): RegisteredFunction {
   const { inputs, outputs, xla } = options;
