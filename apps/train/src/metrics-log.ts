@@ -1,6 +1,13 @@
 import { appendFileSync, existsSync } from 'node:fs';
 import { createSummaryWriter } from '@eflow/engine';
-import { forgetSteps, type RunFolder, readMetrics, type SkippedStep, type StepMetrics } from '@eflow/run';
+import {
+  forgetSteps,
+  type RunFolder,
+  readMetrics,
+  type SkippedStep,
+  type StepMeasurement,
+  type StepMetrics,
+} from '@eflow/run';
 
 const CURVES = [
   'loss',
@@ -13,7 +20,7 @@ const CURVES = [
   'clipsPerSecond',
 ] as const;
 
-/** Writes updates to metrics.jsonl and to TensorBoard, and steps without one to skipped.jsonl. An earlier attempt's lines of steps from `firstStep` on are removed. */
+/** Writes updates to metrics.jsonl and to TensorBoard, steps without one to skipped.jsonl, and measurements to measurements.jsonl and to TensorBoard. An earlier attempt's lines of steps from `firstStep` on are removed. */
 export async function createMetricsLog(folder: RunFolder, firstStep: number) {
   forgetSteps(folder, firstStep);
   const earlier = existsSync(folder.metrics) ? readMetrics(folder) : [];
@@ -30,6 +37,12 @@ export async function createMetricsLog(folder: RunFolder, firstStep: number) {
     },
     skip(step: SkippedStep) {
       appendFileSync(folder.skipped, `${JSON.stringify(step)}\n`);
+    },
+    measure(measurement: StepMeasurement) {
+      appendFileSync(folder.measurements, `${JSON.stringify(measurement)}\n`);
+      for (const name of ['frechetDistance', 'kernelDistance'] as const) {
+        board.scalar(name, measurement[name], measurement.step);
+      }
     },
     close: () => board.flush(),
   };

@@ -13,6 +13,7 @@ import {
   type RunConfig,
   type RunFolder,
   type Sample,
+  type StepMeasurement,
   sampleClips,
   videoDiTConfig,
   writeConfig,
@@ -20,6 +21,7 @@ import {
 import { disposeTree } from '@eflow/tensor';
 import type { VideoDiTConfig } from '@eflow/video-dit';
 import { MOST_IN_A_ROW } from './guard.ts';
+import { createMeasure } from './measure.ts';
 import { createMetricsLog } from './metrics-log.ts';
 import { createProgressLine } from './progress-line.ts';
 import { firstState, learningRateSchedule, loadState, saveState, type TrainState } from './state.ts';
@@ -53,11 +55,13 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
   };
   const { eager = false } = options;
   const trainStep = createTrainStep(config, network, state.unravel, { eager });
-  const previewSample = createSample(network, config.objective, {
-    sampler: defaultSampler(config.objective),
-    numSteps: training.previewSteps,
-  });
-  const preview = { sample: eager ? previewSample : compile(previewSample), network };
+  const sampler = ({ numSteps }: { numSteps: number }) => {
+    const sample = createSample(network, config.objective, { sampler: defaultSampler(config.objective), numSteps });
+    return eager ? sample : compile(sample);
+  };
+  const preview = { sample: sampler({ numSteps: training.previewSteps }), network };
+  const measure =
+    config.measurement.every > 0 ? await createMeasure(config, network, sampler(config.measurement)) : undefined;
   const learningRate = learningRateSchedule(config);
   const log = await createMetricsLog(folder, state.step);
   const batches = createBatches(clipSpec(config, 'train'), {
@@ -115,9 +119,14 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
         console.error(`\n${what}`);
       }
       await setImmediate(); // a training step blocks the event loop: let signals in
-      if (options.stopRequested()) break;
       if (training.previewEvery > 0 && state.step % training.previewEvery === 0)
         await writePreview(config, folder, preview, state);
+      if (measure && state.step % config.measurement.every === 0) {
+        const measurement = await measure(state, secondsNow());
+        log.measure(measurement);
+        console.log(`\n${describeMeasurement(measurement)}`);
+      }
+      if (options.stopRequested()) break;
       if (secondsNow() - savedAt >= training.checkpointEverySeconds) {
         await save();
         savedAt = secondsNow();
@@ -132,6 +141,17 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
     await batches.close();
   }
 }
+
+const describeMeasurement = ({
+  step,
+  frechetDistance,
+  kernelDistance,
+  kernelStandardError,
+  protocol,
+}: StepMeasurement) =>
+  `step ${step}: ${protocol.extractor.startsWith('I3D') ? 'FVD' : 'Frechet distance (not FVD)'} ${frechetDistance.toPrecision(4)}, ` +
+  `kernel distance ${kernelDistance.toPrecision(3)} +- ${kernelStandardError.toPrecision(2)} ` +
+  `(${protocol.numGenerated} generated against ${protocol.numReal} real clips, ${protocol.extractor})`;
 
 /** A grid sampled from the EMA parameters, as a still and as a movie. */
 async function writePreview(

@@ -1,13 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openRunFolder, readMetrics } from '@eflow/run';
+import { writeSafetensors } from '@eflow/checkpoint';
+import { openRunFolder, readMeasurements, readMetrics, type StepMeasurement } from '@eflow/run';
 import { ALL_FORMATS, FilePathSource, Input } from 'mediabunny';
 import { afterAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import { fixtureState } from '../../../packages/fvd/fixtures/i3d-weights.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'videos-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -64,6 +66,39 @@ it('goes from a film to a network to an mp4: prepare, 100 steps, sample', async 
   const stats = await (await input.getPrimaryVideoTrack())!.computePacketStats();
   expect(stats.packetCount).toBe(8);
   expect(JSON.parse(readFileSync(join(root, 'samples/samples.json'), 'utf8'))).toMatchObject({ labels: [0, 1, 0, 1] });
+});
+
+it('measures FVD while it trains, with the weights of I3D that it is given', async () => {
+  const weights = join(root, 'i3d.safetensors');
+  await writeSafetensors(
+    weights,
+    [...fixtureState()].map(([name, x]) => [name, { dtype: 'F32', ...x }]),
+  );
+  const changes = [
+    'training.steps=2',
+    'optimizer.warmupSteps=0',
+    'training.previewEvery=0',
+    'measurement.every=2',
+    'measurement.clips=4',
+  ];
+  const long = ['data.numFrames=10', 'network.patchSize=10,4,4'];
+  const measured = (name: string, ...others: string[]) => {
+    const main = join(repository, 'apps/train/src/main.ts');
+    const args = [main, join(root, 'ocean.yaml'), ...changes, ...others, '--out', join(root, name)];
+    const node = ['--import', 'tsx', '--conditions=@eflow/source'];
+    return spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8' });
+  };
+  const given = `measurement.i3dWeights=${weights}`;
+  const { status, stdout, stderr } = measured('measured', ...long, given);
+  expect(status, stderr).toBe(0);
+  expect(stdout).toMatch(/step 2: FVD \S+, kernel distance .* \(4 generated against 4 real clips, I3D, Kinetics-400\)/);
+  const [{ protocol }] = readMeasurements(openRunFolder(join(root, 'measured')).folder) as [StepMeasurement];
+  expect(protocol).toMatchObject({ feature: 'logits', numFrames: 10, frameStride: 2, covarianceRule: 'N' });
+  expect(protocol.resize).toEqual({ rule: 'bilinear', height: 224, width: 224, crop: 'none' });
+
+  expect(measured('without', ...long).stderr).toContain('measurement.i3dWeights is not: FVD is of I3D');
+  expect(measured('short', given).stderr).toContain('clips of 8 frames; I3D, Kinetics-400 needs at least 9');
+  expect(existsSync(join(root, 'short/metrics.jsonl'))).toBe(false); // before a step was made
 });
 
 it('says what the config must be where the videos are of another size', () => {

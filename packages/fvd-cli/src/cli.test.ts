@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeNpz, writeSafetensors } from '@eflow/checkpoint';
 import { prepareVideos } from '@eflow/data';
-import { listI3DTensors } from '@eflow/fvd';
 import { writeGridMp4 } from '@eflow/media';
-import { philoxNormal } from '@eflow/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fixtureState } from '../../fvd/fixtures/i3d-weights.ts';
 import type { Measurement } from './measure.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fvd-cli-'));
@@ -44,14 +43,10 @@ async function writeVideos(name: string, count: number, ground: number, [F, H, W
 
 let [real, generated] = ['', ''];
 beforeAll(async () => {
-  const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-  const tensors = listI3DTensors().map(({ name, shape }, i) => {
-    const scale = shape.length > 1 ? Math.sqrt(2 / size(shape.slice(1))) : 0.1;
-    const center = name.endsWith('running_var') || name.endsWith('bn.weight') ? 1 : 0;
-    const data = philoxNormal([3, i], size(shape)).map((x) => center + scale * x);
-    return [name, { dtype: 'F32', shape, data }] as const;
-  });
-  await writeSafetensors(weights, tensors);
+  await writeSafetensors(
+    weights,
+    [...fixtureState()].map(([name, x]) => [name, { dtype: 'F32', ...x }]),
+  );
   real = await writeVideos('real', 6, 20);
   generated = await writeVideos('generated', 5, 90);
 });

@@ -29,10 +29,15 @@ function describeClips(data: RunConfig['data']): Pick<VideoDiTConfig, 'channels'
 
 /**
  * Throws if patches do not divide the clips, the batch cannot be split into rows of both kinds, a window is wider than the
- * sequence, or a warm-up never ends.
+ * sequence, a warm-up never ends, or videos are to be measured without I3D's weights.
  */
 export function checkTraining(config: RunConfig): void {
-  const { optimizer, training } = config;
+  const { data, measurement, optimizer, training } = config;
+  if (measurement.every > 0 && data.kind === 'videos' && !measurement.i3dWeights) {
+    throw new Error(
+      "measurement.every is set, and measurement.i3dWeights is not: FVD is of I3D, whose weights cannot be shipped; give their file (@eflow/fvd-cli's README says how to have it)",
+    );
+  }
   if (optimizer.warmupSteps >= training.steps) {
     throw new Error(
       `optimizer.warmupSteps is ${optimizer.warmupSteps}; expected less than training.steps, ${training.steps}`,

@@ -12,9 +12,11 @@ import {
   SOLUTION_MAPS,
   SPLIT_MEAN_FLOW_DEFAULTS,
 } from '@eflow/flow';
+import { PROTOCOL_PRESETS, type ProtocolName } from '@eflow/fvd';
 import { splitDepth } from '@eflow/video-dit';
 import { z } from 'zod';
 
+const PROTOCOLS = Object.keys(PROTOCOL_PRESETS) as [ProtocolName, ...ProtocolName[]];
 const positive = z.number().positive();
 const count = z.int().min(1);
 const share = z.number().min(0).max(1);
@@ -221,6 +223,14 @@ const training = z.strictObject({
   previewSteps: count.default(4),
 });
 
+const measurement = z.strictObject({
+  every: z.int().min(0).default(0).describe('steps between measurements of the distance from real clips; 0 for none'),
+  clips: z.int().min(3).default(256).describe('generated, and at most as many real ones'),
+  numSteps: count.default(4).describe('of sampling'),
+  i3dWeights: z.string().min(1).optional().describe('of videos: where I3D lies, as eflow-fvd --weights takes it'),
+  protocol: z.enum(PROTOCOLS).default('stylegan-v').describe('of videos: how I3D is given frames'),
+});
+
 /** The kind of a section that does not name it. */
 export const DEFAULT_KINDS = { data: 'movingDigits', objective: 'eflow' } as const;
 
@@ -233,6 +243,7 @@ export const runConfigSchema = z.strictObject({
   objective: objective.prefault({ kind: DEFAULT_KINDS.objective }),
   optimizer: optimizer.prefault({}),
   training,
+  measurement: measurement.prefault({}),
 });
 
 export type RunConfig = z.infer<typeof runConfigSchema>;

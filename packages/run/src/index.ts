@@ -8,9 +8,11 @@ export {
   forgetSteps,
   openRunFolder,
   type RunFolder,
+  readMeasurements,
   readMetrics,
   readSkipped,
   type SkippedStep,
+  type StepMeasurement,
   type StepMetrics,
   writeConfig,
 } from './run-folder.ts';

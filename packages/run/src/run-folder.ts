@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LossTerm } from '@eflow/flow';
+import type { Protocol } from '@eflow/fvd';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { stringify } from 'yaml';
 import type { RunConfig } from './config.ts';
@@ -16,6 +17,8 @@ export interface RunFolder {
   metrics: string;
   /** skipped.jsonl: one line per step whose update was left out; absent where there was none. */
   skipped: string;
+  /** measurements.jsonl: one line per measurement; absent where there was none. */
+  measurements: string;
   /** train.lock: the process that trains; absent where none does. */
   lock: string;
   /** checkpoints/step-NNNNNN/ */
@@ -32,6 +35,7 @@ const runFolder = (root: string): RunFolder => ({
   config: join(root, 'config.yaml'),
   metrics: join(root, 'metrics.jsonl'),
   skipped: join(root, 'skipped.jsonl'),
+  measurements: join(root, 'measurements.jsonl'),
   lock: join(root, 'train.lock'),
   checkpoints: join(root, 'checkpoints'),
   previews: join(root, 'previews'),
@@ -45,7 +49,7 @@ const runFolder = (root: string): RunFolder => ({
  */
 export function createRunFolder(root: string, config: RunConfig, { overwrite = false } = {}): RunFolder {
   const folder = runFolder(root);
-  const { config: file, metrics, skipped, checkpoints, previews, events } = folder;
+  const { config: file, metrics, skipped, measurements, checkpoints, previews, events } = folder;
   // The config is written first: before it stands there, a kill leaves at most the temporary file that it is written to.
   const names = existsSync(root) ? readdirSync(root).filter((name) => !/^config\.yaml\.\d+$/.test(name)) : [];
   if (names.length > 0) {
@@ -55,7 +59,7 @@ export function createRunFolder(root: string, config: RunConfig, { overwrite = f
       );
     }
     if (overwrite) {
-      for (const path of [file, metrics, skipped, checkpoints, previews, events]) {
+      for (const path of [file, metrics, skipped, measurements, checkpoints, previews, events]) {
         rmSync(path, { recursive: true, force: true });
       }
     } else {
@@ -130,6 +134,23 @@ export interface SkippedStep {
 export const readSkipped = (folder: RunFolder): SkippedStep[] =>
   existsSync(folder.skipped) ? readLines<SkippedStep>(folder.skipped) : [];
 
+/** How far the EMA weights' clips are from real ones. */
+export interface StepMeasurement {
+  /** Steps made when it was taken. */
+  step: number;
+  /** Since training began, resumed parts included. */
+  seconds: number;
+  /** FVD if the protocol's features are I3D's. */
+  frechetDistance: number;
+  kernelDistance: number;
+  kernelStandardError: number;
+  protocol: Protocol;
+}
+
+/** The measurements of a run so far. */
+export const readMeasurements = (folder: RunFolder): StepMeasurement[] =>
+  existsSync(folder.measurements) ? readLines<StepMeasurement>(folder.measurements) : [];
+
 /** Objects of a file with one on each line; a torn last line, left by a kill, is ignored. */
 function readLines<Line>(file: string): Line[] {
   const lines = readFileSync(file, 'utf8').split('\n');
@@ -138,9 +159,14 @@ function readLines<Line>(file: string): Line[] {
 
 /** Removes what an earlier attempt wrote of steps from `firstStep` on, which are made again. */
 export function forgetSteps(folder: RunFolder, firstStep: number): void {
-  for (const file of [folder.metrics, folder.skipped]) {
+  // A measurement's step is the number of those before it.
+  for (const [file, end] of [
+    [folder.metrics, firstStep],
+    [folder.skipped, firstStep],
+    [folder.measurements, firstStep + 1],
+  ] as const) {
     if (!existsSync(file)) continue;
-    const kept = readLines<{ step: number }>(file).filter(({ step }) => step < firstStep);
+    const kept = readLines<{ step: number }>(file).filter(({ step }) => step < end);
     writeFileAtomically(file, kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
 }

@@ -1,0 +1,85 @@
+import { makeBatch } from '@eflow/data';
+import {
+  type Clips,
+  type CovarianceRule,
+  type Extractor,
+  extractFeatures,
+  featureDistance,
+  kernelDistance,
+  PROTOCOL_PRESETS,
+  type Protocol,
+} from '@eflow/fvd';
+import { type ClipSource, loadDigits, loadI3D, openSource } from '@eflow/fvd-cli';
+import { cycleLabels, openClips, type RunConfig, type Sample, type StepMeasurement, sampleClips } from '@eflow/run';
+import { disposeTree } from '@eflow/tensor';
+import type { VideoDiTConfig } from '@eflow/video-dit';
+import type { TrainState } from './state.ts';
+
+/** Clips that an extractor sees at a time. */
+const BATCH = 8;
+
+/**
+ * Looks at the run's real clips, and returns what measures the EMA weights against them: by the classifier of moving digits, or
+ * by I3D where the clips are of videos. Throws if the weights are not I3D's, or clips are too short for it.
+ */
+export async function createMeasure(config: RunConfig, network: VideoDiTConfig, sample: Sample) {
+  const { extractor, covarianceRule } = await loadExtractor(config);
+  const real = realClips(config);
+  const reference = await extractFeatures(extractor, real.batches(BATCH));
+  const numReal = reference.features.length / reference.numFeatures;
+  const { clips: numGenerated } = config.measurement;
+  const protocol: Protocol = {
+    ...{ extractor: extractor.name, weightsSha256: extractor.weightsSha256, feature: extractor.feature },
+    ...(extractor.resize && { resize: extractor.resize }),
+    numFrames: config.data.numFrames,
+    frameStride: config.data.kind === 'videos' ? config.data.frameStride : 1,
+    ...{ covarianceRule, numReal, numGenerated },
+    split: config.data.kind === 'videos' ? 'train' : 'held-out',
+  };
+  return async ({ weights, unravel, step }: TrainState, seconds: number): Promise<StepMeasurement> => {
+    const params = unravel(weights.ema);
+    const clips = sampleClips(sample, params, network, {
+      clip: config.data,
+      labels: cycleLabels(numGenerated, network.numClasses),
+      seed: config.seed,
+    });
+    disposeTree(params);
+    const generated = await extractFeatures(extractor, split(clips));
+    const kernel = kernelDistance(generated, reference);
+    return {
+      ...{ step, seconds },
+      frechetDistance: featureDistance(generated, reference, covarianceRule),
+      ...{ kernelDistance: kernel.distance, kernelStandardError: kernel.standardError },
+      protocol,
+    };
+  };
+}
+
+async function loadExtractor({
+  data,
+  measurement,
+}: RunConfig): Promise<{ extractor: Extractor; covarianceRule: CovarianceRule }> {
+  if (data.kind === 'movingDigits') return { extractor: await loadDigits(), covarianceRule: 'N-1' };
+  const { resize, covarianceRule } = PROTOCOL_PRESETS[measurement.protocol];
+  return { extractor: await loadI3D(measurement.i3dWeights!, resize, 'logits'), covarianceRule };
+}
+
+/** Moving digits of other writers than those trained on; of videos, which have no split, one clip of each. */
+function realClips(config: RunConfig): Pick<ClipSource, 'batches'> {
+  const { data, measurement, seed } = config;
+  if (data.kind === 'videos') return openSource(data.folder, { ...data, most: measurement.clips, seed });
+  async function* batches(): AsyncGenerator<Clips> {
+    const dataset = openClips(config, 'held-out');
+    const { pixels } = makeBatch(dataset, measurement.clips, 0);
+    yield* split({ data: pixels, shape: [measurement.clips, ...dataset.shape] });
+  }
+  return { batches };
+}
+
+function* split({ data, shape: [count, ...size] }: Clips): Generator<Clips> {
+  const bytes = size.reduce((a, b) => a * b);
+  for (let first = 0; first < count; first += BATCH) {
+    const pixels = data.subarray(first * bytes, (first + BATCH) * bytes);
+    yield { data: pixels, shape: [pixels.length / bytes, ...size] };
+  }
+}
