@@ -58,12 +58,14 @@ describe('eflow-fvd', () => {
     expect([status, stderr]).toEqual([0, expect.stringContaining('generated')]);
     expect(stdout).toMatch(/FVD .*\n[\s\S]*KVD .*\+-[\s\S]*motion/);
     expect(stdout).toContain('frames to 224x224, bilinear, crop none; covariance over N');
-    expect(stdout).toMatch(/Warning: 5 videos: .* biased upwards/);
+    expect(stdout).toMatch(
+      /Warning: 5 videos: .* biased upwards; real ones against real ones, 3 each, are already \S+ apart/,
+    );
     expect(stdout).toMatch(/Warning: 6 real and 5 generated/);
-    const { protocol, frechetDistance, motion }: Measurement = JSON.parse(readFileSync(file, 'utf8'));
+    const { protocol, frechetDistance, floor, motion }: Measurement = JSON.parse(readFileSync(file, 'utf8'));
     expect(protocol).toMatchObject({ extractor: 'I3D, Kinetics-400', numReal: 6, numGenerated: 5, numFrames: 16 });
     expect(protocol.weightsSha256).toMatch(/^[0-9a-f]{64}$/);
-    expect(frechetDistance).toBeGreaterThan(0);
+    expect(frechetDistance).toBeGreaterThan(floor!.frechetDistance);
     expect(motion!.motion.real).toBeGreaterThan(motion!.motion.generated); // the ground is nearer to the square
 
     // Again from the cache, whose files are those of both: nothing is looked at.
@@ -83,6 +85,9 @@ describe('eflow-fvd', () => {
     expect(status).toBe(0);
     expect(stdout).toContain('Frechet distance (means.onnx, not FVD)');
     expect(JSON.parse(readFileSync(after, 'utf8'))).toEqual(JSON.parse(readFileSync(before, 'utf8')));
+
+    const frames = run(real, generated, '--extractor', 'nsfwjs', '--no-cache');
+    expect(frames.stdout).toMatch(/Frechet distance \(MobileNet v2 of nsfwjs, frame by frame, not FVD\) +\S+/);
 
     const shards = join(root, 'shards');
     await prepareVideos({ source: { path: real }, out: shards, height: 32, width: 40 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { cacheFolder, useTensorFlow } from '@eflow/engine';
 import {
   type Clips,
+  createNsfwjsExtractor,
   type Extractor,
   extractFeatures,
   type OnnxExtractorOptions,
@@ -21,7 +22,7 @@ import { formatMeasurement, measure, type Seen } from './measure.ts';
 import { blackAgainstWhite, KNOWN_DISTANCE } from './self-check.ts';
 
 interface Flags {
-  extractor: 'i3d' | 'digits' | 'onnx';
+  extractor: 'i3d' | 'digits' | 'nsfwjs' | 'onnx';
   weights?: string;
   model?: string;
   layout: OnnxExtractorOptions['layout'];
@@ -105,6 +106,8 @@ async function openExtractor(flags: Flags): Promise<Extractor> {
   switch (extractor) {
     case 'digits':
       return loadDigits();
+    case 'nsfwjs':
+      return createNsfwjsExtractor(resize);
     case 'onnx': {
       const size = { ...resize, height: side, width: side };
       return loadOnnx(model!, { layout, resize: size, mean, std, minFrames: flags.frames ?? numFrames });
@@ -170,7 +173,9 @@ const program = new Command('eflow-fvd').description('Measures generated videos 
 const shared = (command: Command): Command =>
   command
     .addOption(
-      new Option('--extractor <name>', 'what looks at the videos').choices(['i3d', 'digits', 'onnx']).default('i3d'),
+      new Option('--extractor <name>', 'what looks at the videos')
+        .choices(['i3d', 'digits', 'nsfwjs', 'onnx'])
+        .default('i3d'),
     )
     .option(
       '--weights <file>',

@@ -9,6 +9,7 @@ import {
   featureDistance,
   kernelDistance,
   type Protocol,
+  pickRows,
   type TemporalFigures,
 } from '@eflow/fvd';
 
@@ -26,8 +27,10 @@ export interface Measurement {
   frechetDistance: number;
   /** Of the bootstrap: where 95 % of the distances of drawn-anew sets lie. */
   interval?: [low: number, high: number];
-  /** Where there are 100 videos or more: the distance for ever more videos, and how much of the one above is bias. */
-  limit?: { value: number; standardError: number; bias: number };
+  /** Between halves of the real videos, of so many each: what is no difference, but bias and chance. From 4 real videos on. */
+  floor?: { videos: number; frechetDistance: number };
+  /** The distance for ever more videos, without its bias. From 100 videos of each kind on. */
+  limit?: { value: number; standardError: number };
   kernelDistance: number;
   kernelStandardError: number;
   coverage?: Coverage;
@@ -50,12 +53,13 @@ export function measure(
   const frechetDistance = distance(generated.features, real.features);
   const { distance: kernel, standardError } = kernelDistance(generated.features, real.features);
   const few = Math.min(protocol.numReal, protocol.numGenerated);
+  const floor = protocol.numReal >= 4 ? floorOf(real.features, few, distance) : undefined;
   const limit = few >= FOR_LIMIT ? extrapolate(distance, generated.features, real.features, { seed }) : undefined;
   const warnings: string[] = [];
   if (few < FEW_VIDEOS) {
-    const bias = limit
-      ? `about ${(frechetDistance - limit.limit).toFixed(1)} of it is bias`
-      : 'most of it may be bias, which is not even known';
+    const bias = floor
+      ? `real ones against real ones, ${floor.videos} each, are already ${number(floor.frechetDistance)} apart`
+      : 'by how much is not known of so few';
     warnings.push(`${few} videos: a Frechet distance of under ${FEW_VIDEOS} is biased upwards; ${bias}`);
   }
   if (protocol.numReal !== protocol.numGenerated) {
@@ -73,9 +77,8 @@ export function measure(
         seed,
       }),
     }),
-    ...(limit && {
-      limit: { value: limit.limit, standardError: limit.standardError, bias: frechetDistance - limit.limit },
-    }),
+    ...(floor && { floor }),
+    ...(limit && { limit: { value: limit.limit, standardError: limit.standardError } }),
     ...{ kernelDistance: kernel, kernelStandardError: standardError },
     ...(few > NEIGHBOURS && { coverage: coverage(real.features, generated.features, NEIGHBOURS) }),
     ...(real.motion && generated.motion && { motion: compareTemporal(real.motion, generated.motion) }),
@@ -83,14 +86,28 @@ export function measure(
   };
 }
 
+/** Every other real video against those between: a folder may be sorted, by class or by name. */
+function floorOf(real: FeatureSet, most: number, distance: (a: FeatureSet, b: FeatureSet) => number) {
+  const videos = Math.min(most, Math.floor(real.features.length / real.numFeatures / 2));
+  const half = (offset: number) =>
+    pickRows(
+      real,
+      Array.from({ length: videos }, (_, i) => 2 * i + offset),
+    );
+  return { videos, frechetDistance: distance(half(0), half(1)) };
+}
+
 /** For people. */
 export function formatMeasurement({ protocol, ...figures }: Measurement): string {
   const isFvd = protocol.extractor.startsWith('I3D') && protocol.feature === 'logits';
-  const { interval, limit, coverage: covers, motion } = figures;
+  const { interval, floor, limit, coverage: covers, motion } = figures;
   const rows: [string, string][] = [
     [isFvd ? 'FVD' : `Frechet distance (${protocol.extractor}, not FVD)`, number(figures.frechetDistance)],
     ...(interval
       ? [[`  95 % of drawn-anew sets`, `${number(interval[0])} .. ${number(interval[1])}`] as [string, string]]
+      : []),
+    ...(floor
+      ? [[`  real ones, ${floor.videos} against ${floor.videos}`, number(floor.frechetDistance)] as [string, string]]
       : []),
     ...(limit
       ? [['  for ever more videos', `${number(limit.value)} +- ${number(limit.standardError)}`] as [string, string]]

@@ -104,6 +104,25 @@ describe('frechetDistance', () => {
     }
   });
 
+  it('is the same of features as of their statistics, with fewer videos than features and with more', () => {
+    const x = fixtureNumbers('few', [30, 12]);
+    const features = x.dataSync<'float32'>();
+    x.dispose();
+    const rows = (from: number, to: number) => ({ features: features.subarray(12 * from, 12 * to), numFeatures: 12 });
+    for (const [a, b] of [
+      [rows(0, 5), rows(5, 12)],
+      [rows(0, 3), rows(3, 30)],
+      [rows(0, 15), rows(15, 30)],
+    ] as const) {
+      for (const rule of ['N', 'N-1'] satisfies CovarianceRule[]) {
+        const [left, right] = [a, b].map((set) => finishStatistics(sumFeatures(set), rule));
+        const expected = frechetDistance(left!, right!);
+        expectClose([featureDistance(a, b, rule)], [expected], { rtol: 1e-9, atol: 0 });
+      }
+    }
+    expect(() => featureDistance(rows(0, 1), rows(1, 9), 'N')).toThrow('1 videos; at least 2 of each kind are needed');
+  });
+
   it('does not depend on the order of the videos', () => {
     const x = fixtureNumbers('order', [40, 9]);
     const features = x.dataSync<'float32'>();

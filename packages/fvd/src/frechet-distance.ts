@@ -1,5 +1,5 @@
 import { EigenvalueDecomposition, Matrix, SingularValueDecomposition } from 'ml-matrix';
-import type { FeatureSet } from './feature-set.ts';
+import { countBoth, type FeatureSet } from './feature-set.ts';
 import { type CovarianceRule, type FeatureStatistics, finishStatistics, sumFeatures } from './statistics.ts';
 
 /**
@@ -24,15 +24,50 @@ export function frechetDistance(a: FeatureStatistics, b: FeatureStatistics): num
     );
   }
   for (const { mean, covariance } of [a, b]) checkStatistics(mean, covariance);
-  const meanTerm = a.mean.reduce((sum, mean, i) => sum + (mean - b.mean[i]!) ** 2, 0);
-  const cross = factor(a.covariance, size).transpose().mmul(factor(b.covariance, size));
-  const distance = meanTerm + trace(a.covariance, size) + trace(b.covariance, size) - 2 * sumSingularValues(cross);
-  return Math.max(0, distance); // rounding may leave equal Gaussians a hair below 0
+  return distanceOf(factorStatistics(a), factorStatistics(b));
 }
 
-/** The same of two sets of features. Throws on fewer than 2 rows, too. */
-export const featureDistance = (a: FeatureSet, b: FeatureSet, rule: CovarianceRule): number =>
-  frechetDistance(finishStatistics(sumFeatures(a), rule), finishStatistics(sumFeatures(b), rule));
+/**
+ * The same of two sets of features, without their covariances where there are fewer videos than features: then it takes
+ * N^2 D + N^3 operations. Throws on fewer than 2 rows, other features, or numbers that are not finite.
+ */
+export function featureDistance(a: FeatureSet, b: FeatureSet, rule: CovarianceRule): number {
+  countBoth('featureDistance', a, b, 2);
+  return distanceOf(factorFeatures(a, rule), factorFeatures(b, rule));
+}
+
+/** A Gaussian by a factor of its covariance, which is factor factor^T. */
+interface Gaussian {
+  /** [D] */
+  mean: Float64Array;
+  /** Of the covariance. */
+  trace: number;
+  /** [D, rank] */
+  factor: Matrix;
+}
+
+function distanceOf(a: Gaussian, b: Gaussian): number {
+  const meanTerm = a.mean.reduce((sum, mean, i) => sum + (mean - b.mean[i]!) ** 2, 0);
+  const cross = a.factor.transpose().mmul(b.factor);
+  return Math.max(0, meanTerm + a.trace + b.trace - 2 * sumSingularValues(cross)); // rounding may leave a hair below 0
+}
+
+const factorStatistics = ({ mean, covariance }: FeatureStatistics): Gaussian => ({
+  mean,
+  trace: trace(covariance, mean.length),
+  factor: factor(covariance, mean.length),
+});
+
+/** Centred rows are a factor of their scatter, without a decomposition; a small one where they are few. */
+function factorFeatures(set: FeatureSet, rule: CovarianceRule): Gaussian {
+  const { features, numFeatures } = set;
+  const count = features.length / numFeatures;
+  if (count > numFeatures) return factorStatistics(finishStatistics(sumFeatures(set), rule));
+  const rows = Matrix.from1DArray(count, numFeatures, features);
+  const mean = rows.mean('column');
+  const centred = rows.subRowVector(mean).div(Math.sqrt(rule === 'N' ? count : count - 1));
+  return { mean: Float64Array.from(mean), trace: centred.norm('frobenius') ** 2, factor: centred.transpose() };
+}
 
 /** F [D, rank] with F F^T = covariance; directions whose variance is only rounding noise, or negative, are left out. */
 function factor(covariance: Float64Array, size: number): Matrix {

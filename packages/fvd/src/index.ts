@@ -9,13 +9,14 @@ export {
 } from './digits-classifier.ts';
 export { createDigitsExtractor } from './digits-extractor.ts';
 export { type Extractor, extractFeatures } from './extractor.ts';
-export type { FeatureSet } from './feature-set.ts';
+export { type FeatureSet, pickRows } from './feature-set.ts';
 export { featureDistance, frechetDistance } from './frechet-distance.ts';
 export { I3D_MIN_FRAMES, I3D_SIDE, type I3DOutput, type I3DParams, i3d, i3dParams, listI3DTensors } from './i3d.ts';
 export { createI3DExtractor, type I3DExtractorOptions } from './i3d-extractor.ts';
 export { i3dStateOfVariables, listI3DVariables } from './i3d-variables.ts';
 export { kernelDistance } from './kernel-distance.ts';
 export { type Coverage, coverage, findNearest, type Nearest } from './nearest.ts';
+export { createNsfwjsExtractor } from './nsfwjs-extractor.ts';
 export { createOnnxExtractor, type OnnxExtractorOptions } from './onnx-extractor.ts';
 export {
   assertComparable,

@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Extractor } from './extractor.ts';
 import { fitFrames } from './i3d-extractor.ts';
+import { meanOver } from './mean-over.ts';
 import type { ResizeSpec } from './protocol.ts';
+import { sha256Of } from './sha256.ts';
 
 export interface OnnxExtractorOptions {
   /** What it is called in protocols, such as its file. */
@@ -85,21 +87,6 @@ export async function createOnnxExtractor(options: OnnxExtractorOptions): Promis
     channels: 3,
     extract: async (clips) => (await run(clips)).features,
   };
-}
-
-/** Means over what lies between the first axis, of `count`, and the last: [count, size]. */
-function meanOver(values: Float32Array, count: number, size: number): Float32Array {
-  const between = values.length / (count * size);
-  const means = new Float32Array(count * size);
-  for (let i = 0; i < values.length; i++) {
-    means[Math.floor(i / (between * size)) * size + (i % size)]! += values[i]! / between;
-  }
-  return means;
-}
-
-async function sha256Of(bytes: Uint8Array): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(bytes)));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 async function loadRuntime(): Promise<Runtime> {

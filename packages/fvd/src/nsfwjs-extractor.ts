@@ -1,0 +1,82 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Extractor } from './extractor.ts';
+import { fitFrames } from './i3d-extractor.ts';
+import { meanOver } from './mean-over.ts';
+import type { ResizeSpec } from './protocol.ts';
+import { sha256Of } from './sha256.ts';
+
+/** Of the frames that the network takes. */
+const SIDE = 224;
+/** Of the graph: what its last layer, which tells five classes apart, is given. */
+const FEATURE = 'feature_vector/SpatialSqueeze';
+const NUM_FEATURES = 1792;
+
+/**
+ * The features of MobileNet v2 (width 1.4, arXiv 1801.04381), trained on images and then to find what is not safe for work, from
+ * the optional package nsfwjs, which ships its weights: a CNN that is there without a download. It sees RGB frames one by one,
+ * stretched or cut to 224x224; a clip's features are the mean of its frames'. Its distances bear its name, and are never
+ * FVD: they see nothing of motion. Throws, with the way to install them, without nsfwjs and @tensorflow/tfjs-converter.
+ */
+export async function createNsfwjsExtractor({ rule, crop }: Pick<ResizeSpec, 'rule' | 'crop'>): Promise<Extractor> {
+  const { definition, loadGraphModel } = await loadPackages();
+  const { default: model } = await definition.modelJson();
+  const bundles = await Promise.all(definition.weightBundles.map((load) => load()));
+  const weights = await new Blob(bundles.map(({ default: base64 }) => decode(base64))).arrayBuffer();
+  const network = await loadGraphModel({
+    load: async () => ({
+      modelTopology: model.modelTopology,
+      weightSpecs: model.weightsManifest.flatMap(({ weights }) => weights),
+      weightData: weights,
+    }),
+  });
+  const resize: ResizeSpec = { rule, crop, height: SIDE, width: SIDE };
+  const output = model.modelTopology.node.find(({ name }) => name.endsWith(FEATURE))!.name;
+  return {
+    name: 'MobileNet v2 of nsfwjs, frame by frame',
+    weightsSha256: await sha256Of(new Uint8Array(weights)),
+    feature: FEATURE,
+    numFeatures: NUM_FEATURES,
+    resize,
+    minFrames: 1,
+    channels: 3,
+    async extract({ data, shape }) {
+      const [B, F] = shape;
+      const features = tf.tidy(() => {
+        const clips = fitFrames(tf.tensor(data, [...shape], 'float32') as tf.Tensor5D, resize);
+        const frames = tf.reshape(tf.div(tf.add(clips, 1), 2), [B * F, SIDE, SIDE, 3]);
+        return network.execute(frames, output) as tf.Tensor;
+      });
+      try {
+        return meanOver((await features.data()) as Float32Array, B, NUM_FEATURES);
+      } finally {
+        features.dispose();
+      }
+    },
+  };
+}
+
+/** What is needed of the optional packages. */
+interface Definition {
+  modelJson(): Promise<{
+    default: {
+      modelTopology: { node: { name: string }[] };
+      weightsManifest: { weights: tf.io.WeightsManifestEntry[] }[];
+    };
+  }>;
+  weightBundles: (() => Promise<{ default: string }>)[];
+}
+
+async function loadPackages() {
+  try {
+    const { MobileNetV2MidModel } = await import('nsfwjs/models/mobilenet_v2_mid');
+    const { loadGraphModel } = await import('@tensorflow/tfjs-converter');
+    return { definition: MobileNetV2MidModel as unknown as Definition, loadGraphModel };
+  } catch (cause) {
+    throw new Error(
+      'features of nsfwjs need two optional packages: npm install nsfwjs @tensorflow/tfjs-converter@4.22.0',
+      { cause },
+    );
+  }
+}
+
+const decode = (base64: string) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
