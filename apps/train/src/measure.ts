@@ -8,6 +8,7 @@ import {
   kernelDistance,
   PROTOCOL_PRESETS,
   type Protocol,
+  recordExtractor,
 } from '@eflow/fvd';
 import { type ClipSource, loadDigits, loadI3D, openSource } from '@eflow/fvd-cli';
 import { cycleLabels, openClips, type RunConfig, type Sample, type StepMeasurement, sampleClips } from '@eflow/run';
@@ -29,8 +30,7 @@ export async function createMeasure(config: RunConfig, network: VideoDiTConfig, 
   const numReal = reference.features.length / reference.numFeatures;
   const { clips: numGenerated } = config.measurement;
   const protocol: Protocol = {
-    ...{ extractor: extractor.name, weightsSha256: extractor.weightsSha256, feature: extractor.feature },
-    ...(extractor.resize && { resize: extractor.resize }),
+    ...recordExtractor(extractor),
     numFrames: config.data.numFrames,
     frameStride: config.data.kind === 'videos' ? config.data.frameStride : 1,
     ...{ covarianceRule, numReal, numGenerated },

@@ -83,6 +83,15 @@ describe('eflow-fvd', () => {
     expect(run('features', real, out, ...means).stdout).toContain('features [6, 4]');
     const { status, stdout } = run(out, generated, ...means, ...cache, '--json', after);
     expect(status).toBe(0);
+    const other = run(out, generated, ...means, '--mean', '0.5,0.5,0.5', ...cache);
+    expect(other.stderr).toContain('preprocessing is BFCHW, mean 0.485,0.456,0.406');
+    expect(other.status).toBe(1);
+    expect(run('table', before, after).stdout).toMatch(/^\| before \| (\S+) \|.*\n\| after \| \1 \|/m);
+    const swapped = join(root, 'swapped.json');
+    expect(run(generated, real, ...means, ...cache, '--json', swapped).status).toBe(0);
+    expect(run('table', before, swapped).stderr).toContain('numReal is 6 in one result and 5 in another');
+    const files = run(out, out); // which say themselves what they are of
+    expect(files.stdout).toMatch(/means\.onnx, pooled, weights [0-9a-f]{12}; 6 real \(train\) and 6 generated/);
     expect(stdout).toContain('Frechet distance (means.onnx, not FVD)');
     expect(JSON.parse(readFileSync(after, 'utf8'))).toEqual(JSON.parse(readFileSync(before, 'utf8')));
 
@@ -115,6 +124,9 @@ describe('eflow-fvd', () => {
   it('refuses features of another name, mixed sizes and an empty folder', async () => {
     const wrong = join(root, 'wrong.npz');
     await writeNpz(wrong, { logits: { shape: [4, 2], data: new Float32Array(8) } });
+    const foreign = join(root, 'foreign.npz');
+    await writeNpz(foreign, { features: { shape: [4, 2], data: Float32Array.of(0, 1, 2, 3, 5, 5, 7, 6) } });
+    expect(run(foreign, foreign).stdout).toContain('foreign.npz does not say what its features are of');
     const compare = (path: string) => run(path, generated, ...means, '--no-cache').stderr;
     expect(compare(wrong)).toContain("expected an array 'features'");
     const mixed = await writeVideos('mixed', 2, 10);

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { cacheFolder, useTensorFlow } from '@eflow/engine';
 import {
+  assertComparable,
   type Clips,
   createNsfwjsExtractor,
   type Extractor,
@@ -9,6 +11,7 @@ import {
   type OnnxExtractorOptions,
   PROTOCOL_PRESETS,
   type ProtocolName,
+  recordExtractor,
   type TemporalFigures,
   temporalFigures,
 } from '@eflow/fvd';
@@ -18,7 +21,7 @@ import { sync as writeFileAtomically } from 'write-file-atomic';
 import { type ClipSpec, openSource } from './clip-source.ts';
 import { readSeen, throughCache, writeSeen } from './feature-cache.ts';
 import { loadDigits, loadI3D, loadOnnx } from './load-extractor.ts';
-import { formatMeasurement, measure, type Seen } from './measure.ts';
+import { type FeatureRecord, formatMeasurement, formatTable, measure, type Seen } from './measure.ts';
 import { blackAgainstWhite, KNOWN_DISTANCE } from './self-check.ts';
 
 interface Flags {
@@ -65,33 +68,55 @@ async function compare(realPath: string, generatedPath: string, flags: Flags): P
   const { protocol: name, stride, videos, split, bootstrap, seed, json } = flags;
   const preset = PROTOCOL_PRESETS[name];
   const numFrames = flags.frames ?? preset.numFrames;
-  const extractor = await openExtractor(flags);
-  const spec = { numFrames, frameStride: stride, most: videos, seed };
-  const see = (what: string, path: string): Promise<Seen> => {
-    if (path.endsWith('.npz')) return readSeen(path);
+  const paths = { real: realPath, generated: generatedPath };
+  const stored = (path: string) => (path.endsWith('.npz') ? readSeen(path) : undefined);
+  const files = { real: await stored(realPath), generated: await stored(generatedPath) };
+  const extractor = files.real && files.generated ? undefined : await openExtractor(flags);
+  const records = [
+    files.real?.record,
+    files.generated?.record,
+    extractor && recordFeatures(extractor, numFrames, stride),
+  ].filter((record) => record !== undefined);
+  assertComparable(records.map((protocol) => ({ protocol }))); // before anything is looked at
+  const see = (what: keyof typeof paths, extractor: Extractor): Promise<Seen> => {
+    const path = paths[what];
+    const spec = { numFrames, frameStride: stride, most: videos, seed };
     const lookNow = () => look(what, path, spec, extractor, flags.batch);
     return flags.cache ? throughCache(flags.cache, { path, spec, extractor }, lookNow) : lookNow();
   };
-  const real = await see('real', realPath);
-  const generated = await see('generated', generatedPath);
+  const real = files.real ?? (await see('real', extractor!));
+  const generated = files.generated ?? (await see('generated', extractor!));
   const count = ({ features }: Seen) => features.features.length / features.numFeatures;
   const measurement = measure(
     real,
     generated,
     {
-      ...{ extractor: extractor.name, weightsSha256: extractor.weightsSha256, feature: extractor.feature },
-      ...(extractor.resize && { resize: extractor.resize }),
-      ...{ numFrames, frameStride: stride, covarianceRule: preset.covarianceRule },
+      ...(records[0] ?? { ...UNKNOWN, numFrames, frameStride: stride }),
+      covarianceRule: preset.covarianceRule,
       ...{ numReal: count(real), numGenerated: count(generated), split },
     },
     { bootstrap, seed },
   );
+  for (const [what, { record }] of Object.entries({ real, generated })) {
+    if (record) continue;
+    measurement.warnings.push(
+      `${paths[what as keyof typeof paths]} does not say what its features are of: a distance is one only if both are of the same`,
+    );
+  }
   console.log(formatMeasurement(measurement));
   if (json) {
     writeFileAtomically(json, `${JSON.stringify(measurement, null, 2)}\n`);
     console.log(json);
   }
 }
+
+const recordFeatures = (extractor: Extractor, numFrames: number, frameStride: number): FeatureRecord => ({
+  ...recordExtractor(extractor),
+  ...{ numFrames, frameStride },
+});
+
+/** Of features from elsewhere. */
+const UNKNOWN = { extractor: 'unknown', weightsSha256: 'unknown', feature: 'features' };
 
 async function openExtractor(flags: Flags): Promise<Extractor> {
   const { extractor, weights, protocol, pooled, model, layout, mean, std, side } = flags;
@@ -142,7 +167,11 @@ async function look(
   }
   try {
     const features = await extractFeatures(extractor, watched(), (clips) => bar.update(clips));
-    return { features, ...(motion.length > 0 && { motion }) };
+    return {
+      features,
+      record: recordFeatures(extractor, spec.numFrames, spec.frameStride),
+      ...(motion.length > 0 && { motion }),
+    };
   } finally {
     bar.stop();
     for (const { path, code, problem } of source.rejected) console.error(`rejected ${path} (${code}): ${problem}`);
@@ -167,6 +196,14 @@ async function selfCheck({ weights }: { weights: string }): Promise<void> {
     `Black against white videos: ${distance.toFixed(2)}, expected about ${KNOWN_DISTANCE}: ${passes ? 'pass' : 'FAIL: these are not the weights of the original FVD'}`,
   );
   if (!passes) process.exitCode = 1;
+}
+
+function table(files: string[]): void {
+  const read = (file: string) => ({
+    name: basename(file, '.json'),
+    measurement: JSON.parse(readFileSync(file, 'utf8')),
+  });
+  console.log(formatTable(files.map(read)));
 }
 
 const program = new Command('eflow-fvd').description('Measures generated videos against real ones.');
@@ -215,6 +252,11 @@ shared(program.command('compare', { isDefault: true }).argument('<real>').argume
 shared(program.command('features').argument('<videos>').argument('<out.npz>'))
   .description('Writes the features of videos, to be compared later or elsewhere.')
   .action(features);
+program
+  .command('table')
+  .argument('<json...>')
+  .description('One table of what compare --json wrote; refused where the protocols differ.')
+  .action(table);
 program
   .command('self-check')
   .description('Whether weights are those of the original FVD: 16 black against 16 white videos give about 131.')

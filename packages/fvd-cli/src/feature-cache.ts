@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readNpz, writeNpz } from '@eflow/checkpoint';
 import { findVideos } from '@eflow/data';
-import { type Extractor, TEMPORAL_FIGURES, type TemporalFigures } from '@eflow/fvd';
+import { type Extractor, recordExtractor, TEMPORAL_FIGURES, type TemporalFigures } from '@eflow/fvd';
 import type { ClipSpec } from './clip-source.ts';
-import type { Seen } from './measure.ts';
+import type { FeatureRecord, Seen } from './measure.ts';
 
 /**
  * What an extractor saw of a source, from the cache, or seen now and kept there. Its name is a hash of all that it depends on: the
@@ -16,8 +16,7 @@ export async function throughCache(
   { path, spec, extractor }: { path: string; spec: ClipSpec; extractor: Extractor },
   look: () => Promise<Seen>,
 ): Promise<Seen> {
-  const { name, weightsSha256, feature, resize } = extractor;
-  const key = JSON.stringify([await listFiles(path), spec, name, weightsSha256, feature, resize]);
+  const key = JSON.stringify([await listFiles(path), spec, recordExtractor(extractor)]);
   const file = join(folder, `${createHash('sha256').update(key).digest('hex')}.npz`);
   if (existsSync(file)) return readSeen(file);
   const seen = await look();
@@ -39,8 +38,11 @@ async function listFiles(path: string): Promise<unknown> {
   });
 }
 
-/** Writes what was seen, for `readSeen`. */
-export const writeSeen = (file: string, { features: { features, numFeatures }, motion }: Seen): Promise<void> =>
+/**
+ * Writes what was seen, for `readSeen`. The record of what the features are of is JSON, one code of it in UTF-8 after the other: in Python
+ * `bytes(x["record"].astype("uint8"))`.
+ */
+export const writeSeen = (file: string, { features: { features, numFeatures }, motion, record }: Seen): Promise<void> =>
   writeNpz(file, {
     features: { shape: [features.length / numFeatures, numFeatures], data: features },
     ...(motion && {
@@ -49,7 +51,13 @@ export const writeSeen = (file: string, { features: { features, numFeatures }, m
         data: Float64Array.from(motion.flatMap((figures) => TEMPORAL_FIGURES.map((name) => figures[name]))),
       },
     }),
+    ...(record && { record: encode(record) }),
   });
+
+function encode(record: FeatureRecord) {
+  const data = Float32Array.from(new TextEncoder().encode(JSON.stringify(record)));
+  return { shape: [data.length], data };
+}
 
 /** What `eflow-fvd features` or the cache wrote. Throws, naming the file, if it holds no features. */
 export async function readSeen(file: string): Promise<Seen> {
@@ -59,10 +67,12 @@ export async function readSeen(file: string): Promise<Seen> {
     throw new Error(`${file}: expected an array 'features' of floats, [videos, features]`);
   }
   const features = { features: data, numFeatures: shape[1]! };
+  const codes = arrays.get('record');
+  const said = codes && { record: JSON.parse(new TextDecoder().decode(Uint8Array.from(codes.data as Float32Array))) };
   const motion = arrays.get('motion');
-  if (!motion) return { features };
+  if (!motion) return { features, ...said };
   const rows = Array.from({ length: motion.shape[0]! }, (_, i) =>
     Object.fromEntries(TEMPORAL_FIGURES.map((name, k) => [name, Number(motion.data[i * TEMPORAL_FIGURES.length + k])])),
   );
-  return { features, motion: rows as unknown as TemporalFigures[] };
+  return { features, ...said, motion: rows as unknown as TemporalFigures[] };
 }

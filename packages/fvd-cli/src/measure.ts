@@ -1,8 +1,10 @@
 import {
+  assertComparable,
   bootstrapInterval,
   type Coverage,
   compareTemporal,
   coverage,
+  type ExtractorRecord,
   extrapolate,
   FEW_VIDEOS,
   type FeatureSet,
@@ -18,7 +20,12 @@ export interface Seen {
   features: FeatureSet;
   /** Absent: features came from a file. */
   motion?: TemporalFigures[];
+  /** Absent: features came from a file that does not say what they are of. */
+  record?: FeatureRecord;
 }
+
+/** All that features depend on besides the videos. */
+export type FeatureRecord = ExtractorRecord & Pick<Protocol, 'numFrames' | 'frameStride'>;
 
 /** All figures of generated videos against real ones, with what they were measured by. */
 export interface Measurement {
@@ -97,9 +104,38 @@ function floorOf(real: FeatureSet, most: number, distance: (a: FeatureSet, b: Fe
   return { videos, frechetDistance: distance(half(0), half(1)) };
 }
 
+/**
+ * A Markdown table of results by name, with their protocol below. Throws, naming what differs, unless all were measured alike.
+ */
+export function formatTable(results: readonly { name: string; measurement: Measurement }[]): string {
+  assertComparable(results.map(({ measurement }) => measurement));
+  const { protocol } = results[0]!.measurement;
+  const isFvd = isFvdOf(protocol);
+  const rows = results.map(
+    ({ name, measurement: { frechetDistance, kernelDistance, kernelStandardError, coverage } }) => [
+      name,
+      number(frechetDistance),
+      `${number(kernelDistance)} +- ${number(kernelStandardError)}`,
+      ...['precision', 'recall', 'density', 'coverage'].map(
+        (part) => coverage?.[part as keyof Coverage].toFixed(3) ?? '-',
+      ),
+    ],
+  );
+  const head = ['', isFvd ? 'FVD' : 'Frechet distance', isFvd ? 'KVD' : 'kernel distance'];
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
+  return [
+    line([...head, 'precision', 'recall', 'density', 'coverage']),
+    line(rows[0]!.map((_, i) => (i === 0 ? '---' : '--:'))),
+    ...rows.map(line),
+    `\n${formatProtocol(protocol)}`,
+  ].join('\n');
+}
+
+const isFvdOf = ({ extractor, feature }: Protocol) => extractor.startsWith('I3D') && feature === 'logits';
+
 /** For people. */
 export function formatMeasurement({ protocol, ...figures }: Measurement): string {
-  const isFvd = protocol.extractor.startsWith('I3D') && protocol.feature === 'logits';
+  const isFvd = isFvdOf(protocol);
   const { interval, floor, limit, coverage: covers, motion } = figures;
   const rows: [string, string][] = [
     [isFvd ? 'FVD' : `Frechet distance (${protocol.extractor}, not FVD)`, number(figures.frechetDistance)],
@@ -120,18 +156,22 @@ export function formatMeasurement({ protocol, ...figures }: Measurement): string
     ]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
-  const { resize } = protocol;
-  const how = [
+  return [
+    ...rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
+    `\n${formatProtocol(protocol)}`,
+    ...figures.warnings.map((warning) => `Warning: ${warning}`),
+  ].join('\n');
+}
+
+function formatProtocol(protocol: Protocol): string {
+  const { resize, preprocessing } = protocol;
+  return [
     `${protocol.extractor}, ${protocol.feature}, weights ${protocol.weightsSha256.slice(0, 12)}`,
     `${protocol.numReal} real (${protocol.split}) and ${protocol.numGenerated} generated videos of ${protocol.numFrames} frames, stride ${protocol.frameStride}`,
     ...(resize ? [`frames to ${resize.height}x${resize.width}, ${resize.rule}, crop ${resize.crop}`] : []),
+    ...(preprocessing ? [preprocessing] : []),
     `covariance over ${protocol.covarianceRule}`,
-  ];
-  return [
-    ...rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
-    `\n${how.join('; ')}`,
-    ...figures.warnings.map((warning) => `Warning: ${warning}`),
-  ].join('\n');
+  ].join('; ');
 }
 
 /** To about four figures. */

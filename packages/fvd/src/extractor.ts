@@ -1,6 +1,6 @@
 import { type Clips, clipBytes } from './clips.ts';
 import type { FeatureSet } from './feature-set.ts';
-import type { ResizeSpec } from './protocol.ts';
+import type { ExtractorRecord, ResizeSpec } from './protocol.ts';
 
 /** What makes features of videos; every one of them keeps to this contract. */
 export interface Extractor {
@@ -14,12 +14,24 @@ export interface Extractor {
   numFeatures: number;
   /** How it makes frames another size; absent: it takes them as they are. */
   resize?: ResizeSpec;
+  /** What else it is told to do to frames, such as the mean and the deviation that it takes out; absent: nothing. */
+  preprocessing?: string;
   /** Frames that a clip has at least, and channels of its frames. */
   minFrames: number;
   channels: 1 | 3;
   /** Clips that fit, [B, F, H, W, C] -> [B, D] row-major. */
   extract(clips: Clips): Promise<Float32Array>;
 }
+
+/** What a protocol says of an extractor. */
+export const recordExtractor = (extractor: Extractor): ExtractorRecord => {
+  const { name, weightsSha256, feature, resize, preprocessing } = extractor;
+  return {
+    ...{ extractor: name, weightsSha256, feature },
+    ...(resize && { resize }),
+    ...(preprocessing !== undefined && { preprocessing }),
+  };
+};
 
 /**
  * The features of clips, a batch at a time. Throws, before the first batch, on frames of other channels (say how to make

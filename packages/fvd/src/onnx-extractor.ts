@@ -83,6 +83,7 @@ export async function createOnnxExtractor(options: OnnxExtractorOptions): Promis
     feature: output,
     numFeatures,
     resize,
+    preprocessing: `${layout}, mean ${mean.join(',')}, std ${std.join(',')}`,
     minFrames,
     channels: 3,
     extract: async (clips) => (await run(clips)).features,

@@ -11,8 +11,8 @@ export interface ResizeSpec {
   crop: 'none' | 'centre';
 }
 
-/** All that a distance depends on besides the videos. A number without it says nothing. */
-export interface Protocol {
+/** What features are of. */
+export interface ExtractorRecord {
   /** Such as `I3D, Kinetics-400`. */
   extractor: string;
   /** Of the file of its weights. */
@@ -21,6 +21,12 @@ export interface Protocol {
   feature: string;
   /** Absent: frames as they are. */
   resize?: ResizeSpec;
+  /** What else is done to frames by choice; absent: nothing. */
+  preprocessing?: string;
+}
+
+/** All that a distance depends on besides the videos. A number without it says nothing. */
+export interface Protocol extends ExtractorRecord {
   /** Of a clip. */
   numFrames: number;
   /** Frames of a video from one of a clip's to the next. */
@@ -78,7 +84,7 @@ export const FEW_VIDEOS = 256;
  * Throws, naming the first thing that differs and both its values, unless all were measured alike: only such numbers may stand
  * in one table.
  */
-export function assertComparable(results: readonly { protocol: Protocol }[]): void {
+export function assertComparable(results: readonly { protocol: Partial<Protocol> }[]): void {
   const [first, ...others] = results.map(({ protocol }) => flatten(protocol));
   for (const other of others) {
     const name = [...new Set([...first!.keys(), ...other.keys()])].find((key) => first!.get(key) !== other.get(key));
