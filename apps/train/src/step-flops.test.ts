@@ -10,7 +10,7 @@ import { TINY } from './tiny.ts';
 it.each([
   ['kind=eflow', 'guidanceScale=2', 'targetMixRatio=0.25'],
   ['kind=eflow', 'guidanceScale=1', 'additivityWeight=0'],
-  ['kind=eflow', 'guidanceReference=unconditional', 'targetMixRatio=1'],
+  ['kind=eflow', 'guidanceReference=unconditional', 'classDropoutProb=0.1'],
   ['kind=solutionFlow', 'guidanceScale=2', 'targetMixRatio=0.25'],
   ['kind=meanFlow', 'guidanceScale=2', 'targetMixRatio=0.25'],
   ['kind=splitMeanFlow', 'guidanceScale=2', 'targetMixRatio=0.25'],

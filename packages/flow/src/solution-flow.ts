@@ -26,7 +26,7 @@ export interface SolutionFlowOptions extends CommonOptions, GuidanceOptions {
 export interface EflowOptions extends SolutionFlowOptions {
   /**
    * v_ref of the guided velocity: `weak-path`, which is path-drop guidance (encoder and decoder alone, about a third of a
-   * pass), or `unconditional`, a full pass without the condition (SoFlow).
+   * pass), or `unconditional`, a full pass without the condition (SoFlow), which `classDropoutProb` above 0 trains.
    */
   guidanceReference: 'weak-path' | 'unconditional';
   /** Whether the weak path, as a reference and where it is trained, sees the condition. */
@@ -48,9 +48,13 @@ export const SOLUTION_FLOW_DEFAULTS = {
   targetMixRatio: 0.25,
 } satisfies SolutionFlowOptions;
 
-/** SoFlow's values, SPRINT's share of dropped paths (arXiv 2510.21986); the additivity weight is our choice. */
+/**
+ * SoFlow's values, SPRINT's share of dropped paths (arXiv 2510.21986). Our choice: the additivity weight, and that no row of the
+ * strong path loses its condition: guidance asks the weak path alone what there is without one (docs/decisions/0016).
+ */
 export const EFLOW_DEFAULTS = {
   ...SOLUTION_FLOW_DEFAULTS,
+  classDropoutProb: 0,
   pathDropProb: 0.1,
   guidanceReference: 'weak-path',
   weakCondition: 'null',

@@ -29,7 +29,8 @@ function describeClips(data: RunConfig['data']): Pick<VideoDiTConfig, 'channels'
 
 /**
  * Throws if patches do not divide the clips, the batch cannot be split into rows of both kinds, a window is wider than the
- * sequence, a warm-up never ends, or videos are to be measured without I3D's weights.
+ * sequence, a warm-up never ends, guidance
+ * moves away from what nothing trains, or videos are to be measured without I3D's weights.
  */
 export function checkTraining(config: RunConfig): void {
   const { data, measurement, optimizer, training } = config;
@@ -43,8 +44,22 @@ export function checkTraining(config: RunConfig): void {
       `optimizer.warmupSteps is ${optimizer.warmupSteps}; expected less than training.steps, ${training.steps}`,
     );
   }
+  checkGuidance(config);
   if ('velocityRatio' in config.objective) splitRows(training.batchSize, config.objective.velocityRatio);
   checkWindow(config, trainingGrid(config));
+}
+
+/** Guidance moves away from a prediction that has to be trained itself. */
+function checkGuidance({ objective }: RunConfig): void {
+  if (!('guidanceScale' in objective) || objective.guidanceScale === 1) return;
+  const byWeakPath = 'guidanceReference' in objective && objective.guidanceReference === 'weak-path';
+  const [key, what] = byWeakPath
+    ? (['pathDropProb', 'weak path'] as const)
+    : (['classDropoutProb', 'prediction without a condition'] as const);
+  if (objective[key] > 0) return;
+  throw new Error(
+    `objective.guidanceScale is ${objective.guidanceScale} and objective.${key} 0, so that nothing trains the ${what} that guidance moves away from; set objective.${key}=0.1, or objective.guidanceScale=1`,
+  );
 }
 
 function trainingGrid({ data, network }: RunConfig): Grid {

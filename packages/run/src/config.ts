@@ -113,7 +113,9 @@ const network = z.strictObject({
 /** Of every kind of objective. What the tokens that training drops are is here, too: a choice of training, not of the network. */
 const commonObjective = (defaults: CommonOptions) => ({
   path: z.enum(PATHS).default(defaults.path).describe('how noise takes the place of data'),
-  classDropoutProb: share.default(defaults.classDropoutProb),
+  classDropoutProb: share
+    .default(defaults.classDropoutProb)
+    .describe('share of the rows that lose their class; guidance by full passes needs it'),
   pathDropProb: share.default(defaults.pathDropProb).describe('share of the velocity rows that train the weak path'),
   keepRatio: z.number().gt(0).max(1).default(0.25).describe("share of the middle's tokens kept in training"),
   keepPattern: z

@@ -61,7 +61,8 @@ describe('loadConfig', () => {
     expect(config.objective).toMatchObject({
       kind: 'solutionFlow',
       guidanceScale: 2,
-      pathDropProb: 0.1,
+      pathDropProb: 0.2,
+      classDropoutProb: 0.1,
       map: 'trigonometric',
     });
     expect(Object.keys(config.objective)).not.toContain('additivityWeight');
@@ -230,6 +231,17 @@ describe('loadConfig', () => {
       'objective.keepRatio is 0.25; set that to 1',
     ],
     ['a share above 1', ['network.attention={ kind: sla, topRatio: 2 }'], 'network.attention.topRatio: Too big'],
+    [
+      'guidance by what is not trained',
+      ['objective.kind=solutionFlow', 'objective.classDropoutProb=0'],
+      'nothing trains the prediction without a condition that guidance moves away from; set objective.classDropoutProb=0.1',
+    ],
+    [
+      'full passes as a reference, without what they need',
+      ['objective.guidanceReference=unconditional'],
+      'objective.guidanceScale is 1.5 and objective.classDropoutProb 0',
+    ],
+    ['a weak path that is not trained', ['objective.pathDropProb=0'], 'nothing trains the weak path'],
     ['a batch that cannot be split', ['training.batchSize=1'], 'a batch of 1'],
     ['no key', ['training'], "override 'training': expected key=value"],
     ['a path through a value', ['name.a=1'], "'name' is a value, not a section"],
