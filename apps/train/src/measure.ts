@@ -17,7 +17,7 @@ import type { VideoDiTConfig } from '@eflow/video-dit';
 import type { TrainState } from './state.ts';
 
 /** Clips that an extractor sees at a time. */
-const BATCH = 8;
+const BATCH = 4;
 
 /**
  * Looks at the run's real clips, and returns what measures the EMA weights against them: by the classifier of moving digits, or

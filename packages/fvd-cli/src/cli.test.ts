@@ -109,6 +109,10 @@ describe('eflow-fvd', () => {
   it.each<[args: () => string[], message: RegExp]>([
     [() => [real, generated], /weights cannot be shipped: give them with --weights/],
     [() => [real, generated, '--weights', 'i3d_pretrained_400.pt'], /is a pickle, which could hold code/],
+    [
+      () => [real, generated, ...means, '--weights-sha256', 'ABC1'],
+      /weights of means\.onnx have SHA-256 [0-9a-f]{64}, not abc1/,
+    ],
     [() => [real, generated, '--weights', other], /saved-model cannot be read: .*RGB\/inception_i3d\/Conv3d_1a_7x7/],
     [() => [real, generated, '--weights', weights, '--frames', '8'], /8 frames; I3D, Kinetics-400 needs at least 9/],
     [() => [real, generated, '--extractor', 'onnx'], /needs the file of its model: --model/],

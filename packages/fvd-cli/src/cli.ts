@@ -27,6 +27,7 @@ import { blackAgainstWhite, KNOWN_DISTANCE } from './self-check.ts';
 interface Flags {
   extractor: 'i3d' | 'digits' | 'nsfwjs' | 'onnx';
   weights?: string;
+  weightsSha256?: string;
   model?: string;
   layout: OnnxExtractorOptions['layout'];
   mean: Triple;
@@ -71,7 +72,7 @@ async function compare(realPath: string, generatedPath: string, flags: Flags): P
   const paths = { real: realPath, generated: generatedPath };
   const stored = (path: string) => (path.endsWith('.npz') ? readSeen(path) : undefined);
   const files = { real: await stored(realPath), generated: await stored(generatedPath) };
-  const extractor = files.real && files.generated ? undefined : await openExtractor(flags);
+  const extractor = files.real && files.generated ? undefined : await openChecked(flags);
   const records = [
     files.real?.record,
     files.generated?.record,
@@ -117,6 +118,16 @@ const recordFeatures = (extractor: Extractor, numFrames: number, frameStride: nu
 
 /** Of features from elsewhere. */
 const UNKNOWN = { extractor: 'unknown', weightsSha256: 'unknown', feature: 'features' };
+
+/** Throws if the weights are not those that were asked for. */
+async function openChecked(flags: Flags): Promise<Extractor> {
+  const extractor = await openExtractor(flags);
+  const wanted = flags.weightsSha256?.toLowerCase();
+  if (!wanted || extractor.weightsSha256.startsWith(wanted)) return extractor;
+  throw new Error(
+    `the weights of ${extractor.name} have SHA-256 ${extractor.weightsSha256}, not ${wanted}: take the file that the other numbers were measured with`,
+  );
+}
 
 async function openExtractor(flags: Flags): Promise<Extractor> {
   const { extractor, weights, protocol, pooled, model, layout, mean, std, side } = flags;
@@ -179,7 +190,7 @@ async function look(
 }
 
 async function features(path: string, out: string, flags: Flags): Promise<void> {
-  const extractor = await openExtractor(flags);
+  const extractor = await openChecked(flags);
   const numFrames = flags.frames ?? PROTOCOL_PRESETS[flags.protocol].numFrames;
   const spec = { numFrames, frameStride: flags.stride, most: flags.videos, seed: flags.seed };
   const seen = await look('videos', path, spec, extractor, flags.batch);
@@ -218,6 +229,7 @@ const shared = (command: Command): Command =>
       '--weights <file>',
       'of I3D: .safetensors or .npz by their PyTorch names, or a TensorFlow SavedModel or checkpoint',
     )
+    .option('--weights-sha256 <hex>', 'refuse other weights; the first digits will do')
     .addOption(
       new Option('--protocol <name>', 'how frames are resized and the covariance is divided')
         .choices(NAMES)
