@@ -90,6 +90,9 @@ describe('eflow-fvd', () => {
     const swapped = join(root, 'swapped.json');
     expect(run(generated, real, ...means, ...cache, '--json', swapped).status).toBe(0);
     expect(run('table', before, swapped).stderr).toContain('numReal is 6 in one result and 5 in another');
+    const copies = run(real, real, ...means, ...cache);
+    expect(copies.stdout).toMatch(/Warning: generated videos are far nearer to real ones .*: copies\?/);
+    expect(stdout).not.toContain('copies?');
     const files = run(out, out); // which say themselves what they are of
     expect(files.stdout).toMatch(/means\.onnx, pooled, weights [0-9a-f]{12}; 6 real \(train\) and 6 generated/);
     expect(stdout).toContain('Frechet distance (means.onnx, not FVD)');

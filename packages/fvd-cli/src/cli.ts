@@ -20,8 +20,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { type ClipSpec, openSource } from './clip-source.ts';
 import { readSeen, throughCache, writeSeen } from './feature-cache.ts';
+import { formatMeasurement, formatTable } from './format.ts';
 import { loadDigits, loadI3D, loadOnnx } from './load-extractor.ts';
-import { type FeatureRecord, formatMeasurement, formatTable, measure, type Seen } from './measure.ts';
+import { type FeatureRecord, measure, type Seen } from './measure.ts';
 import { blackAgainstWhite, KNOWN_DISTANCE } from './self-check.ts';
 
 interface Flags {

@@ -1,5 +1,4 @@
 import {
-  assertComparable,
   bootstrapInterval,
   type Coverage,
   compareTemporal,
@@ -9,11 +8,13 @@ import {
   FEW_VIDEOS,
   type FeatureSet,
   featureDistance,
+  findNearest,
   kernelDistance,
   type Protocol,
   pickRows,
   type TemporalFigures,
 } from '@eflow/fvd';
+import { number } from './format.ts';
 
 /** Features of one kind of videos, and how they move. */
 export interface Seen {
@@ -41,6 +42,8 @@ export interface Measurement {
   kernelDistance: number;
   kernelStandardError: number;
   coverage?: Coverage;
+  /** Median distance of features to the nearest of one half of the real videos: from generated ones, and from the other half. */
+  nearest?: { generated: number; real: number };
   motion?: ReturnType<typeof compareTemporal>;
   warnings: string[];
 }
@@ -48,6 +51,8 @@ export interface Measurement {
 const FOR_LIMIT = 100;
 const NEIGHBOURS = 5;
 const LEVEL = 0.95;
+/** Of a real video's distance to the nearest other one, below which generated ones look like copies. */
+const COPIES = 0.5;
 
 /** Throws on fewer than 3 videos of a kind, or features of two extractors. */
 export function measure(
@@ -60,7 +65,15 @@ export function measure(
   const frechetDistance = distance(generated.features, real.features);
   const { distance: kernel, standardError } = kernelDistance(generated.features, real.features);
   const few = Math.min(protocol.numReal, protocol.numGenerated);
-  const floor = protocol.numReal >= 4 ? floorOf(real.features, few, distance) : undefined;
+  const halves = protocol.numReal >= 4 ? halve(real.features) : undefined;
+  const floor = halves && {
+    videos: Math.min(few, halves.videos),
+    frechetDistance: distance(firstRows(halves.a, few), firstRows(halves.b, few)),
+  };
+  const nearest = halves && {
+    generated: medianDistance(generated.features, halves.a),
+    real: medianDistance(halves.b, halves.a),
+  };
   const limit = few >= FOR_LIMIT ? extrapolate(distance, generated.features, real.features, { seed }) : undefined;
   const warnings: string[] = [];
   if (few < FEW_VIDEOS) {
@@ -72,6 +85,11 @@ export function measure(
   if (protocol.numReal !== protocol.numGenerated) {
     warnings.push(
       `${protocol.numReal} real and ${protocol.numGenerated} generated videos: published numbers take as many of both`,
+    );
+  }
+  if (nearest && nearest.generated < COPIES * nearest.real) {
+    warnings.push(
+      'generated videos are far nearer to real ones than those are to one another: copies? A Frechet distance does not see that',
     );
   }
   return {
@@ -88,91 +106,29 @@ export function measure(
     ...(limit && { limit: { value: limit.limit, standardError: limit.standardError } }),
     ...{ kernelDistance: kernel, kernelStandardError: standardError },
     ...(few > NEIGHBOURS && { coverage: coverage(real.features, generated.features, NEIGHBOURS) }),
+    ...(nearest && { nearest }),
     ...(real.motion && generated.motion && { motion: compareTemporal(real.motion, generated.motion) }),
     warnings,
   };
 }
 
-/** Every other real video against those between: a folder may be sorted, by class or by name. */
-function floorOf(real: FeatureSet, most: number, distance: (a: FeatureSet, b: FeatureSet) => number) {
-  const videos = Math.min(most, Math.floor(real.features.length / real.numFeatures / 2));
+/** Every other video, and those between: a folder may be sorted, by class or by name. */
+function halve(set: FeatureSet): { a: FeatureSet; b: FeatureSet; videos: number } {
+  const videos = Math.floor(set.features.length / set.numFeatures / 2);
   const half = (offset: number) =>
     pickRows(
-      real,
-      Array.from({ length: videos }, (_, i) => 2 * i + offset),
+      set,
+      rowNumbers(videos).map((i) => 2 * i + offset),
     );
-  return { videos, frechetDistance: distance(half(0), half(1)) };
+  return { a: half(0), b: half(1), videos };
 }
 
-/**
- * A Markdown table of results by name, with their protocol below. Throws, naming what differs, unless all were measured alike.
- */
-export function formatTable(results: readonly { name: string; measurement: Measurement }[]): string {
-  assertComparable(results.map(({ measurement }) => measurement));
-  const { protocol } = results[0]!.measurement;
-  const isFvd = isFvdOf(protocol);
-  const rows = results.map(
-    ({ name, measurement: { frechetDistance, kernelDistance, kernelStandardError, coverage } }) => [
-      name,
-      number(frechetDistance),
-      `${number(kernelDistance)} +- ${number(kernelStandardError)}`,
-      ...['precision', 'recall', 'density', 'coverage'].map(
-        (part) => coverage?.[part as keyof Coverage].toFixed(3) ?? '-',
-      ),
-    ],
-  );
-  const head = ['', isFvd ? 'FVD' : 'Frechet distance', isFvd ? 'KVD' : 'kernel distance'];
-  const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
-  return [
-    line([...head, 'precision', 'recall', 'density', 'coverage']),
-    line(rows[0]!.map((_, i) => (i === 0 ? '---' : '--:'))),
-    ...rows.map(line),
-    `\n${formatProtocol(protocol)}`,
-  ].join('\n');
+const rowNumbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+const firstRows = (set: FeatureSet, most: number): FeatureSet =>
+  pickRows(set, rowNumbers(Math.min(most, set.features.length / set.numFeatures)));
+
+function medianDistance(queries: FeatureSet, among: FeatureSet): number {
+  const distances = findNearest(queries, among).map(({ distance }) => distance);
+  return distances.sort((a, b) => a - b)[Math.floor(distances.length / 2)]!;
 }
-
-const isFvdOf = ({ extractor, feature }: Protocol) => extractor.startsWith('I3D') && feature === 'logits';
-
-/** For people. */
-export function formatMeasurement({ protocol, ...figures }: Measurement): string {
-  const isFvd = isFvdOf(protocol);
-  const { interval, floor, limit, coverage: covers, motion } = figures;
-  const rows: [string, string][] = [
-    [isFvd ? 'FVD' : `Frechet distance (${protocol.extractor}, not FVD)`, number(figures.frechetDistance)],
-    ...(interval
-      ? [[`  95 % of drawn-anew sets`, `${number(interval[0])} .. ${number(interval[1])}`] as [string, string]]
-      : []),
-    ...(floor
-      ? [[`  real ones, ${floor.videos} against ${floor.videos}`, number(floor.frechetDistance)] as [string, string]]
-      : []),
-    ...(limit
-      ? [['  for ever more videos', `${number(limit.value)} +- ${number(limit.standardError)}`] as [string, string]]
-      : []),
-    [isFvd ? 'KVD' : 'kernel distance', `${number(figures.kernelDistance)} +- ${number(figures.kernelStandardError)}`],
-    ...Object.entries(covers ?? {}).map(([name, value]): [string, string] => [name, value.toFixed(3)]),
-    ...Object.entries(motion ?? {}).map(([name, { real, generated, distance }]): [string, string] => [
-      name,
-      `${number(generated)} (real ${number(real)}, apart by ${number(distance)})`,
-    ]),
-  ];
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return [
-    ...rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
-    `\n${formatProtocol(protocol)}`,
-    ...figures.warnings.map((warning) => `Warning: ${warning}`),
-  ].join('\n');
-}
-
-function formatProtocol(protocol: Protocol): string {
-  const { resize, preprocessing } = protocol;
-  return [
-    `${protocol.extractor}, ${protocol.feature}, weights ${protocol.weightsSha256.slice(0, 12)}`,
-    `${protocol.numReal} real (${protocol.split}) and ${protocol.numGenerated} generated videos of ${protocol.numFrames} frames, stride ${protocol.frameStride}`,
-    ...(resize ? [`frames to ${resize.height}x${resize.width}, ${resize.rule}, crop ${resize.crop}`] : []),
-    ...(preprocessing ? [preprocessing] : []),
-    `covariance over ${protocol.covarianceRule}`,
-  ].join('; ');
-}
-
-/** To about four figures. */
-const number = (value: number): string => String(Number(value.toPrecision(4)));
