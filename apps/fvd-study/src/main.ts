@@ -2,26 +2,14 @@
  * `pnpm study:fvd`: what a Frechet distance sees. Real clips of moving digits against others of the same kind, as they are and
  * made worse in six ways, each at five strengths. Ends with 1 unless every distance is above the one before it.
  */
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { loadTree } from '@eflow/checkpoint';
 import { createMovingDigits, type MovingDigitsSpec, makeBatch } from '@eflow/data';
-import { compile, useTensorFlow } from '@eflow/engine';
+import { useTensorFlow } from '@eflow/engine';
 import { plot, saveFigure, toSvg } from '@eflow/figures';
-import {
-  type Clips,
-  createDigitsExtractor,
-  digitsClassifier,
-  digitsClassifierWeights,
-  extractFeatures,
-  featureDistance,
-  initDigitsClassifier,
-  kernelDistance,
-} from '@eflow/fvd';
+import { type Clips, extractFeatures, featureDistance, inBatches, kernelDistance, recordExtractor } from '@eflow/fvd';
+import { loadDigits } from '@eflow/fvd-cli';
 import { writeGridPng } from '@eflow/media';
-import { createStream, disposeTree } from '@eflow/tensor';
 import * as Plot from '@observablehq/plot';
 import { Command } from 'commander';
 import { CORRUPTIONS } from './corruptions.ts';
@@ -45,18 +33,14 @@ interface Row {
 
 async function main({ clips: count, seed, out }: { clips: number; seed: number; out: string }): Promise<void> {
   await useTensorFlow();
-  const template = initDigitsClassifier(createStream(0));
-  const params = await loadTree(fileURLToPath(digitsClassifierWeights), template);
-  disposeTree(template);
-  const weightsSha256 = createHash('sha256').update(readFileSync(digitsClassifierWeights)).digest('hex');
-  const extractor = createDigitsExtractor(params, weightsSha256, compile(digitsClassifier));
+  const extractor = await loadDigits();
   const dataset = createMovingDigits(SPEC);
   const draw = (first: number): Clips => ({
     data: makeBatch(dataset, count, first).pixels,
     shape: [count, ...dataset.shape],
   });
   const [reference, others] = [draw(0), draw(1)];
-  const featuresOf = (clips: Clips) => extractFeatures(extractor, inBatches(clips));
+  const featuresOf = (clips: Clips) => extractFeatures(extractor, inBatches(clips, BATCH));
   const real = await featuresOf(reference);
   const against = async (clips: Clips) => {
     const features = await featuresOf(clips);
@@ -84,13 +68,8 @@ async function main({ clips: count, seed, out }: { clips: number; seed: number; 
   }
 
   const protocol = {
-    ...{
-      extractor: extractor.name,
-      weightsSha256,
-      feature: extractor.feature,
-      numFrames: SPEC.numFrames,
-      frameStride: 1,
-    },
+    ...recordExtractor(extractor),
+    ...{ numFrames: SPEC.numFrames, frameStride: 1 },
     ...{ covarianceRule: COVARIANCE_RULE, numReal: count, numGenerated: count, split: 'held-out' },
   };
   writeFileSync(join(out, 'fvd-corruptions.json'), `${JSON.stringify({ protocol, seed, floor, rows }, null, 2)}\n`);
@@ -110,14 +89,6 @@ async function main({ clips: count, seed, out }: { clips: number; seed: number; 
     `Distances rise with the strength: ${verdict} of ${CORRUPTIONS.length} corruptions, ${rows.length} strengths`,
   );
   if (wrong.length > 0) process.exitCode = 1;
-}
-
-function* inBatches({ data, shape: [count, ...rest] }: Clips): Generator<Clips> {
-  const bytes = data.length / count;
-  for (let first = 0; first < count; first += BATCH) {
-    const pixels = data.subarray(first * bytes, (first + BATCH) * bytes);
-    yield { data: pixels, shape: [pixels.length / bytes, ...rest] };
-  }
 }
 
 const pickFirst = ({ data, shape: [count, ...rest] }: Clips, picked: number): Clips => ({

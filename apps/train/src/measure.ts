@@ -5,6 +5,7 @@ import {
   type Extractor,
   extractFeatures,
   featureDistance,
+  inBatches,
   kernelDistance,
   PROTOCOL_PRESETS,
   type Protocol,
@@ -44,7 +45,7 @@ export async function createMeasure(config: RunConfig, network: VideoDiTConfig, 
       seed: config.seed,
     });
     disposeTree(params);
-    const generated = await extractFeatures(extractor, split(clips));
+    const generated = await extractFeatures(extractor, inBatches(clips, BATCH));
     const kernel = kernelDistance(generated, reference);
     return {
       ...{ step, seconds },
@@ -71,15 +72,7 @@ function realClips(config: RunConfig): Pick<ClipSource, 'batches'> {
   async function* batches(): AsyncGenerator<Clips> {
     const dataset = openClips(config, 'held-out');
     const { pixels } = makeBatch(dataset, measurement.clips, 0);
-    yield* split({ data: pixels, shape: [measurement.clips, ...dataset.shape] });
+    yield* inBatches({ data: pixels, shape: [measurement.clips, ...dataset.shape] }, BATCH);
   }
   return { batches };
-}
-
-function* split({ data, shape: [count, ...size] }: Clips): Generator<Clips> {
-  const bytes = size.reduce((a, b) => a * b);
-  for (let first = 0; first < count; first += BATCH) {
-    const pixels = data.subarray(first * bytes, (first + BATCH) * bytes);
-    yield { data: pixels, shape: [pixels.length / bytes, ...size] };
-  }
 }

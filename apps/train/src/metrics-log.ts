@@ -20,7 +20,10 @@ const CURVES = [
   'clipsPerSecond',
 ] as const;
 
-/** Writes updates to metrics.jsonl and to TensorBoard, steps without one to skipped.jsonl, and measurements to measurements.jsonl and to TensorBoard. An earlier attempt's lines of steps from `firstStep` on are removed. */
+/**
+ * Writes updates to metrics.jsonl and measurements to measurements.jsonl, both to TensorBoard, too, and steps without an update to
+ * skipped.jsonl. An earlier attempt's lines of steps from `firstStep` on are removed.
+ */
 export async function createMetricsLog(folder: RunFolder, firstStep: number) {
   forgetSteps(folder, firstStep);
   const earlier = existsSync(folder.metrics) ? readMetrics(folder) : [];

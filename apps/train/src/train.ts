@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { findLatestCheckpoint, pruneCheckpoints } from '@eflow/checkpoint';
 import { createBatches } from '@eflow/data';
 import { compile, type EngineInfo, reportMemory } from '@eflow/engine';
+import { isFvd } from '@eflow/fvd';
 import { writeGridPng, writeGridWebp } from '@eflow/media';
 import {
   clipSpec,
@@ -149,7 +150,7 @@ const describeMeasurement = ({
   kernelStandardError,
   protocol,
 }: StepMeasurement) =>
-  `step ${step}: ${protocol.extractor.startsWith('I3D') ? 'FVD' : 'Frechet distance (not FVD)'} ${frechetDistance.toPrecision(4)}, ` +
+  `step ${step}: ${isFvd(protocol) ? 'FVD' : 'Frechet distance (not FVD)'} ${frechetDistance.toPrecision(4)}, ` +
   `kernel distance ${kernelDistance.toPrecision(3)} +- ${kernelStandardError.toPrecision(2)} ` +
   `(${protocol.numGenerated} generated against ${protocol.numReal} real clips, ${protocol.extractor})`;
 

@@ -5,7 +5,7 @@ export { exportSavedModel } from './compile/export-saved-model.ts';
 export { CompileError } from './compile/refusal.ts';
 export type { TensorSpec } from './compile/trace.ts';
 export { type MemoryReport, reportMemory } from './memory-report.ts';
-export { readVariables } from './read-variables.ts';
+export { readVariables, variablesPrefix } from './read-variables.ts';
 export { SetUpError } from './set-up-error.ts';
 export { type SetUpOptions, setUpEngine } from './setup.ts';
 export { createSummaryWriter, type SummaryWriter } from './summary-writer.ts';

@@ -8,6 +8,10 @@ import { useTensorFlow } from './use-tensorflow.ts';
 
 const TF_STRING = 7;
 
+/** What the files of variables begin with: in a SavedModel's folder, or the checkpoint that is named. */
+export const variablesPrefix = (path: string): string =>
+  existsSync(path) && statSync(path).isDirectory() ? join(path, 'variables', 'variables') : path;
+
 /**
  * Float32 variables by name from a TensorFlow SavedModel, whose folder is given, or from a checkpoint, given as TensorFlow names
  * it: without `.index`. Their numbers alone are read; no graph is loaded or run, so that a file that is not trusted runs no
@@ -15,7 +19,7 @@ const TF_STRING = 7;
  * variable is missing, of another type, or damaged.
  */
 export async function readVariables(path: string, names: readonly string[]): Promise<StateDict> {
-  const prefix = existsSync(path) && statSync(path).isDirectory() ? join(path, 'variables', 'variables') : path;
+  const prefix = variablesPrefix(path);
   if (!existsSync(`${prefix}.index`)) {
     throw new Error(
       `${path}: expected the folder of a SavedModel, with variables/variables.index, or a checkpoint, with ${prefix}.index`,

@@ -80,14 +80,15 @@ async function compare(realPath: string, generatedPath: string, flags: Flags): P
     extractor && recordFeatures(extractor, numFrames, stride),
   ].filter((record) => record !== undefined);
   assertComparable(records.map((protocol) => ({ protocol }))); // before anything is looked at
-  const see = (what: keyof typeof paths, extractor: Extractor): Promise<Seen> => {
+  const see = (what: keyof typeof paths): Promise<Seen> => {
     const path = paths[what];
     const spec = { numFrames, frameStride: stride, most: videos, seed };
-    const lookNow = () => look(what, path, spec, extractor, flags.batch);
-    return flags.cache ? throughCache(flags.cache, { path, spec, extractor }, lookNow) : lookNow();
+    const by = extractor!; // there is one unless both are files
+    const lookNow = () => look(what, path, spec, by, flags.batch);
+    return flags.cache ? throughCache(flags.cache, { path, spec, extractor: by }, lookNow) : lookNow();
   };
-  const real = files.real ?? (await see('real', extractor!));
-  const generated = files.generated ?? (await see('generated', extractor!));
+  const real = files.real ?? (await see('real'));
+  const generated = files.generated ?? (await see('generated'));
   const count = ({ features }: Seen) => features.features.length / features.numFeatures;
   const measurement = measure(
     real,
@@ -99,10 +100,13 @@ async function compare(realPath: string, generatedPath: string, flags: Flags): P
     },
     { bootstrap, seed },
   );
-  for (const [what, { record }] of Object.entries({ real, generated })) {
+  for (const [path, { record }] of [
+    [realPath, real],
+    [generatedPath, generated],
+  ] as const) {
     if (record) continue;
     measurement.warnings.push(
-      `${paths[what as keyof typeof paths]} does not say what its features are of: a distance is one only if both are of the same`,
+      `${path} does not say what its features are of: a distance is one only if both are of the same`,
     );
   }
   console.log(formatMeasurement(measurement));

@@ -1,4 +1,4 @@
-import { assertComparable, type Coverage, type Protocol } from '@eflow/fvd';
+import { assertComparable, type Coverage, isFvd, type Protocol } from '@eflow/fvd';
 import type { Measurement } from './measure.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { Measurement } from './measure.ts';
 export function formatTable(results: readonly { name: string; measurement: Measurement }[]): string {
   assertComparable(results.map(({ measurement }) => measurement));
   const { protocol } = results[0]!.measurement;
-  const isFvd = isFvdOf(protocol);
+  const fvd = isFvd(protocol);
   const rows = results.map(
     ({ name, measurement: { frechetDistance, kernelDistance, kernelStandardError, coverage } }) => [
       name,
@@ -18,7 +18,7 @@ export function formatTable(results: readonly { name: string; measurement: Measu
       ),
     ],
   );
-  const head = ['', isFvd ? 'FVD' : 'Frechet distance', isFvd ? 'KVD' : 'kernel distance'];
+  const head = ['', fvd ? 'FVD' : 'Frechet distance', fvd ? 'KVD' : 'kernel distance'];
   const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
   return [
     line([...head, 'precision', 'recall', 'density', 'coverage']),
@@ -28,14 +28,12 @@ export function formatTable(results: readonly { name: string; measurement: Measu
   ].join('\n');
 }
 
-const isFvdOf = ({ extractor, feature }: Protocol) => extractor.startsWith('I3D') && feature === 'logits';
-
 /** For people. */
 export function formatMeasurement({ protocol, ...figures }: Measurement): string {
-  const isFvd = isFvdOf(protocol);
+  const fvd = isFvd(protocol);
   const { interval, floor, limit, coverage: covers, nearest, motion } = figures;
   const rows: [string, string][] = [
-    [isFvd ? 'FVD' : `Frechet distance (${protocol.extractor}, not FVD)`, number(figures.frechetDistance)],
+    [fvd ? 'FVD' : `Frechet distance (${protocol.extractor}, not FVD)`, number(figures.frechetDistance)],
     ...optional(interval, ([low, high]) => ['  95 % of drawn-anew sets', `${number(low)} .. ${number(high)}`]),
     ...optional(floor, ({ videos, frechetDistance }) => [
       `  real ones, ${videos} against ${videos}`,
@@ -45,7 +43,7 @@ export function formatMeasurement({ protocol, ...figures }: Measurement): string
       '  for ever more videos',
       `${number(value)} +- ${number(standardError)}`,
     ]),
-    [isFvd ? 'KVD' : 'kernel distance', `${number(figures.kernelDistance)} +- ${number(figures.kernelStandardError)}`],
+    [fvd ? 'KVD' : 'kernel distance', `${number(figures.kernelDistance)} +- ${number(figures.kernelStandardError)}`],
     ...Object.entries(covers ?? {}).map(([name, value]): [string, string] => [name, value.toFixed(3)]),
     ...optional(nearest, ({ generated, real }) => [
       'nearest real one, median',

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { loadTree, readNpz, readSafetensors } from '@eflow/checkpoint';
-import { compile, readVariables } from '@eflow/engine';
+import { compile, readVariables, variablesPrefix } from '@eflow/engine';
 import {
   createDigitsExtractor,
   createI3DExtractor,
@@ -40,10 +40,10 @@ export async function loadI3D(path: string, resize: ResizeSpec, feature: 'logits
 
 /** The weights, and the file that holds their numbers. */
 async function readI3D(path: string): Promise<{ state: StateDict; file: string }> {
-  const isFolder = existsSync(path) && statSync(path).isDirectory();
-  if (isFolder || existsSync(`${path}.index`)) {
+  const prefix = variablesPrefix(path);
+  if (prefix !== path || existsSync(`${prefix}.index`)) {
     const state = i3dStateOfVariables(await readVariables(path, listI3DVariables()));
-    return { state, file: `${isFolder ? join(path, 'variables', 'variables') : path}.data-00000-of-00001` };
+    return { state, file: `${prefix}.data-00000-of-00001` };
   }
   return { state: path.endsWith('.npz') ? await readNpz(path) : (await readSafetensors(path)).tensors, file: path };
 }

@@ -118,15 +118,15 @@ function halve(set: FeatureSet): { a: FeatureSet; b: FeatureSet; videos: number 
   const half = (offset: number) =>
     pickRows(
       set,
-      rowNumbers(videos).map((i) => 2 * i + offset),
+      Array.from({ length: videos }, (_, i) => 2 * i + offset),
     );
   return { a: half(0), b: half(1), videos };
 }
 
-const rowNumbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-
-const firstRows = (set: FeatureSet, most: number): FeatureSet =>
-  pickRows(set, rowNumbers(Math.min(most, set.features.length / set.numFeatures)));
+const firstRows = ({ features, numFeatures }: FeatureSet, most: number): FeatureSet => ({
+  features: features.subarray(0, most * numFeatures),
+  numFeatures,
+});
 
 function medianDistance(queries: FeatureSet, among: FeatureSet): number {
   const distances = findNearest(queries, among).map(({ distance }) => distance);

@@ -16,3 +16,12 @@ export function clipBytes(where: string, { data, shape }: Clips): number {
   }
   return bytes;
 }
+
+/** Clips `size` at a time, in order; the last batch may be smaller. Pixels are shared, not copied. */
+export function* inBatches({ data, shape: [count, ...rest] }: Clips, size: number): Generator<Clips> {
+  const bytes = rest.reduce((a, b) => a * b, 1);
+  for (let first = 0; first < count; first += size) {
+    const pixels = data.subarray(first * bytes, (first + size) * bytes);
+    yield { data: pixels, shape: [pixels.length / bytes, ...rest] };
+  }
+}

@@ -1,10 +1,10 @@
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import type { Clips } from './clips.ts';
+import { type Clips, inBatches } from './clips.ts';
 import { type Extractor, extractFeatures } from './extractor.ts';
 import { fitFrames } from './i3d-extractor.ts';
-import { assertComparable, PROTOCOL_PRESETS, type Protocol } from './protocol.ts';
+import { assertComparable, isFvd, PROTOCOL_PRESETS, type Protocol } from './protocol.ts';
 
 /** Of a clip its first pixel and how many frames it has. */
 const extractor: Extractor = {
@@ -28,6 +28,13 @@ describe('extractFeatures', () => {
       seen.push(n),
     );
     expect([[...features], numFeatures, seen]).toEqual([[7, 3, 8, 3, 9, 3], 2, [2, 3]]);
+  });
+
+  it('takes clips cut into batches as it takes them whole', async () => {
+    const whole = clips([4, 5, 6, 7, 8]);
+    const batches = [...inBatches(whole, 2)];
+    expect(batches.map(({ shape }) => shape[0])).toEqual([2, 2, 1]);
+    expect(await extractFeatures(extractor, batches)).toEqual(await extractFeatures(extractor, [whole]));
   });
 
   it.each([
@@ -77,4 +84,11 @@ describe('assertComparable', () => {
     const { resize: _, ...without } = protocol;
     expect(() => assertComparable([{ protocol: without }, { protocol }])).toThrow('resize.rule is absent in one');
   });
+});
+
+it("calls FVD a distance of I3D's logits alone", () => {
+  const record = { extractor: 'I3D, Kinetics-400', weightsSha256: '0', feature: 'logits' };
+  expect(isFvd(record)).toBe(true);
+  expect(isFvd({ ...record, feature: 'pooled' })).toBe(false);
+  expect(isFvd({ ...record, extractor: 'I3D.onnx' })).toBe(false);
 });

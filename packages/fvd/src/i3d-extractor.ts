@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Extractor } from './extractor.ts';
 import { I3D_MIN_FRAMES, type I3DOutput, type I3DParams, i3d } from './i3d.ts';
-import type { ResizeSpec } from './protocol.ts';
+import { I3D_NAME, type ResizeSpec } from './protocol.ts';
 import { resizeClips } from './resize.ts';
 
 export interface I3DExtractorOptions {
@@ -25,7 +25,7 @@ export function createI3DExtractor({
   run = i3d,
 }: I3DExtractorOptions): Extractor {
   return {
-    name: 'I3D, Kinetics-400',
+    name: I3D_NAME,
     weightsSha256,
     feature,
     numFeatures: { logits: 400, pooled: 1024 }[feature],

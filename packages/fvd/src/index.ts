@@ -1,5 +1,5 @@
 export { classAccuracy, frameConsistency } from './class-metrics.ts';
-export type { Clips } from './clips.ts';
+export { type Clips, inBatches } from './clips.ts';
 export {
   type DigitsClassifierOutput,
   type DigitsClassifierParams,
@@ -22,6 +22,7 @@ export {
   assertComparable,
   type ExtractorRecord,
   FEW_VIDEOS,
+  isFvd,
   PROTOCOL_PRESETS,
   type Protocol,
   type ProtocolName,

@@ -1,4 +1,5 @@
 import { expectClose, fixtureNumbers } from '@eflow/testing';
+import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { load } from 'nsfwjs/core';
 import { MobileNetV2MidModel } from 'nsfwjs/models/mobilenet_v2_mid';
@@ -38,13 +39,13 @@ it("gives what nsfwjs' own last layer is given, of single frames, and of clips t
   const network = await load('MobileNetV2Mid', { modelDefinitions: [MobileNetV2MidModel] });
   const classify = (i: number) => {
     const image = tf.tensor3d(frames.slice(i * SIZE, (i + 1) * SIZE), [...FRAME]);
-    return [...network.infer(image as never).dataSync()];
+    return [...network.infer(image).dataSync()];
   };
-  const model = network.model as unknown as { execute(inputs: tf.NamedTensorMap, output: string): tf.Tensor };
+  const model = network.model as GraphModel;
   const name = `StatefulPartitionedCall/sequential/keras_layer/${'StatefulPartitionedCall/'.repeat(3)}predict/${extractor.feature}`;
   const probabilities = model.execute(
     { [name]: tf.tensor2d(Float32Array.from(features), [4, numFeatures]) },
     'Identity',
-  );
+  ) as tf.Tensor;
   expectClose(probabilities, [0, 1, 2, 3].flatMap(classify), { rtol: 1e-4, atol: 1e-6 });
 });

@@ -30,7 +30,8 @@ export async function createNsfwjsExtractor({ rule, crop }: Pick<ResizeSpec, 'ru
     }),
   });
   const resize: ResizeSpec = { rule, crop, height: SIDE, width: SIDE };
-  const output = model.modelTopology.node.find(({ name }) => name.endsWith(FEATURE))!.name;
+  const { node } = model.modelTopology as { node: { name: string }[] };
+  const output = node.find(({ name }) => name.endsWith(FEATURE))!.name;
   return {
     name: 'MobileNet v2 of nsfwjs, frame by frame',
     weightsSha256: await sha256Of(new Uint8Array(weights)),
@@ -55,22 +56,11 @@ export async function createNsfwjsExtractor({ rule, crop }: Pick<ResizeSpec, 'ru
   };
 }
 
-/** What is needed of the optional packages. */
-interface Definition {
-  modelJson(): Promise<{
-    default: {
-      modelTopology: { node: { name: string }[] };
-      weightsManifest: { weights: tf.io.WeightsManifestEntry[] }[];
-    };
-  }>;
-  weightBundles: (() => Promise<{ default: string }>)[];
-}
-
 async function loadPackages() {
   try {
     const { MobileNetV2MidModel } = await import('nsfwjs/models/mobilenet_v2_mid');
     const { loadGraphModel } = await import('@tensorflow/tfjs-converter');
-    return { definition: MobileNetV2MidModel as unknown as Definition, loadGraphModel };
+    return { definition: MobileNetV2MidModel, loadGraphModel };
   } catch (cause) {
     throw new Error(
       'features of nsfwjs need two optional packages: npm install nsfwjs @tensorflow/tfjs-converter@4.22.0',

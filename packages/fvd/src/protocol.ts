@@ -11,6 +11,9 @@ export interface ResizeSpec {
   crop: 'none' | 'centre';
 }
 
+/** What I3D is called in protocols. */
+export const I3D_NAME = 'I3D, Kinetics-400';
+
 /** What features are of. */
 export interface ExtractorRecord {
   /** Such as `I3D, Kinetics-400`. */
@@ -24,6 +27,10 @@ export interface ExtractorRecord {
   /** What else is done to frames by choice; absent: nothing. */
   preprocessing?: string;
 }
+
+/** Whether a Frechet distance of such features may be called FVD: of I3D's logits, nothing else. */
+export const isFvd = ({ extractor, feature }: ExtractorRecord): boolean =>
+  extractor === I3D_NAME && feature === 'logits';
 
 /** All that a distance depends on besides the videos. A number without it says nothing. */
 export interface Protocol extends ExtractorRecord {

@@ -29,8 +29,8 @@ function describeClips(data: RunConfig['data']): Pick<VideoDiTConfig, 'channels'
 
 /**
  * Throws if patches do not divide the clips, the batch cannot be split into rows of both kinds, a window is wider than the
- * sequence, a warm-up never ends, guidance
- * moves away from what nothing trains, or videos are to be measured without I3D's weights.
+ * sequence, a warm-up never ends, guidance moves away from what nothing trains, or videos are to be measured without I3D's
+ * weights.
  */
 export function checkTraining(config: RunConfig): void {
   const { data, measurement, optimizer, training } = config;
