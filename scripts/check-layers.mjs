@@ -24,6 +24,8 @@ const LAYERS = {
   run: 3,
   'fvd-cli': 3,
 };
+/** Bundled into the commands that are published, so that no package depends on it. */
+const BUNDLED = '@eflow/command-line';
 const ENGINE_ONLY = '@tensorflow/tfjs-node-gpu';
 const IMPORT = /(?:from|import|require|resolve)\s*\(?\s*['"]([^'"]+)['"]/g;
 
@@ -45,6 +47,8 @@ export function findViolations(root) {
           if (outside) complain('outside its own package; import the package by name');
         } else if (target.startsWith(ENGINE_ONLY)) {
           if (name !== 'engine') complain('only the engine may');
+        } else if (target === BUNDLED) {
+          if (file !== 'cli.ts') complain('only a command, src/cli.ts, may');
         } else if (target.startsWith('@eflow/')) {
           const other = target.split('/')[1];
           if (!(LAYERS[other] < LAYERS[name])) complain(`layer ${LAYERS[other]} is not below layer ${LAYERS[name]}`);
