@@ -52,7 +52,7 @@ describe('prepareVideos', () => {
       videosPerShard: 3,
       onProgress: ({ done, total }) => progress.push(done / total),
     });
-    expect(counts).toEqual({ seen: 8, ok: 8, short: 0, rejected: 0 });
+    expect(counts).toEqual({ seen: 8, ok: 8, short: 0, rejected: 0, skipped: 0 });
     expect(classes).toEqual(['part 0', 'part 1', 'part 2']);
     expect(progress.at(-1)).toBe(1);
     expect([...progress].sort((a, b) => a - b)).toEqual(progress);
@@ -102,7 +102,7 @@ describe('prepareVideos', () => {
     writeFileSync(file, await buffer(tar));
     const { counts, classes } = await prepare(file, 'from-tar');
     expect(counts).toMatchObject({ seen: 2, ok: 2 });
-    expect(classes).toEqual(['unlabelled', 'waves']);
+    expect(classes).toEqual(['waves', 'unlabelled']);
     const { pixels } = await decodeVideo(MP4, { size: SIZE, maxFrames: 1000, maxPixels: 33e6 });
     const bytes = readFileSync(join(root, 'from-tar/shard-00000.bin')).subarray(0, pixels.length);
     expect(Buffer.compare(bytes, pixels)).toBe(0);
@@ -158,7 +158,7 @@ describe('prepareVideos', () => {
     expect(spawnSync('mkfifo', [join(folder, 'pipe.mp4')]).status).toBe(0);
     const { counts, rejected } = await prepare(folder, 'survived', { maxRejected: 0.9, maxFrames: 300 });
     expect(counts.ok + counts.short + counts.rejected).toBe(counts.seen);
-    expect(counts).toEqual({ seen: 12, ok: 2, short: 1, rejected: 9 });
+    expect(counts).toEqual({ seen: 12, ok: 2, short: 1, rejected: 9, skipped: 0 });
     expect(Object.fromEntries(rejected.map(({ path, code }) => [path, code]))).toEqual({
       'dangling.mp4': 'missing',
       'directory.mp4': 'not-a-file',

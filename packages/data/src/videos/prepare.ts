@@ -25,6 +25,7 @@ import {
   type Counts,
   countVideos,
   INDEX,
+  orderClasses,
   type Shard,
   type ShardIndex,
   type ShardVideo,
@@ -126,7 +127,7 @@ export async function prepareVideos(options: PrepareOptions): Promise<Prepared> 
     );
   }
   const videos = shards.flatMap((shard) => shard.videos);
-  const classes = [...new Set(videos.map(({ label }) => label ?? UNLABELLED))].sort();
+  const classes = orderClasses(videos.map(({ label }) => label ?? UNLABELLED));
   const counts = countVideos(shards, rejected);
   const index: ShardIndex = { format: 'eflow-shards-1', height, width, channels: 3, classes, shards, counts };
   writeFileAtomically(join(out, INDEX), `${JSON.stringify(index)}\n`);

@@ -39,12 +39,14 @@ export interface ShardIndex {
   counts: Counts;
 }
 
-/** ok + short + rejected = seen. */
+/** seen = ok + short + rejected + skipped. */
 export interface Counts {
   seen: number;
   ok: number;
   short: number;
   rejected: number;
+  /** Files that have the name of a video and are none, such as the `._clip.mp4` that macOS writes beside a video. */
+  skipped: number;
 }
 
 export const INDEX = 'index.json';
@@ -52,11 +54,25 @@ export const INDEX = 'index.json';
 /** The class of videos without a label. */
 export const UNLABELLED = 'unlabelled';
 
-export function countVideos(shards: readonly Shard[], rejected: readonly Rejection[]): Counts {
+/**
+ * The distinct labels in the order of their class numbers: by value where all are integers (2 before 10; "01" before "1"),
+ * else by text. Videos without a label come last, so that they move no other class.
+ */
+export function orderClasses(labels: Iterable<string>): string[] {
+  const distinct = new Set(labels);
+  const isUnlabelled = distinct.delete(UNLABELLED);
+  const classes = [...distinct].sort();
+  if (classes.every((label) => /^[+-]?\d+$/.test(label))) {
+    classes.sort((a, b) => Number(BigInt(a) > BigInt(b)) - Number(BigInt(a) < BigInt(b)));
+  }
+  return isUnlabelled ? [...classes, UNLABELLED] : classes;
+}
+
+export function countVideos(shards: readonly Shard[], rejected: readonly Rejection[], skipped = 0): Counts {
   const videos = shards.flatMap((shard) => shard.videos);
   const short = videos.filter(({ isShort }) => isShort).length;
   const left = allRejected(shards, rejected).length;
-  return { seen: videos.length + left, ok: videos.length - short, short, rejected: left };
+  return { seen: videos.length + left + skipped, ok: videos.length - short, short, rejected: left, skipped };
 }
 
 /** Those that the listing rejected already, and those of the shards. */
@@ -75,5 +91,5 @@ export function readIndex(folder: string): ShardIndex {
   if (index.format !== 'eflow-shards-1') {
     throw new Error(`${file} is of the format ${index.format}, not eflow-shards-1: prepare the videos again`);
   }
-  return index;
+  return { ...index, counts: { ...index.counts, skipped: index.counts.skipped ?? 0 } };
 }

@@ -35,7 +35,7 @@ beforeAll(() => {
     writeFileSync(join(folder, file), Buffer.concat(frames));
     return { file, bytes: frames.length * FRAME_BYTES, sha256: '', videos, rejected: [] };
   });
-  const counts = { seen: 7, ok: 7, short: 0, rejected: 0 };
+  const counts = { seen: 7, ok: 7, short: 0, rejected: 0, skipped: 0 };
   const index: ShardIndex = {
     ...{ format: 'eflow-shards-1', height: HEIGHT, width: WIDTH, channels: 3, classes: ['a', 'b'] },
     ...{ shards, counts },

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sync as writeFileAtomically } from 'write-file-atomic';
-import { INDEX, type ShardIndex, type ShardVideo, UNLABELLED } from './shards.ts';
+import { INDEX, orderClasses, type ShardIndex, type ShardVideo, UNLABELLED } from './shards.ts';
 
 export interface WriteClipsOptions {
   /** The class of every clip; none unless given. */
@@ -45,9 +45,9 @@ export function writeClips(
   const sha256 = createHash('sha256').update(pixels).digest('hex');
   const index: ShardIndex = {
     ...{ format: 'eflow-shards-1', height, width, channels: 3 },
-    classes: [...new Set(labels ?? [UNLABELLED])].sort(),
+    classes: orderClasses(labels ?? [UNLABELLED]),
     shards: [{ file, bytes: pixels.length, sha256, videos, rejected: [] }],
-    counts: { seen: count, ok: count, short: 0, rejected: 0 },
+    counts: { seen: count, ok: count, short: 0, rejected: 0, skipped: 0 },
   };
   writeFileAtomically(join(folder, INDEX), `${JSON.stringify(index)}\n`);
 }
