@@ -1,22 +1,63 @@
 /** A process that decodes the videos that it is sent, one after the other; native code that crashes ends it alone. */
-import { type DecodedVideo, type DecodeOptions, decodeVideo } from './decode.ts';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { type DecodedFrames, type DecodeOptions, decodeVideo } from './decode.ts';
 import { type RejectionCode, VideoError } from './entry.ts';
 
 export interface DecodeJob {
   file: string;
   options: DecodeOptions;
+  /** Where the frames are written; they are sent back unless given, for a few of them. */
+  target?: string;
 }
 
-export type DecodeReply = { video: DecodedVideo } | { code: RejectionCode; problem: string };
+export interface DecodedVideo extends DecodedFrames {
+  /** uint8 RGB, [F, height, width, 3]. */
+  pixels: Uint8Array;
+}
 
-process.on('message', async ({ file, options }: DecodeJob) => {
-  let reply: DecodeReply;
-  try {
-    reply = { video: await decodeVideo(file, options) };
-  } catch (error) {
-    const { message } = error as Error;
-    reply = { code: error instanceof VideoError ? error.code : 'damaged', problem: message };
-  }
-  process.send!(reply);
+/** First that a job is begun, then now and then how many frames there are, and in the end what came of it. */
+export type DecodeReply =
+  | { frames: number }
+  | { video: DecodedFrames & { pixels?: Uint8Array } }
+  | { code: RejectionCode; problem: string }
+  | { failure: string };
+
+const BEAT_MS = 500;
+
+process.on('message', async (job: DecodeJob) => {
+  send({ frames: 0 });
+  send(await run(job));
 });
 process.on('disconnect', () => process.exit());
+
+async function run({ file, options, target }: DecodeJob): Promise<DecodeReply> {
+  const parts: Buffer[] = [];
+  const handle = target === undefined ? undefined : openSync(target, 'w');
+  let [frames, beat] = [0, performance.now()];
+  try {
+    const video = await decodeVideo(file, options, (rgb) => {
+      if (handle === undefined) parts.push(rgb);
+      else write(handle, rgb);
+      frames++;
+      if (performance.now() - beat < BEAT_MS) return;
+      beat = performance.now();
+      send({ frames });
+    });
+    return { video: handle === undefined ? { ...video, pixels: Buffer.concat(parts) } : video };
+  } catch (error) {
+    if (error instanceof VideoError) return { code: error.code, problem: error.message };
+    // A full disk is no fault of the video.
+    if ((error as NodeJS.ErrnoException).syscall === 'write') return { failure: (error as Error).message };
+    return { code: 'damaged', problem: (error as Error).message };
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+}
+
+function write(handle: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done);
+}
+
+function send(reply: DecodeReply): void {
+  process.send!(reply);
+}

@@ -1,11 +1,10 @@
 import { checkFile } from './check-file.ts';
-import type { DecodedVideo, DecodeOptions } from './decode.ts';
-import type { DecoderPool } from './decoder-pool.ts';
+import type { DecodedFrames, DecodeOptions } from './decode.ts';
 import { nameOf, type Rejection, type VideoEntry, VideoError } from './entry.ts';
 
 const MAX_FILE_BYTES = 4 * 2 ** 30;
 const MAX_PIXELS = 33_177_600;
-/** Of one process that decodes. */
+/** Memory of one process that decodes. */
 export const MAX_RESIDENT_BYTES = 2 * 2 ** 30;
 
 export type DecodeEntryOptions = Pick<DecodeOptions, 'size' | 'fps' | 'maxFrames' | 'firstFrames'> & {
@@ -13,17 +12,17 @@ export type DecodeEntryOptions = Pick<DecodeOptions, 'size' | 'fps' | 'maxFrames
   minFrames: number;
 };
 
-/** The video that an entry names, or why it is not used. */
-export async function decodeEntry(
-  pool: DecoderPool,
+/** What `decode`, a method of a pool, makes of the video that an entry names, or why it is not used. */
+export async function decodeEntry<Decoded extends DecodedFrames>(
+  decode: (file: string, options: DecodeOptions) => Promise<Decoded>,
   root: string,
   entry: VideoEntry,
   { minFrames, ...options }: DecodeEntryOptions,
-): Promise<DecodedVideo | Rejection> {
+): Promise<Decoded | Rejection> {
   const { start, end, member } = entry;
   try {
     const file = checkFile(root, entry, MAX_FILE_BYTES);
-    const video = await pool.decode(file, {
+    const video = await decode(file, {
       ...{ ...options, maxPixels: MAX_PIXELS },
       ...(start !== undefined && { start }),
       ...(end !== undefined && { end }),

@@ -5,8 +5,11 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,7 +18,7 @@ import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeVideo } from './decode.ts';
+import { decodeWhole, writeFilm } from '../../fixtures/films.ts';
 import { type PrepareOptions, prepareVideos } from './prepare.ts';
 import { readIndex } from './shards.ts';
 
@@ -59,9 +62,7 @@ describe('prepareVideos', () => {
 
     const { shards } = readIndex(join(root, 'whole'));
     expect(shards.map(({ videos }) => videos.length)).toEqual([3, 3, 2]);
-    const films = await Promise.all(
-      [MP4, WEBM].map((file) => decodeVideo(file, { size: SIZE, maxFrames: 1000, maxPixels: 33e6 })),
-    );
+    const films = await Promise.all([MP4, WEBM].map((file) => decodeWhole(file, { size: SIZE })));
     for (const [i, { file, video }] of shards
       .flatMap((s) => s.videos.map((v) => ({ file: s.file, video: v })))
       .entries()) {
@@ -84,8 +85,103 @@ describe('prepareVideos', () => {
     writeFileSync(join(folder, 'shard-00002.bin'), 'short');
     await prepare(list, 'again', { videosPerShard: 3 });
     expect(contents()).toEqual(before);
-    await expect(prepare(list, 'again', { videosPerShard: 3, width: 20 })).rejects.toThrow('other videos or settings');
+    await expect(prepare(list, 'again', { videosPerShard: 3, width: 20 })).rejects.toThrow('made with other settings');
     await expect(prepare(list, 'parts')).rejects.toThrow('holds something else');
+  });
+
+  describe('looks again at what has changed', () => {
+    /** Three films, each of its own class, one of them of no use. */
+    async function writeFolder(name: string): Promise<{ folder: string; at: (video: string) => string }> {
+      const folder = join(root, name);
+      const at = (video: string) => join(folder, video);
+      for (const video of ['a', 'b', 'c']) {
+        mkdirSync(at(video), { recursive: true });
+        await writeFilm(at(`${video}/1.mkv`), { codec: 'ffv1', numFrames: 4 });
+      }
+      return { folder, at };
+    }
+    const frames = (out: string) => readIndex(join(root, out)).shards.map(({ videos }) => videos[0]!.numFrames);
+    const files = (out: string) =>
+      readdirSync(join(root, out))
+        .filter((name) => name.endsWith('.bin'))
+        .map((name) => [name, statSync(join(root, out, name)).ino]);
+
+    it('a mended, a replaced, a removed and a new video, and keeps the shards of the others', async () => {
+      const { folder, at } = await writeFolder('mending');
+      const whole = readFileSync(at('c/1.mkv'));
+      writeFileSync(at('c/1.mkv'), whole.subarray(0, 200));
+      const again = () => prepare(folder, 'mended', { videosPerShard: 1, jobs: 1 });
+      await expect(again()).rejects.toThrow('1 of 3 videos are rejected');
+      await expect(again()).rejects.toThrow('1 of 3 videos are rejected');
+      const before = files('mended');
+
+      writeFileSync(at('c/1.mkv'), whole);
+      expect(await again()).toMatchObject({ counts: { ok: 3, rejected: 0 }, remade: 1 });
+      expect(files('mended').slice(0, 2)).toEqual(before.slice(0, 2));
+      expect(frames('mended')).toEqual([4, 4, 4]);
+      expect(await again()).toMatchObject({ remade: 0 });
+
+      await writeFilm(at('b/1.mkv'), { codec: 'ffv1', numFrames: 7 });
+      expect(await again()).toMatchObject({ remade: 1 });
+      expect(frames('mended')).toEqual([4, 7, 4]);
+
+      rmSync(at('a'), { recursive: true });
+      expect(await again()).toMatchObject({ counts: { seen: 2 }, classes: ['b', 'c'] });
+      expect(frames('mended')).toEqual([7, 4]);
+      expect(files('mended')).toHaveLength(2);
+
+      mkdirSync(at('d'));
+      await writeFilm(at('d/1.mkv'), { codec: 'ffv1', numFrames: 9 });
+      expect(await again()).toMatchObject({ counts: { seen: 3, ok: 3 } });
+      expect(frames('mended')).toEqual([7, 4, 9]);
+    });
+
+    it('a video that keeps its size and time, where content is asked for', async () => {
+      const { folder, at } = await writeFolder('copied');
+      const again = (byContent: boolean, out: string) =>
+        prepare(folder, out, { videosPerShard: 1, jobs: 1, byContent });
+      const time = new Date(1e12);
+      utimesSync(at('b/1.mkv'), time, time);
+      await again(true, 'by-content');
+      await again(false, 'by-time');
+      const bytes = readFileSync(at('b/1.mkv'));
+      bytes[bytes.length - 1]! ^= 1;
+      writeFileSync(at('b/1.mkv'), bytes);
+      utimesSync(at('b/1.mkv'), time, time);
+      expect(await again(false, 'by-time')).toMatchObject({ remade: 0 });
+      expect(await again(true, 'by-content')).toMatchObject({ remade: 1 });
+    });
+
+    it('a video that a raised deadline may let through', async () => {
+      const { folder } = await writeFolder('hurried');
+      const within = (deadlineSeconds: number) => prepare(folder, 'slow', { deadlineSeconds, maxRejected: 1 });
+      await expect(within(0.001)).rejects.toThrow('none of 3 videos can be used');
+      expect(await within(300)).toMatchObject({ counts: { ok: 3, rejected: 0 } });
+    });
+
+    it('and takes a folder that was moved, but no other videos', async () => {
+      const { folder } = await writeFolder('here');
+      await prepare(folder, 'moved');
+      renameSync(folder, join(root, 'there'));
+      expect(await prepare(join(root, 'there'), 'moved')).toMatchObject({ remade: 0 });
+      const { folder: other } = await writeFolder('other');
+      await expect(prepare(other, 'moved')).rejects.toThrow(/holds shards of other videos .*there, now .*other/);
+      expect(frames('moved')).toEqual([4]);
+    });
+  });
+
+  it('judges what the list lacks by all its rows, and what cannot be decoded by what was', async () => {
+    const folder = join(root, 'rows');
+    mkdirSync(folder);
+    await writeFilm(join(folder, 'film.mkv'), { codec: 'ffv1', numFrames: 2 });
+    const rows = Array.from({ length: 600 }, (_, i) => `film.mkv,${i < 12 ? 'wrong' : 0},0.2`);
+    writeFileSync(join(folder, 'list.csv'), `path,start,end\n${rows.join('\n')}\n`);
+    // 12 of 600 are 2 %; of the first shard's 20 they would be 60 %.
+    const { counts } = await prepare(join(folder, 'list.csv'), 'listed', { videosPerShard: 20, maxRejected: 0.02 });
+    expect(counts).toMatchObject({ seen: 600, ok: 588, rejected: 12 });
+    const strict = prepare(join(folder, 'list.csv'), 'refused', { maxRejected: 0.01 });
+    await expect(strict).rejects.toThrow(/12 of 600 videos are rejected, more than 1 %/);
+    expect(readdirSync(join(root, 'refused')).sort()).toEqual(['plan.json', 'rejected.jsonl']);
   });
 
   it('reads videos where they lie in a tar', async () => {
@@ -103,40 +199,13 @@ describe('prepareVideos', () => {
     const { counts, classes } = await prepare(file, 'from-tar');
     expect(counts).toMatchObject({ seen: 2, ok: 2 });
     expect(classes).toEqual(['waves', 'unlabelled']);
-    const { pixels } = await decodeVideo(MP4, { size: SIZE, maxFrames: 1000, maxPixels: 33e6 });
+    const { pixels } = await decodeWhole(MP4, { size: SIZE });
     const bytes = readFileSync(join(root, 'from-tar/shard-00000.bin')).subarray(0, pixels.length);
     expect(Buffer.compare(bytes, pixels)).toBe(0);
   });
 
-  it.each([
-    ['a quarter turn', [0, 1, -1, 0]],
-    ['half a turn', [-1, 0, 0, -1]],
-    ['three quarters', [0, -1, 1, 0]],
-  ] as const)('shows a film upright that its container says to show %s clockwise', async (_, [a, b, c, d]) => {
-    const film = readFileSync(MP4);
-    const matrix = film.indexOf('tkhd') + 44;
-    expect(film.readInt32BE(matrix)).toBe(1 << 16); // as filmed
-    for (const [place, value] of [a, b, 0, c, d].entries()) film.writeInt32BE(value << 16, matrix + 4 * place);
-    writeFileSync(join(root, 'turned.mp4'), film);
-    const limits = { maxFrames: 1000, maxPixels: 33e6, end: 0.2 };
-    const [height, width] = a === 0 ? [SIZE.width, SIZE.height] : [SIZE.height, SIZE.width];
-    const { pixels: filmed } = await decodeVideo(MP4, { size: { height, width }, ...limits });
-    const { pixels: shown, numFrames } = await decodeVideo(join(root, 'turned.mp4'), { size: SIZE, ...limits });
-    expect(numFrames).toBeGreaterThan(3);
-    const [centerY, centerX] = [(height - 1) / 2, (width - 1) / 2];
-    const [shownY, shownX] = [(SIZE.height - 1) / 2, (SIZE.width - 1) / 2];
-    const expected = new Uint8Array(shown.length);
-    for (let place = 0; place < shown.length / 3; place++) {
-      const [frame, y, x] = [Math.floor(place / (height * width)), Math.floor(place / width) % height, place % width];
-      const [fromX, fromY] = [x - centerX, y - centerY];
-      const [toX, toY] = [a * fromX + c * fromY + shownX, b * fromX + d * fromY + shownY];
-      expected.set(filmed.subarray(3 * place, 3 * place + 3), 3 * ((frame * SIZE.height + toY) * SIZE.width + toX));
-    }
-    expect(Buffer.compare(shown, expected)).toBe(0);
-  });
-
   it('makes frames at a rate', async () => {
-    const at = (fps: number) => decodeVideo(MP4, { size: SIZE, fps, maxFrames: 1000, maxPixels: 33e6 });
+    const at = (fps: number) => decodeWhole(MP4, { size: SIZE, fps });
     expect([(await at(12)).numFrames, (await at(6)).numFrames]).toEqual([120, 60]);
   });
 
@@ -174,13 +243,16 @@ describe('prepareVideos', () => {
     expect(listed.map((line) => JSON.parse(line))).toEqual(rejected);
 
     await expect(prepare(folder, 'strict')).rejects.toThrow(
-      /9 of 12 videos are rejected, more than 5 %[\s\S]*outside: 1/,
+      /1 of 12 videos are rejected, more than 5 %[\s\S]*not-a-file: 1/, // the listing tells, before anything is decoded
+    );
+    await expect(prepare(folder, 'strict', { maxRejected: 0.1 })).rejects.toThrow(
+      /9 of 12 videos are rejected, more than 10 %[\s\S]*outside: 1/,
     );
     await expect(prepare(join(folder, 'directory.mp4'), 'none')).rejects.toThrow('there is no video');
     await expect(prepare(folder, 'late', { deadlineSeconds: 0.01, maxRejected: 1 })).rejects.toThrow(
       /none of 12 videos can be used[\s\S]*deadline: /,
     );
-    await expect(prepare(folder, 'long', { maxFrames: 100, maxRejected: 1 })).rejects.toThrow(/too-long: /);
+    await expect(prepare(folder, 'endless', { maxFrames: 100, maxRejected: 1 })).rejects.toThrow(/too-long: /);
     await expect(prepare(folder, 'few', { minFrames: 500, maxRejected: 1 })).rejects.toThrow(/too-short: /);
   });
 

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { requireFFmpeg } from './decode.ts';
 import { decodeEntry, MAX_RESIDENT_BYTES } from './decode-entry.ts';
 import { createDecoderPool } from './decoder-pool.ts';
 import { nameOf, type Rejection } from './entry.ts';
+import { requireFFmpeg } from './ffmpeg.ts';
 import { findVideos, type VideoSource } from './find-videos.ts';
 
 export interface ReadVideosOptions {
@@ -40,7 +40,7 @@ export async function* readVideos(options: ReadVideosOptions): AsyncGenerator<Re
   const needed = (numFrames - 1) * frameStride + 1;
   const pool = createDecoderPool({ jobs, deadlineSeconds, maxResidentBytes: MAX_RESIDENT_BYTES });
   const decode = (i: number) =>
-    decodeEntry(pool, root, entries[i]!, { firstFrames: needed, minFrames: needed, maxFrames: needed });
+    decodeEntry(pool.decode, root, entries[i]!, { firstFrames: needed, minFrames: needed, maxFrames: needed });
   try {
     const ahead: ReturnType<typeof decode>[] = [];
     for (const [i, entry] of entries.entries()) {

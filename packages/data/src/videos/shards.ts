@@ -19,12 +19,21 @@ export interface ShardVideo {
 
 /** One shard: a file of uint8 frames, [H, W, 3] each, video after video; and what came of the videos it was made from. */
 export interface Shard {
+  /** Digest of what it was made from. */
+  made?: string;
+  limits?: ShardLimits;
   /** In the folder. */
   file: string;
   bytes: number;
   sha256: string;
   videos: ShardVideo[];
   rejected: Rejection[];
+}
+
+/** What a video could take of its decoder. */
+export interface ShardLimits {
+  deadlineSeconds: number;
+  maxResidentBytes: number;
 }
 
 /** index.json, which is written last and makes the folder complete. */
