@@ -1,11 +1,21 @@
 #!/usr/bin/env node
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { integer, number, positive, runProgram } from '@eflow/command-line';
 import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { LAYOUTS, type Layout } from './videos/find-videos.ts';
+import {
+  allVideos,
+  describeClasses,
+  describeCounts,
+  describeEmptyClasses,
+  describeFrames,
+  describeTooShort,
+  longest,
+} from './videos/describe-shards.ts';
+import { describeOthers, LAYOUTS, type Layout } from './videos/find-videos.ts';
 import { prepareVideos } from './videos/prepare.ts';
-import { countVideos, readIndex } from './videos/shards.ts';
+import { readIndex } from './videos/shards.ts';
 
 interface PrepareFlags {
   out: string;
@@ -21,18 +31,16 @@ interface PrepareFlags {
   maxRejected: number;
 }
 
-function toNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number');
-  return value;
-}
+/** The most that a side, or a number of processes or of videos in a shard, may be. */
+const MOST = 65_535;
 
 function toSize(text: string): [number, number] {
-  const [height, width, ...rest] = text.split('x').map(Number);
-  if (rest.length > 0 || !Number.isInteger(height) || !Number.isInteger(width ?? height)) {
-    throw new InvalidArgumentError('expected a side, or height x width, such as 64 or 48x64');
+  const [, height, width = height] = /^(\d+)(?:x(\d+))?$/.exec(text) ?? [];
+  const size: [number, number] = [Number(height), Number(width)];
+  if (!size.every((side) => side >= 1 && side <= MOST)) {
+    throw new InvalidArgumentError('expected a side, or height x width, in pixels, such as 64 or 48x64');
   }
-  return [height!, width ?? height!];
+  return size;
 }
 
 async function prepare(path: string, flags: PrepareFlags): Promise<void> {
@@ -44,9 +52,9 @@ async function prepare(path: string, flags: PrepareFlags): Promise<void> {
   });
   let isOpen = false;
   try {
-    const { counts, classes } = await prepareVideos({
+    const { others } = await prepareVideos({
       source: { path, ...(layout && { layout }), ...(list && { list }) },
-      ...{ out, height: size[0], width: size[1], ...(fps && { fps }) },
+      ...{ out, height: size[0], width: size[1], ...(fps !== undefined && { fps }) },
       ...{ minFrames: flags.minFrames, maxFrames: flags.maxFrames, videosPerShard: flags.perShard, jobs: flags.jobs },
       ...{ deadlineSeconds: flags.deadline, maxRejected: flags.maxRejected },
       onProgress({ done, total, rejected }) {
@@ -56,85 +64,102 @@ async function prepare(path: string, flags: PrepareFlags): Promise<void> {
       },
     });
     bar.stop();
-    console.log(
-      `${counts.seen} videos seen = ${counts.ok} ok + ${counts.short} short + ${counts.rejected} rejected (${join(out, 'rejected.jsonl')}); ${classes.length} classes.`,
-    );
+    const index = readIndex(out);
+    const numFrames = Math.min(16, longest(allVideos(index)));
+    const where = index.counts.rejected > 0 ? ` (${join(out, 'rejected.jsonl')})` : '';
+    const [empty, tooShort] = [describeEmptyClasses(index), describeTooShort(index, numFrames)];
+    console.log(`${describeCounts(index.counts)}${where}; classes: ${index.classes.length}.`);
+    if (Object.keys(others).length > 0)
+      console.log(`Other files, no videos by their names: ${describeOthers(others)}.`);
+    if (empty) console.log(`Classes without a usable video: ${empty}.`);
+    if (tooShort) console.log(`Too short for clips of ${numFrames} frames: ${tooShort}.`);
     console.log(`To train on them, in a config:
 data:
   kind: videos
-  folder: ${out}
+  folder: ${JSON.stringify(out)}
   height: ${size[0]}
   width: ${size[1]}
-  numFrames: 16
-  numClasses: ${classes.length}`);
+  numFrames: ${numFrames}
+  numClasses: ${index.classes.length}`);
   } finally {
     if (isOpen) bar.stop();
   }
 }
 
 async function inspect(folder: string, flags: { out?: string; clips: number; frames: number; stride: number }) {
-  const { counts, classes, shards, height, width } = readIndex(folder);
-  const videos = shards.flatMap((shard) => shard.videos);
-  const frames = videos.map(({ numFrames }) => numFrames).sort((a, b) => a - b);
-  console.log(`${counts.seen} videos seen = ${counts.ok} ok + ${counts.short} short + ${counts.rejected} rejected`);
-  console.log(
-    `${height}x${width} pixels; ${frames[0]} to ${frames.at(-1)} frames, ${frames.reduce((a, b) => a + b, 0)} in all`,
-  );
-  for (const [i, label] of classes.entries()) {
-    console.log(`  class ${i}: ${label}, ${videos.filter((video) => (video.label ?? label) === label).length} videos`);
-  }
-  const { rejected } = countVideos(shards, []);
-  if (rejected > 0) console.log(`rejected: ${join(folder, 'rejected.jsonl')}`);
-  const { writeContactSheet } = await import('./videos/contact-sheet.ts');
+  const index = readIndex(folder);
+  const videos = allVideos(index);
+  const total = videos.reduce((sum, { numFrames }) => sum + numFrames, 0);
+  console.log(describeCounts(index.counts));
+  if (index.counts.rejected > 0) console.log(`rejected: ${join(folder, 'rejected.jsonl')}`);
+  console.log(`${index.height}x${index.width} pixels; ${describeFrames(videos)}, ${total} in all`);
+  for (const line of describeClasses(index)) console.log(line);
+
+  const { stride } = flags;
+  const numFrames = Math.min(flags.frames, Math.floor((longest(videos) - 1) / stride) + 1);
+  const tooShort = describeTooShort(index, (numFrames - 1) * stride + 1);
   const file = flags.out ?? join(folder, 'contact-sheet.png');
-  const spec = {
-    folder,
-    numFrames: flags.frames,
-    frameStride: flags.stride,
-    start: 'middle',
-    flip: false,
-    seed: 0,
-  } as const;
+  const { writeContactSheet } = await import('./videos/contact-sheet.ts');
+  const spec = { folder, numFrames, frameStride: stride, start: 'middle', flip: false, seed: 0 } as const;
   await writeContactSheet(file, spec, flags.clips);
   console.log(`contact sheet: ${file}`);
+  if (numFrames < flags.frames)
+    console.log(`It has ${numFrames} of the ${flags.frames} frames in a row: no video is longer.`);
+  if (tooShort) console.log(`Too short for it: ${tooShort}.`);
 }
 
-const program = new Command('eflow-data').description('Makes videos ready for training.');
+const program = new Command('eflow-data').description('Makes videos ready for training.').addHelpText(
+  'after',
+  `
+Examples:
+  eflow-data prepare videos/ --out shards --size 64
+  eflow-data prepare list.csv --out shards --size 48x64 --fps 8
+  eflow-data prepare UCF-101 --layout ucf101 --list trainlist01.txt --out shards --size 64
+  eflow-data inspect shards`,
+);
 program
   .command('prepare')
-  .description('Decodes a dataset of videos, brings them to one size and writes them as shards of frames.')
+  .description('Decodes videos, brings them to one size, and writes them as shards of frames.')
   .argument(
     '<source>',
     'a folder of videos or of WebDataset tars, a tar, or a manifest (CSV, JSONL, Parquet: path, label, caption, start, end)',
   )
-  .requiredOption('--out <folder>', 'for the shards; the same command goes on with what an interrupted one left')
+  .requiredOption('--out <folder>', 'folder for the shards; run the same command again to finish an interrupted one')
   .requiredOption(
     '--size <pixels>',
-    'a side, or height x width: the video is made as small as covers them, and its middle cut out',
+    'side, or height x width: videos are scaled to cover it, and their middle is cut out',
     toSize,
   )
-  .addOption(
-    new Option('--layout <name>', 'how the source says what it holds (default: told by its path)').choices(LAYOUTS),
-  )
+  .addOption(new Option('--layout <name>', 'what the source is (default: told by its path)').choices(LAYOUTS))
   .option('--list <file>', 'kinetics: the CSV of annotations; ucf101: a list such as trainlist01.txt')
-  .option('--fps <rate>', "frames per second (default: the videos' own)", toNumber)
-  .option('--min-frames <n>', 'a video of fewer is rejected', toNumber, 1)
-  .option('--max-frames <n>', 'a video of more is rejected', toNumber, 10_000)
-  .option('--per-shard <n>', 'videos of a shard', toNumber, 256)
-  .option('--jobs <n>', 'processes that decode', toNumber, availableParallelism())
-  .option('--deadline <seconds>', 'of decoding one video', toNumber, 30)
-  .option('--max-rejected <share>', 'of the videos that may be rejected', toNumber, 0.05)
+  .option('--fps <rate>', "frames per second (default: the videos' own)", positive)
+  .option('--min-frames <n>', 'reject videos of fewer frames', integer(1, MOST), 1)
+  .option('--max-frames <n>', 'reject videos of more frames', integer(1), 10_000)
+  .option('--per-shard <n>', 'videos per shard', integer(1, MOST), 256)
+  .option('--jobs <n>', 'processes that decode', integer(1, MOST), availableParallelism())
+  .option('--deadline <seconds>', 'longest time to decode one video', positive, 30)
+  .option(
+    '--max-rejected <share>',
+    'stop if more than this share of the videos is rejected',
+    number('a share from 0 to 1', (value) => value >= 0 && value <= 1),
+    0.05,
+  )
+  .addHelpText(
+    'after',
+    `
+Examples:
+  eflow-data prepare videos/ --out shards --size 64
+  eflow-data prepare list.csv --out shards --size 48x64 --fps 8 --max-rejected 0.2`,
+  )
   .action(prepare);
 program
   .command('inspect')
-  .description('Tells what prepared videos there are, and writes a sheet of frames.')
-  .argument('<folder>', 'that prepare wrote')
-  .option('--out <file>', 'the sheet, a PNG (default: in the folder)')
-  .option('--clips <n>', 'rows of the sheet', toNumber, 12)
-  .option('--frames <n>', 'of a row', toNumber, 8)
-  .option('--stride <n>', 'frames of the video from one to the next', toNumber, 1)
+  .description('Counts prepared videos, class by class, and draws a contact sheet of their frames.')
+  .argument('<folder>', 'folder written by prepare')
+  .option('--out <file>', 'PNG to write (default: contact-sheet.png in the folder)')
+  .option('--clips <n>', 'rows of the sheet', integer(1), 12)
+  .option('--frames <n>', 'frames per row, fewer if no video has as many', integer(1), 8)
+  .option('--stride <n>', 'take every n-th frame of a video', integer(1), 1)
+  .addHelpText('after', '\nExample:\n  eflow-data inspect shards --clips 20 --stride 4')
   .action(inspect);
-program.parseAsync().catch((error: Error) => {
-  console.error(`\neflow-data: ${error.message}`);
-  process.exitCode = 1;
-});
+await runProgram(program);

@@ -2,8 +2,13 @@ import sharp from 'sharp';
 import { openVideos, type VideosSpec } from './video-clips.ts';
 
 const GAP = 2;
+/** The most pixels that sharp composes. */
+const MAX_PIXELS = 0x3fff ** 2;
 
-/** Writes a PNG with a row for each of the first `rows` clips, their frames from left to right; returns their captions. */
+/**
+ * Writes a PNG with a row for each of the first `rows` clips, their frames from left to right; returns their captions. Throws if
+ * it would be too large, or no video is long enough for a clip.
+ */
 export async function writeContactSheet(file: string, spec: VideosSpec, rows: number): Promise<string[]> {
   const clips = openVideos(spec);
   try {
@@ -15,6 +20,11 @@ export async function writeContactSheet(file: string, spec: VideosSpec, rows: nu
       channels: 3 as const,
       background: 'grey',
     };
+    if (sheet.width * sheet.height > MAX_PIXELS) {
+      throw new Error(
+        `the contact sheet would have ${sheet.height}x${sheet.width} pixels, over ${MAX_PIXELS}: ask for fewer clips or frames`,
+      );
+    }
     const captions: string[] = [];
     const tiles = Array.from({ length: count }, (_, row) => {
       const { pixels, caption } = clips.clip(row);

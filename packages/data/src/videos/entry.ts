@@ -1,6 +1,6 @@
 /** A video, or a part of one, that a dataset lists. */
 export interface VideoEntry {
-  /** Of its file, or of the tar that it lies in; from the dataset's root on, with forward slashes. */
+  /** The path of its file, or of the tar that it lies in; from the dataset's root on, with forward slashes. */
   path: string;
   /** Which bytes of a tar it is. */
   member?: { name: string; offset: number; bytes: number };
@@ -15,10 +15,11 @@ export interface VideoEntry {
 export type RejectionCode =
   | 'listing' // the list that names it is wrong
   | 'missing'
-  | 'outside' // a link, or a path, that leaves the root
+  | 'unreadable' // a file or folder that the system does not let us read
+  | 'outside' // a path that leaves the root, or a link that leaves it or leads to where it lies
   | 'not-a-file'
   | 'too-large'
-  | 'format' // no container that is read, or a damaged one
+  | 'format' // none of the containers that are read, or a damaged one
   | 'no-video'
   | 'too-many-pixels'
   | 'too-long'
@@ -30,6 +31,8 @@ export type RejectionCode =
 
 export interface Rejection {
   path: string;
+  /** Its class, where the listing told it. */
+  label?: string;
   code: RejectionCode;
   /** What is wrong, and what can be done about it. */
   problem: string;

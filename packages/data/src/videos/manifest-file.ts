@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { extname } from 'node:path';
-import { parse as parseCsv } from 'csv-parse/sync';
+import { realpathSync } from 'node:fs';
+import { dirname, extname, isAbsolute, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
-import type { Rejection, VideoEntry } from './entry.ts';
-
-export interface Listing {
-  entries: VideoEntry[];
-  rejected: Rejection[];
-}
+import { isInside } from './check-file.ts';
+import type { VideoEntry } from './entry.ts';
+import { createListing, type Listing, toText } from './listing.ts';
+import { readCsv, readText, splitLines } from './text-file.ts';
 
 export const MANIFEST_ENDINGS = ['.csv', '.jsonl', '.parquet'];
 
@@ -26,12 +24,14 @@ export async function readManifest(file: string): Promise<Listing> {
       `${file} has the columns ${Object.keys(rows[0]!).join(', ')}; expected path, and if need be label, caption, start, end`,
     );
   }
-  const listing: Listing = { entries: [], rejected: [] };
+  const listing = createListing();
   for (const [i, row] of rows.entries()) {
-    const entry = toEntry(row);
-    if (typeof entry === 'string') {
-      listing.rejected.push({ path: String(row.path ?? ''), code: 'listing', problem: `row ${i + 1}: ${entry}` });
-    } else listing.entries.push(entry);
+    try {
+      listing.entries.push(toEntry(row, dirname(file)));
+    } catch (error) {
+      const problem = `row ${i + 1}: ${(error as Error).message}`;
+      listing.rejected.push({ path: String(row.path ?? ''), code: 'listing', problem });
+    }
   }
   return listing;
 }
@@ -40,12 +40,9 @@ async function readRows(file: string): Promise<Row[]> {
   try {
     switch (extname(file).toLowerCase()) {
       case '.csv':
-        return parseCsv(readFileSync(file), { columns: true, bom: true, skip_empty_lines: true, trim: true });
+        return readCsv(file, 'path');
       case '.jsonl':
-        return readFileSync(file, 'utf8')
-          .split('\n')
-          .filter((line) => line.trim() !== '')
-          .map((line) => JSON.parse(line) as Row);
+        return splitLines(readText(file)).flatMap((line, i) => (line.trim() === '' ? [] : [parseLine(line, i + 1)]));
       case '.parquet':
         return (await parquetReadObjects({ file: await asyncBufferFromFile(file) })) as Row[];
       default:
@@ -56,30 +53,43 @@ async function readRows(file: string): Promise<Row[]> {
   }
 }
 
-/** The entry, or what is wrong with the row. */
-function toEntry({ path, label, caption, start, end }: Row): VideoEntry | string {
-  if (typeof path !== 'string' || path === '') return `path is ${JSON.stringify(path)}; expected the path of a video`;
-  const seconds = { start: toSeconds(start), end: toSeconds(end) };
-  for (const [name, value] of Object.entries(seconds)) {
-    if (Number.isNaN(value)) return `${name} is no number of seconds of at least 0`;
+function parseLine(line: string, number: number): Row {
+  try {
+    const row: unknown = JSON.parse(line);
+    if (typeof row === 'object' && row !== null) return row;
+  } catch (error) {
+    throw new Error(`line ${number}: ${(error as Error).message}`);
   }
-  if ((seconds.end ?? Number.POSITIVE_INFINITY) <= (seconds.start ?? 0)) {
-    return `end, ${seconds.end}, is not after start, ${seconds.start ?? 0}`;
-  }
-  return {
-    path: path.replaceAll('\\', '/'),
-    ...(isGiven(label) && { label: String(label) }),
-    ...(isGiven(caption) && { caption: String(caption) }),
-    ...(seconds.start !== undefined && { start: seconds.start }),
-    ...(seconds.end !== undefined && { end: seconds.end }),
-  };
+  throw new Error(`line ${number} is no object: expected {"path": "...", "label": "..."}`);
 }
 
-const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== '';
+/** The entry. Throws, naming it, on what is wrong with the row. */
+function toEntry({ path, label, caption, start, end }: Row, folder: string): VideoEntry {
+  if (typeof path !== 'string' || path === '') {
+    throw new Error(`path is ${JSON.stringify(path)}; expected the path of a video`);
+  }
+  const given = {
+    ...{ label: toText('label', label), caption: toText('caption', caption) },
+    ...{ start: toSeconds('start', start), end: toSeconds('end', end) },
+  };
+  if ((given.end ?? Number.POSITIVE_INFINITY) <= (given.start ?? 0)) {
+    throw new Error(`end, ${given.end}, is not after start, ${given.start ?? 0}`);
+  }
+  const known = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { path: toPath(path, folder), ...Object.fromEntries(known) };
+}
 
-/** NaN if it is no number of at least 0. */
-function toSeconds(value: unknown): number | undefined {
-  if (!isGiven(value)) return undefined;
+/** A path from the manifest's folder on, with forward slashes. An absolute one that leads out of it stays as it is. */
+function toPath(path: string, folder: string): string {
+  const file = path.startsWith('file:///') ? fileURLToPath(path) : path.replaceAll('\\', '/');
+  if (!isAbsolute(file)) return file;
+  const inside = [resolve(folder), realpathSync(folder)].find((one) => isInside(one, file));
+  return inside === undefined ? file : relative(inside, file);
+}
+
+function toSeconds(name: string, value: unknown): number | undefined {
+  if (value === undefined || value === null || value === '') return undefined;
   const seconds = Number(value);
-  return seconds >= 0 && Number.isFinite(seconds) ? seconds : Number.NaN;
+  if (seconds >= 0 && Number.isFinite(seconds)) return seconds;
+  throw new Error(`${name} is no number of seconds of at least 0`);
 }

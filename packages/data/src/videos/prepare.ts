@@ -8,16 +8,7 @@ import { requireFFmpeg } from './ffmpeg.ts';
 import { findVideos, type VideoSource } from './find-videos.ts';
 import { enterFolder } from './prepare-plan.ts';
 import { writeShard } from './shard-writer.ts';
-import {
-  allRejected,
-  type Counts,
-  countVideos,
-  INDEX,
-  orderClasses,
-  type Shard,
-  type ShardIndex,
-  UNLABELLED,
-} from './shards.ts';
+import { allRejected, type Counts, countVideos, INDEX, keepClasses, type Shard, type ShardIndex } from './shards.ts';
 import { VIDEO_ENDINGS } from './video-endings.ts';
 
 export interface PrepareOptions {
@@ -61,6 +52,8 @@ export interface Prepared {
   rejected: Rejection[];
   /** Shards that were there and have been made again, as their videos have changed or may now be usable. */
   remade: number;
+  /** How many files of the source are no videos by their names, by the endings of these. */
+  others: Record<string, number>;
 }
 
 /** Before that many videos a few bad ones would be too large a share. */
@@ -80,7 +73,7 @@ export async function prepareVideos(options: PrepareOptions): Promise<Prepared> 
   const { fps, minFrames = 1, maxFrames = 10_000, deadlineSeconds = 30, byContent = false } = options;
   checkOptions(options);
   await requireFFmpeg();
-  const { root, entries, rejected } = await findVideos(source);
+  const { root, entries, rejected, skipped, others, classes: listed } = await findVideos(source);
   const limits = { deadlineSeconds, maxResidentBytes: MAX_RESIDENT_BYTES };
   const planned = enterFolder(out, root, entries, {
     ...{ source, videosPerShard, byContent, limits },
@@ -129,13 +122,12 @@ export async function prepareVideos(options: PrepareOptions): Promise<Prepared> 
         .join(''),
     );
   }
-  const videos = shards.flatMap((shard) => shard.videos);
-  const classes = orderClasses(videos.map(({ label }) => label ?? UNLABELLED));
-  const counts = countVideos(shards, rejected);
+  const counts = countVideos(shards, rejected, skipped);
+  const classes = keepClasses(listed, shards);
   const index: ShardIndex = { format: 'eflow-shards-1', height, width, channels: 3, classes, shards, counts };
   writeFileAtomically(join(out, INDEX), `${JSON.stringify(index)}\n`);
   const remade = planned.filter(({ isStale }) => isStale).length;
-  return { counts, classes, rejected: allRejected(shards, rejected), remade };
+  return { counts, classes, rejected: allRejected(shards, rejected), others, remade };
 }
 
 /** Throws if too many of the videos seen are rejected. */

@@ -11,7 +11,7 @@ export interface ShardVideo {
   numFrames: number;
   /** Frames per second. */
   fps: number;
-  /** Of its first frame in the shard's file. */
+  /** Where its first frame begins in the shard's file, in bytes. */
   offset: number;
   /** Has fewer frames than its container promised. */
   isShort: boolean;
@@ -22,7 +22,7 @@ export interface Shard {
   /** Digest of what it was made from. */
   made?: string;
   limits?: ShardLimits;
-  /** In the folder. */
+  /** Its name in the folder. */
   file: string;
   bytes: number;
   sha256: string;
@@ -42,7 +42,7 @@ export interface ShardIndex {
   height: number;
   width: number;
   channels: 3;
-  /** Labels in the order of their numbers. */
+  /** Labels in the order of their numbers; some may have no video that can be used. */
   classes: string[];
   shards: Shard[];
   counts: Counts;
@@ -75,6 +75,12 @@ export function orderClasses(labels: Iterable<string>): string[] {
     classes.sort((a, b) => Number(BigInt(a) > BigInt(b)) - Number(BigInt(a) < BigInt(b)));
   }
   return isUnlabelled ? [...classes, UNLABELLED] : classes;
+}
+
+/** The classes that are listed, without the last one if it is for videos without a label and none such can be used. */
+export function keepClasses(listed: readonly string[], shards: readonly Shard[]): string[] {
+  const isUsed = shards.some(({ videos }) => videos.some(({ label = UNLABELLED }) => label === UNLABELLED));
+  return listed.filter((label) => label !== UNLABELLED || isUsed);
 }
 
 export function countVideos(shards: readonly Shard[], rejected: readonly Rejection[], skipped = 0): Counts {

@@ -1,30 +1,30 @@
 import { createReadStream, statSync } from 'node:fs';
+import { extname } from 'node:path/posix';
 import { text as readText } from 'node:stream/consumers';
 import { extract, type Headers } from 'tar-stream';
-import type { Listing } from './manifest-file.ts';
-import { VIDEO_ENDINGS } from './video-endings.ts';
+import type { RejectionCode, VideoEntry } from './entry.ts';
+import { countOther, createListing, type Listing, toText } from './listing.ts';
+import { isAppleDouble, kindOfName, unreadProblem } from './video-endings.ts';
 
-/** Of what stands beside a video: its class and caption. */
+/** The most bytes of a class or a caption. */
 const MAX_TEXT_BYTES = 2 ** 20;
 const MAX_NAME_LENGTH = 512;
 
-interface Sample {
-  video?: { name: string; offset: number; bytes: number };
-  label?: string;
-  caption?: string;
-}
+type SampleText = Pick<VideoEntry, 'label' | 'caption'>;
 
 /**
- * The videos in a WebDataset shard: members with one name up to its first dot are a sample, of which `.cls` holds the class,
- * `.txt` the caption, and `.json` both, as `label` and `caption`. Nothing is written: a video is read from where it lies in
- * the tar. Members that are no regular files, whose names lead elsewhere or stand twice, are rejected; so is what follows
- * damage. `path` is how the tar is named in the listing.
+ * The videos in a WebDataset shard. Members of one name but for its ending are a sample: `.cls` holds the class, `.txt` the
+ * caption, and `.json` both, as `label` and `caption`. Those of `take.v1.mp4` are named `take.v1` or, as WebDataset has it,
+ * `take`, up to the first dot. Nothing is written: a video is read from where it lies in the tar. Members that are no regular
+ * files, whose names lead elsewhere or stand twice, are rejected; so is what follows damage. `path` is how the tar is named in
+ * the listing.
  */
 export async function listTar(file: string, path: string): Promise<Listing> {
-  const listing: Listing = { entries: [], rejected: [] };
-  const reject = (name: string, problem: string) =>
-    listing.rejected.push({ path: `${path}!${name}`, code: 'listing', problem });
-  const samples = new Map<string, Sample>();
+  const listing = createListing();
+  const reject = (name: string, problem: string, code: RejectionCode = 'listing') =>
+    listing.rejected.push({ path: `${path}!${name}`, code, problem });
+  const videos = new Map<string, NonNullable<VideoEntry['member']>>();
+  const texts = new Map<string, SampleText>();
   const names = new Set<string>();
 
   const tar = extract();
@@ -37,26 +37,29 @@ export async function listTar(file: string, path: string): Promise<Listing> {
       const { name, size = 0 } = header;
       const problem = findProblem(header, names);
       names.add(name);
-      const [key, ending] = splitName(name);
+      const ending = extname(name).toLowerCase();
+      const key = name.slice(0, name.length - ending.length);
+      const kind = kindOfName(name);
       if (header.type === 'directory') {
         // holds nothing
-      } else if (problem) reject(name, problem);
-      else if (VIDEO_ENDINGS.includes(ending)) {
-        const sample = samples.get(key) ?? {};
-        if (sample.video) reject(name, `a second video of the sample ${key}`);
-        else samples.set(key, { ...sample, video: { name, offset: offsetOf(header), bytes: size } });
-      } else if (['.cls', '.txt', '.json'].includes(ending)) {
+      } else if (kind === 'skipped') listing.skipped++;
+      else if (problem) reject(name, problem);
+      else if (kind === 'unread') reject(name, unreadProblem(name), 'format');
+      else if (kind === 'video') {
+        if (videos.has(key)) reject(name, `a second video of the sample ${key}`);
+        else videos.set(key, { name, offset: offsetOf(header), bytes: size });
+      } else if (['.cls', '.txt', '.json'].includes(ending) && !isAppleDouble(name)) {
         if (size > MAX_TEXT_BYTES) reject(name, `has ${size} bytes, over the cap of ${MAX_TEXT_BYTES} for text`);
         else {
           const text = await readText(member);
           try {
-            samples.set(key, { ...samples.get(key), ...parseText(ending, text) });
+            texts.set(key, { ...texts.get(key), ...parseText(ending, text) });
           } catch (error) {
-            reject(name, `is no JSON: ${(error as Error).message}`);
+            reject(name, (error as Error).message);
           }
           continue;
         }
-      }
+      } else countOther(listing, name);
       member.resume();
     }
   } catch (error) {
@@ -67,14 +70,9 @@ export async function listTar(file: string, path: string): Promise<Listing> {
     });
   }
   const fileBytes = statSync(file).size;
-  for (const { video, label, caption } of samples.values()) {
-    if (!video || video.offset + video.bytes > fileBytes) continue; // cut off, which the reader has said
-    listing.entries.push({
-      path,
-      member: video,
-      ...(label !== undefined && { label }),
-      ...(caption !== undefined && { caption }),
-    });
+  for (const [key, member] of videos) {
+    if (member.offset + member.bytes > fileBytes) continue; // cut off, which the reader has said
+    listing.entries.push({ path, member, ...texts.get(upToFirstDot(key)), ...texts.get(key) });
   }
   return listing;
 }
@@ -90,10 +88,10 @@ function findProblem({ name, type }: Headers, names: ReadonlySet<string>): strin
   return undefined;
 }
 
-/** WebDataset's rule: the key is all up to the first dot of the last part. */
-function splitName(name: string): [key: string, ending: string] {
-  const dot = name.indexOf('.', name.lastIndexOf('/') + 1);
-  return dot < 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot).toLowerCase()];
+/** WebDataset's name of a sample: all up to the first dot of the last part. */
+function upToFirstDot(key: string): string {
+  const dot = key.indexOf('.', key.lastIndexOf('/') + 1);
+  return dot < 0 ? key : key.slice(0, dot);
 }
 
 /** Where a member's bytes begin. */
@@ -101,12 +99,20 @@ function offsetOf(header: Headers & { byteOffset?: number }): number {
   return header.byteOffset!;
 }
 
-function parseText(ending: string, text: string): Pick<Sample, 'label' | 'caption'> {
-  if (ending === '.cls') return { label: text.trim() };
-  if (ending === '.txt') return { caption: text.trim() };
-  const { label, caption } = JSON.parse(text);
-  return {
-    ...(label !== undefined && { label: String(label) }),
-    ...(caption !== undefined && { caption: String(caption) }),
-  };
+/** The class and caption in a member. Throws if it is `.json` and holds something else. */
+function parseText(ending: string, text: string): SampleText {
+  if (ending === '.cls') return given(toText('the class', text.trim()), undefined);
+  if (ending === '.txt') return given(undefined, toText('the caption', text.trim()));
+  let sample: { label?: unknown; caption?: unknown };
+  try {
+    sample = JSON.parse(text) ?? {};
+  } catch (error) {
+    throw new Error(`is no JSON: ${(error as Error).message}`);
+  }
+  return given(toText('label', sample.label), toText('caption', sample.caption));
 }
+
+const given = (label: string | undefined, caption: string | undefined): SampleText => ({
+  ...(label !== undefined && { label }),
+  ...(caption !== undefined && { caption }),
+});
