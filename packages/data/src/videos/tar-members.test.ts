@@ -48,6 +48,61 @@ it('gives each sample with where its video lies, its class and its caption', asy
   expect(contents).toEqual(['first video', 'second', 'named in a PAX header']);
 });
 
+it('finds videos whose names have dots, and their texts by either rule', async () => {
+  await write([
+    ['take.v1.cls', '1'],
+    ['take.v1.mp4', 'x'],
+    ['take.v2.mp4', 'x'],
+    ['take.json', '{"label": 2, "caption": "both"}'],
+    ['dir.v3/a.b.c.MP4', 'x'],
+    ['dir.v3/a.txt', 'up to the first dot'],
+    ['dir.v3/a.b.c.cls', 'three'],
+    ['take.v1.depth.npy', 'x'],
+  ]);
+  const { entries, rejected, others } = await listTar(file, 'shard.tar');
+  expect(rejected).toEqual([]);
+  expect(entries.map(({ member, label, caption }) => [member!.name, label, caption])).toEqual([
+    ['take.v1.mp4', '1', 'both'],
+    ['take.v2.mp4', '2', 'both'],
+    ['dir.v3/a.b.c.MP4', 'three', 'up to the first dot'],
+  ]);
+  expect(others).toEqual({ '.npy': 1 });
+});
+
+it('reads texts with a byte order mark, and takes an empty class for none', async () => {
+  await write([
+    ['1.mp4', 'x'],
+    ['1.cls', '\ufeff10\r\n'],
+    ['2.mp4', 'x'],
+    ['2.json', '\ufeff{"label": 2}'],
+    ['3.mp4', 'x'],
+    ['3.cls', '\n'],
+  ]);
+  const { entries, rejected } = await listTar(file, 'shard.tar');
+  expect(rejected).toEqual([]);
+  expect(entries.map(({ label }) => label)).toEqual(['10', '2', undefined]);
+});
+
+it('counts videos of other kinds, what macOS writes beside videos, and labels that are none', async () => {
+  await write([
+    ['._1.mp4', 'x'],
+    ['1.mp4', 'x'],
+    ['._1.json', 'no JSON'],
+    ['__MACOSX/._1.mp4', 'x'],
+    ['2.flv', 'x'],
+    ['3.json', '{"label": {"id": 3}}'],
+    ['4.json', 'null'],
+  ]);
+  const { entries, rejected, skipped } = await listTar(file, 'shard.tar');
+  expect(entries.map(({ member }) => member!.name)).toEqual(['1.mp4']);
+  expect(rejected.map(({ path, code }) => [path, code])).toEqual([
+    ['shard.tar!2.flv', 'format'],
+    ['shard.tar!3.json', 'listing'],
+  ]);
+  expect(rejected[1]!.problem).toBe('label is { id: 3 }; expected text or a number');
+  expect(skipped).toBe(2);
+});
+
 it('rejects members that lead elsewhere, are no files or stand twice, and takes the others', async () => {
   await write([
     ['good.mp4', 'x'],
