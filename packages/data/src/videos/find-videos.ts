@@ -104,10 +104,9 @@ function requireList(list: string | undefined): string {
 
 /** What lies below a folder and has a name of the kinds that are taken. */
 async function listFolder(root: string, kinds: readonly NameKind[]): Promise<Listing> {
-  const listing = createListing();
   const isFile = (kind: NameKind) => kind !== 'unread' && kinds.includes(kind);
   const { paths, rejected } = walk(root, (path) => isFile(kindOfName(path)));
-  listing.rejected.push(...rejected);
+  const listing = { ...createListing(), rejected };
   for (const path of paths) {
     const kind = kindOfName(path);
     const folder = dirname(path);

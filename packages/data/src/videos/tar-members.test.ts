@@ -90,16 +90,17 @@ it('counts videos of other kinds, what macOS writes beside videos, and labels th
     ['._1.json', 'no JSON'],
     ['__MACOSX/._1.mp4', 'x'],
     ['2.flv', 'x'],
+    ['2.cls', 'two'],
     ['3.json', '{"label": {"id": 3}}'],
     ['4.json', 'null'],
   ]);
   const { entries, rejected, skipped } = await listTar(file, 'shard.tar');
   expect(entries.map(({ member }) => member!.name)).toEqual(['1.mp4']);
-  expect(rejected.map(({ path, code }) => [path, code])).toEqual([
-    ['shard.tar!2.flv', 'format'],
-    ['shard.tar!3.json', 'listing'],
+  expect(rejected.map(({ path, code, label }) => [path, code, label])).toEqual([
+    ['shard.tar!3.json', 'listing', undefined],
+    ['shard.tar!2.flv', 'format', 'two'],
   ]);
-  expect(rejected[1]!.problem).toBe('label is { id: 3 }; expected text or a number');
+  expect(rejected[0]!.problem).toBe('label is { id: 3 }; expected text or a number');
   expect(skipped).toBe(2);
 });
 

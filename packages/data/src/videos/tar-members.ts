@@ -2,7 +2,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { extname } from 'node:path/posix';
 import { text as readText } from 'node:stream/consumers';
 import { extract, type Headers } from 'tar-stream';
-import type { RejectionCode, VideoEntry } from './entry.ts';
+import type { VideoEntry } from './entry.ts';
 import { countOther, createListing, type Listing, toText } from './listing.ts';
 import { isAppleDouble, kindOfName, unreadProblem } from './video-endings.ts';
 
@@ -21,8 +21,9 @@ type SampleText = Pick<VideoEntry, 'label' | 'caption'>;
  */
 export async function listTar(file: string, path: string): Promise<Listing> {
   const listing = createListing();
-  const reject = (name: string, problem: string, code: RejectionCode = 'listing') =>
-    listing.rejected.push({ path: `${path}!${name}`, code, problem });
+  const reject = (name: string, problem: string) =>
+    listing.rejected.push({ path: `${path}!${name}`, code: 'listing', problem });
+  const unread: string[] = [];
   const videos = new Map<string, NonNullable<VideoEntry['member']>>();
   const texts = new Map<string, SampleText>();
   const names = new Set<string>();
@@ -37,14 +38,14 @@ export async function listTar(file: string, path: string): Promise<Listing> {
       const { name, size = 0 } = header;
       const problem = findProblem(header, names);
       names.add(name);
-      const ending = extname(name).toLowerCase();
-      const key = name.slice(0, name.length - ending.length);
+      const key = withoutEnding(name);
+      const ending = name.slice(key.length).toLowerCase();
       const kind = kindOfName(name);
       if (header.type === 'directory') {
         // holds nothing
       } else if (kind === 'skipped') listing.skipped++;
       else if (problem) reject(name, problem);
-      else if (kind === 'unread') reject(name, unreadProblem(name), 'format');
+      else if (kind === 'unread') unread.push(name);
       else if (kind === 'video') {
         if (videos.has(key)) reject(name, `a second video of the sample ${key}`);
         else videos.set(key, { name, offset: offsetOf(header), bytes: size });
@@ -69,10 +70,16 @@ export async function listTar(file: string, path: string): Promise<Listing> {
       problem: `the tar is damaged or cut off: ${(error as Error).message}; what comes after is not used`,
     });
   }
+  const textOf = (key: string): SampleText => ({ ...texts.get(upToFirstDot(key)), ...texts.get(key) });
   const fileBytes = statSync(file).size;
   for (const [key, member] of videos) {
     if (member.offset + member.bytes > fileBytes) continue; // cut off, which the reader has said
-    listing.entries.push({ path, member, ...texts.get(upToFirstDot(key)), ...texts.get(key) });
+    listing.entries.push({ path, member, ...textOf(key) });
+  }
+  for (const name of unread) {
+    const { label } = textOf(withoutEnding(name));
+    const known = label === undefined ? {} : { label };
+    listing.rejected.push({ path: `${path}!${name}`, ...known, code: 'format', problem: unreadProblem(name) });
   }
   return listing;
 }
@@ -87,6 +94,8 @@ function findProblem({ name, type }: Headers, names: ReadonlySet<string>): strin
   if (names.has(name)) return 'stands twice';
   return undefined;
 }
+
+const withoutEnding = (name: string): string => name.slice(0, name.length - extname(name).length);
 
 /** WebDataset's name of a sample: all up to the first dot of the last part. */
 function upToFirstDot(key: string): string {
