@@ -141,7 +141,7 @@ describe('eflow-fvd', () => {
     expect(compare(mixed)).toMatch(/frames of 48x40, those before it 32x40/);
     mkdirSync(join(root, 'empty'));
     writeFileSync(join(root, 'empty', 'notes.txt'), 'no video');
-    expect(compare(join(root, 'empty'))).toContain('there are no clips');
+    expect(compare(join(root, 'empty'))).toContain('there is no video: files that end with');
   });
 
   it('self-check tells weights that are not those of FVD', () => {
