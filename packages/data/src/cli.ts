@@ -29,6 +29,7 @@ interface PrepareFlags {
   jobs: number;
   deadline: number;
   maxRejected: number;
+  hash?: boolean;
 }
 
 /** The most that a side, or a number of processes or of videos in a shard, may be. */
@@ -46,21 +47,24 @@ function toSize(text: string): [number, number] {
 async function prepare(path: string, flags: PrepareFlags): Promise<void> {
   const { out, size, layout, list, fps } = flags;
   const bar = new SingleBar({
-    format: '{bar} {value} of {total} videos | {rejected} rejected | {duration_formatted} + {eta_formatted} to go',
+    format:
+      '{bar} {value} of {total} videos, {frames} frames | {rejected} rejected | {duration_formatted} + {eta_formatted} to go',
     noTTYOutput: true,
     notTTYSchedule: 10_000,
   });
   let isOpen = false;
+  console.error(`Looking for videos in ${path}.`);
   try {
-    const { others } = await prepareVideos({
+    const { others, remade } = await prepareVideos({
       source: { path, ...(layout && { layout }), ...(list && { list }) },
       ...{ out, height: size[0], width: size[1], ...(fps !== undefined && { fps }) },
       ...{ minFrames: flags.minFrames, maxFrames: flags.maxFrames, videosPerShard: flags.perShard, jobs: flags.jobs },
       ...{ deadlineSeconds: flags.deadline, maxRejected: flags.maxRejected },
-      onProgress({ done, total, rejected }) {
-        if (!isOpen) bar.start(total, 0, { rejected });
+      byContent: flags.hash ?? false,
+      onProgress({ done, total, rejected, frames }) {
+        if (!isOpen) bar.start(total, 0, { rejected, frames });
         isOpen = true;
-        bar.update(done, { rejected });
+        bar.update(done, { rejected, frames });
       },
     });
     bar.stop();
@@ -69,6 +73,7 @@ async function prepare(path: string, flags: PrepareFlags): Promise<void> {
     const where = index.counts.rejected > 0 ? ` (${join(out, 'rejected.jsonl')})` : '';
     const [empty, tooShort] = [describeEmptyClasses(index), describeTooShort(index, numFrames)];
     console.log(`${describeCounts(index.counts)}${where}; classes: ${index.classes.length}.`);
+    if (remade > 0) console.log(`Shards made again, as their videos have changed or may now be usable: ${remade}.`);
     if (Object.keys(others).length > 0)
       console.log(`Other files, no videos by their names: ${describeOthers(others)}.`);
     if (empty) console.log(`Classes without a usable video: ${empty}.`);
@@ -136,8 +141,9 @@ program
   .option('--min-frames <n>', 'reject videos of fewer frames', integer(1, MOST), 1)
   .option('--max-frames <n>', 'reject videos of more frames', integer(1), 10_000)
   .option('--per-shard <n>', 'videos per shard', integer(1, MOST), 256)
+  .option('--hash', 'notice changed videos by a hash of their content (default: by size and time)')
   .option('--jobs <n>', 'processes that decode', integer(1, MOST), availableParallelism())
-  .option('--deadline <seconds>', 'longest time to decode one video', positive, 30)
+  .option('--deadline <seconds>', 'longest wait for the next frame of a video', positive, 30)
   .option(
     '--max-rejected <share>',
     'stop if more than this share of the videos is rejected',

@@ -251,6 +251,9 @@ function openStream(
   const index = input.findBestStream(ffmpeg.AVMEDIA_TYPE_VIDEO);
   const stream = input.streams?.[index];
   if (index < 0 || !stream) throw new VideoError('no-video', 'it has no video stream');
+  if ((stream.disposition & ffmpeg.AV_DISPOSITION_ATTACHED_PIC) !== 0) {
+    throw new VideoError('no-video', 'it is sound with a picture, which is no video');
+  }
   checkPixels(stream.codecpar, maxPixels);
   return { input, index, stream };
 }

@@ -81,20 +81,23 @@ export async function prepareVideos(options: PrepareOptions): Promise<Prepared> 
   });
   const shards: Shard[] = [];
   let frames = 0;
-  const report = (now = { done: 0, rejected: 0, frames: 0 }) => {
-    const counts = countVideos(shards, rejected);
-    onProgress?.({
-      done: counts.seen - rejected.length + now.done,
-      total: entries.length,
-      rejected: counts.rejected + now.rejected,
-      frames: frames + now.frames,
-    });
+  /** Tells of the finished shards and what there is of the next one. */
+  const createReport = () => {
+    const finished = countVideos(shards, rejected);
+    return (now = { done: 0, rejected: 0, frames: 0 }) =>
+      onProgress?.({
+        done: finished.seen - rejected.length + now.done,
+        total: entries.length,
+        rejected: finished.rejected + now.rejected,
+        frames: frames + now.frames,
+      });
   };
   const pool = createDecoderPool({ jobs, ...limits });
   try {
     judge(rejected, rejected.length + entries.length, options);
-    report();
     for (const plan of planned) {
+      const report = createReport();
+      report();
       if (plan.done) shards.push(plan.done);
       else {
         const how = { size: { height, width }, maxFrames, minFrames, ...(fps !== undefined && { fps }) };
@@ -106,10 +109,10 @@ export async function prepareVideos(options: PrepareOptions): Promise<Prepared> 
         shards.push(shard);
         frames += shard.videos.reduce((sum, { numFrames }) => sum + numFrames, 0);
       }
-      report();
       const { seen } = countVideos(shards, []);
       if (seen >= LEAST_TO_JUDGE) judge(allRejected(shards, []), seen, options);
     }
+    createReport()();
     const { seen, ok, short } = countVideos(shards, rejected);
     judge(allRejected(shards, rejected), seen, options);
     if (ok + short === 0) throw noneUsable(allRejected(shards, rejected), seen, out);
