@@ -11,7 +11,7 @@ import {
   type Protocol,
   recordExtractor,
 } from '@eflow/fvd';
-import { type ClipSource, loadDigits, loadI3D, openSource } from '@eflow/fvd-cli';
+import { type ClipSource, drawOf, loadDigits, loadI3D, openSource } from '@eflow/fvd-cli';
 import { cycleLabels, openClips, type RunConfig, type Sample, type StepMeasurement, sampleClips } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import type { VideoDiTConfig } from '@eflow/video-dit';
@@ -26,7 +26,7 @@ const BATCH = 4;
  */
 export async function createMeasure(config: RunConfig, network: VideoDiTConfig, sample: Sample) {
   const { extractor, covarianceRule } = await loadExtractor(config);
-  const real = realClips(config);
+  const real = await realClips(config);
   const reference = await extractFeatures(extractor, real.batches(BATCH));
   const numReal = reference.features.length / reference.numFeatures;
   const { clips: numGenerated } = config.measurement;
@@ -35,6 +35,7 @@ export async function createMeasure(config: RunConfig, network: VideoDiTConfig, 
     numFrames: config.data.numFrames,
     frameStride: config.data.kind === 'videos' ? config.data.frameStride : 1,
     ...{ covarianceRule, numReal, numGenerated },
+    ...('tally' in real && { realDraw: drawOf(real.tally()) }),
     split: config.data.kind === 'videos' ? 'train' : 'held-out',
   };
   return async ({ weights, unravel, step }: TrainState, seconds: number): Promise<StepMeasurement> => {
@@ -66,7 +67,7 @@ async function loadExtractor({
 }
 
 /** Moving digits of other writers than those trained on; of videos, which have no split, one clip of each. */
-function realClips(config: RunConfig): Pick<ClipSource, 'batches'> {
+async function realClips(config: RunConfig): Promise<ClipSource | Pick<ClipSource, 'batches'>> {
   const { data, measurement, seed } = config;
   if (data.kind === 'videos') return openSource(data.folder, { ...data, most: measurement.clips, seed });
   async function* batches(): AsyncGenerator<Clips> {

@@ -10,7 +10,7 @@ export type { MovingDigitsSpec } from './spec.ts';
 export type { Rejection, RejectionCode, VideoEntry } from './videos/entry.ts';
 export { type FoundVideos, findVideos, LAYOUTS, type Layout, type VideoSource } from './videos/find-videos.ts';
 export { type Prepared, type PrepareOptions, prepareVideos } from './videos/prepare.ts';
-export { type ReadVideo, type ReadVideosOptions, readVideos } from './videos/read-videos.ts';
+export { type ReadVideo, type ReadVideosOptions, readerVersion, readVideos } from './videos/read-videos.ts';
 export { type Counts, readIndex, type Shard, type ShardIndex, type ShardVideo } from './videos/shards.ts';
 export { CLIP_STARTS, openVideos, type VideoClips, type VideosSpec } from './videos/video-clips.ts';
 export { type WriteClipsOptions, writeClips } from './videos/write-clips.ts';

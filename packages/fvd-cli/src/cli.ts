@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { integer, number, runProgram } from '@eflow/command-line';
 import { cacheFolder, useTensorFlow } from '@eflow/engine';
 import {
   assertComparable,
@@ -15,15 +16,17 @@ import {
   type TemporalFigures,
   temporalFigures,
 } from '@eflow/fvd';
-import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { sync as writeFileAtomically } from 'write-file-atomic';
-import { type ClipSpec, openSource } from './clip-source.ts';
-import { readSeen, throughCache, writeSeen } from './feature-cache.ts';
+import { type ClipSource, type ClipSpec, openSource } from './clip-source.ts';
+import { distinctNames } from './distinct-names.ts';
+import { readSeen, takeVideos, throughCache, writeSeen } from './feature-cache.ts';
 import { formatMeasurement, formatTable } from './format.ts';
 import { loadDigits, loadI3D, loadOnnx } from './load-extractor.ts';
-import { type FeatureRecord, measure, type Seen } from './measure.ts';
+import { type FeatureRecord, type Measurement, measure, type Seen } from './measure.ts';
+import { showFigures, showVideos } from './progress.ts';
 import { blackAgainstWhite, KNOWN_DISTANCE } from './self-check.ts';
+import { drawOf, formatRejections, formatTally } from './tally.ts';
 
 interface Flags {
   extractor: 'i3d' | 'digits' | 'nsfwjs' | 'onnx';
@@ -50,13 +53,9 @@ interface Flags {
 type Triple = [number, number, number];
 
 const NAMES = Object.keys(PROTOCOL_PRESETS) as ProtocolName[];
-const integer = (least: number) => (text: string) => {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
-    throw new InvalidArgumentError(`expected an integer from ${least} on`);
-  }
-  return value;
-};
+/** Videos of a kind that a measurement needs. */
+const LEAST = 3;
+const MAX_SEED = 2 ** 32 - 1;
 
 function triple(text: string): Triple {
   const numbers = text.split(',').map(Number);
@@ -67,46 +66,52 @@ function triple(text: string): Triple {
 }
 
 async function compare(realPath: string, generatedPath: string, flags: Flags): Promise<void> {
-  const { protocol: name, stride, videos, split, bootstrap, seed, json } = flags;
+  const { protocol: name, stride, split, bootstrap, seed, json } = flags;
   const preset = PROTOCOL_PRESETS[name];
-  const numFrames = flags.frames ?? preset.numFrames;
-  const paths = { real: realPath, generated: generatedPath };
-  const stored = (path: string) => (path.endsWith('.npz') ? readSeen(path) : undefined);
-  const files = { real: await stored(realPath), generated: await stored(generatedPath) };
-  const extractor = files.real && files.generated ? undefined : await openChecked(flags);
-  const records = [
-    files.real?.record,
-    files.generated?.record,
-    extractor && recordFeatures(extractor, numFrames, stride),
-  ].filter((record) => record !== undefined);
-  assertComparable(records.map((protocol) => ({ protocol }))); // before anything is looked at
-  const see = (what: keyof typeof paths): Promise<Seen> => {
-    const path = paths[what];
-    const spec = { numFrames, frameStride: stride, most: videos, seed };
-    const by = extractor!; // there is one unless both are files
-    const lookNow = () => look(what, path, spec, by, flags.batch);
-    return flags.cache ? throughCache(flags.cache, { path, spec, extractor: by }, lookNow) : lookNow();
-  };
-  const real = files.real ?? (await see('real'));
-  const generated = files.generated ?? (await see('generated'));
-  const count = ({ features }: Seen) => features.features.length / features.numFeatures;
-  const measurement = measure(
-    real,
-    generated,
-    {
-      ...(records[0] ?? { ...UNKNOWN, numFrames, frameStride: stride }),
-      covarianceRule: preset.covarianceRule,
-      ...{ numReal: count(real), numGenerated: count(generated), split },
-    },
-    { bootstrap, seed },
+  const spec = toSpec(flags);
+  const paths = [realPath, generatedPath];
+  for (const path of paths) checkSource(path);
+  if (paths.some((path) => !isNpz(path))) checkExtractor(flags);
+  if (json) checkWritable(json);
+  const real = await openSide('real', realPath, spec);
+  const generated = await openSide('generated', generatedPath, spec);
+  for (const { path, videos } of [real, generated]) {
+    if (videos < LEAST)
+      throw new Error(`${path}: ${videos} videos to measure; at least ${LEAST} of each kind are needed`);
+  }
+  const extractor = real.seen && generated.seen ? undefined : await openChecked(flags);
+  const records = [real.seen?.record, generated.seen?.record, extractor && recordFeatures(extractor, spec)].filter(
+    (record) => record !== undefined,
   );
+  assertComparable(records.map((protocol) => ({ protocol }))); // before anything is looked at
+  const see = async ({ what, path, seen, source }: Side): Promise<Seen> => {
+    if (seen) return seen;
+    const by = extractor!; // there is one unless both are files
+    const lookNow = () => look(what, path, source!, spec, by, flags.batch);
+    return flags.cache ? throughCache(flags.cache, { source: source!, spec, extractor: by }, lookNow) : lookNow();
+  };
+  const sides = { real: await see(real), generated: await see(generated) };
+  for (const { tally } of Object.values(sides)) for (const line of formatRejections(tally)) console.error(line);
+  const figures = showFigures();
+  const measurement = measure(
+    sides.real,
+    sides.generated,
+    {
+      ...(records[0] ?? { ...UNKNOWN, numFrames: spec.numFrames, frameStride: stride }),
+      covarianceRule: preset.covarianceRule,
+      ...{ numReal: countVideos(sides.real), numGenerated: countVideos(sides.generated) },
+      ...{ realDraw: drawOf(sides.real.tally), generatedDraw: drawOf(sides.generated.tally), split },
+    },
+    { bootstrap, seed, onProgress: figures.update },
+  );
+  figures.stop();
   for (const [path, { record }] of [
-    [realPath, real],
-    [generatedPath, generated],
+    [realPath, sides.real],
+    [generatedPath, sides.generated],
   ] as const) {
     if (record) continue;
     measurement.warnings.push(
-      `${path} does not say what its features are of: a distance is one only if both are of the same`,
+      `${path} does not say what made its features: the figures mean something only if one extractor made both`,
     );
   }
   console.log(formatMeasurement(measurement));
@@ -116,12 +121,63 @@ async function compare(realPath: string, generatedPath: string, flags: Flags): P
   }
 }
 
-const recordFeatures = (extractor: Extractor, numFrames: number, frameStride: number): FeatureRecord => ({
+/** Real or generated videos: features that were seen already, or clips to look at. */
+interface Side {
+  what: string;
+  path: string;
+  /** How many there are to measure, as far as is known. */
+  videos: number;
+  seen?: Seen;
+  source?: ClipSource;
+}
+
+async function openSide(what: string, path: string, spec: ClipSpec): Promise<Side> {
+  if (isNpz(path)) {
+    const seen = takeVideos(await readSeen(path), spec.most, spec.seed);
+    return { what, path, videos: countVideos(seen), seen };
+  }
+  const source = await openSource(path, spec);
+  return { what, path, videos: source.expected(), source };
+}
+
+const countVideos = ({ features }: Seen): number => features.features.length / features.numFeatures;
+
+const isNpz = (path: string): boolean => path.endsWith('.npz');
+
+/** Throws on what cannot be a source, before weights are loaded. */
+function checkSource(path: string): void {
+  if (path.endsWith('.npy')) {
+    throw new Error(`${path}: .npy files are not read, .npz files are: numpy.savez('features.npz', features=array)`);
+  }
+  if (!existsSync(path)) {
+    throw new Error(`${path}: no such file or folder; give a folder of videos, a manifest, a tar or an .npz file`);
+  }
+}
+
+/** Throws if a file cannot be written there, before hours of work are lost. */
+function checkWritable(file: string): void {
+  const folder = dirname(file);
+  try {
+    if (existsSync(file) && statSync(file).isDirectory()) throw new Error('it is a folder');
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const problem = code === 'ENOENT' ? `there is no folder ${folder}` : message;
+    throw new Error(`${file} cannot be written: ${problem}`);
+  }
+}
+
+const toSpec = ({ frames, protocol, stride, videos, seed }: Flags): ClipSpec => ({
+  ...{ numFrames: frames ?? PROTOCOL_PRESETS[protocol].numFrames, frameStride: stride },
+  ...{ most: videos, seed },
+});
+
+const recordFeatures = (extractor: Extractor, { numFrames, frameStride }: ClipSpec): FeatureRecord => ({
   ...recordExtractor(extractor),
   ...{ numFrames, frameStride },
 });
 
-/** Of features from elsewhere. */
+/** The record of features from elsewhere. */
 const UNKNOWN = { extractor: 'unknown', weightsSha256: 'unknown', feature: 'features' };
 
 /** Throws if the weights are not those that were asked for. */
@@ -134,15 +190,19 @@ async function openChecked(flags: Flags): Promise<Extractor> {
   );
 }
 
-async function openExtractor(flags: Flags): Promise<Extractor> {
-  const { extractor, weights, protocol, pooled, model, layout, mean, std, side } = flags;
-  const { resize, numFrames } = PROTOCOL_PRESETS[protocol];
+/** Throws if a flag that the extractor needs is missing. */
+function checkExtractor({ extractor, weights, model }: Flags): void {
   if (extractor === 'i3d' && !weights) {
     throw new Error(
-      'FVD is of I3D, whose weights cannot be shipped: give them with --weights (README: how to have them), or measure grey moving digits with --extractor digits',
+      'FVD needs the weights of I3D, which cannot be shipped: give them with --weights (the README says how to get them), or compare RGB videos without a download by --extractor nsfwjs, moving digits by --extractor digits',
     );
   }
   if (extractor === 'onnx' && !model) throw new Error('--extractor onnx needs the file of its model: --model FILE');
+}
+
+async function openExtractor(flags: Flags): Promise<Extractor> {
+  const { extractor, weights, protocol, pooled, model, layout, mean, std, side } = flags;
+  const { resize, numFrames } = PROTOCOL_PRESETS[protocol];
   await useTensorFlow();
   switch (extractor) {
     case 'digits':
@@ -158,22 +218,16 @@ async function openExtractor(flags: Flags): Promise<Extractor> {
   }
 }
 
-/** Features and motion of clips, with a progress line. */
+/** Features and motion of clips, with a progress bar; if it fails, what became of the videos is told as well. */
 async function look(
   what: string,
   path: string,
+  source: ClipSource,
   spec: ClipSpec,
   extractor: Extractor,
   batchSize: number,
 ): Promise<Seen> {
-  const source = openSource(path, spec);
-  const bar = new SingleBar({
-    format: `${what.padEnd(9)} {value} videos | {duration_formatted}`,
-    noTTYOutput: true,
-    notTTYSchedule: 10_000,
-    stream: process.stderr,
-  });
-  bar.start(0, 0);
+  const bar = showVideos(what, source.expected());
   const motion: TemporalFigures[] = [];
   async function* watched(): AsyncGenerator<Clips> {
     for await (const clips of source.batches(batchSize)) {
@@ -182,26 +236,35 @@ async function look(
     }
   }
   try {
-    const features = await extractFeatures(extractor, watched(), (clips) => bar.update(clips));
+    const features = await extractFeatures(extractor, watched(), (clips) => bar.update(clips, source.expected()));
+    bar.stop();
     return {
       features,
-      record: recordFeatures(extractor, spec.numFrames, spec.frameStride),
+      tally: source.tally(),
+      record: recordFeatures(extractor, spec),
       ...(motion.length > 0 && { motion }),
     };
-  } finally {
+  } catch (error) {
     bar.stop();
-    for (const { path, code, problem } of source.rejected) console.error(`rejected ${path} (${code}): ${problem}`);
+    const tally = source.tally();
+    for (const line of [...formatRejections(tally), formatTally(what, tally)]) console.error(line);
+    throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
   }
 }
 
 async function features(path: string, out: string, flags: Flags): Promise<void> {
-  const extractor = await openChecked(flags);
-  const numFrames = flags.frames ?? PROTOCOL_PRESETS[flags.protocol].numFrames;
-  const spec = { numFrames, frameStride: flags.stride, most: flags.videos, seed: flags.seed };
-  const seen = await look('videos', path, spec, extractor, flags.batch);
+  checkSource(path);
+  if (isNpz(path)) throw new Error(`${path} holds features already; give videos`);
+  if (!isNpz(out)) throw new Error(`${out}: give features a name that ends with .npz, by which they are read`);
+  checkExtractor(flags);
+  checkWritable(out);
+  const spec = toSpec(flags);
+  const source = await openSource(path, spec);
+  const seen = await look('videos', path, source, spec, await openChecked(flags), flags.batch);
+  for (const line of formatRejections(seen.tally)) console.error(line);
   await writeSeen(out, seen);
-  const { features: values, numFeatures } = seen.features;
-  console.log(`${out}: features [${values.length / numFeatures}, ${numFeatures}]`);
+  console.log(formatTally('videos', seen.tally));
+  console.log(`${out}: features [${countVideos(seen)}, ${seen.features.numFeatures}]`);
 }
 
 async function selfCheck({ weights }: { weights: string }): Promise<void> {
@@ -215,56 +278,82 @@ async function selfCheck({ weights }: { weights: string }): Promise<void> {
 }
 
 function table(files: string[]): void {
-  const read = (file: string) => ({
-    name: basename(file, '.json'),
-    measurement: JSON.parse(readFileSync(file, 'utf8')),
-  });
-  console.log(formatTable(files.map(read)));
+  const names = distinctNames(files);
+  const results = files.map((file, i) => ({ name: names[i]!, measurement: readMeasurement(file) }));
+  console.log(formatTable(results));
 }
 
-const program = new Command('eflow-fvd').description('Measures generated videos against real ones.');
+function readMeasurement(file: string): Measurement {
+  try {
+    const measurement: Partial<Measurement> = JSON.parse(readFileSync(file, 'utf8'));
+    if (measurement.protocol && measurement.frechetDistance !== undefined) return measurement as Measurement;
+    throw new Error('it holds no protocol and distance');
+  } catch (error) {
+    throw new Error(`${file} cannot be read (${(error as Error).message}); give what compare --json wrote`);
+  }
+}
+
+const program = new Command('eflow-fvd').description('Measures generated videos against real ones.').addHelpText(
+  'after',
+  `
+Examples:
+  eflow-fvd real/ generated/ --weights i3d.safetensors
+  eflow-fvd real/ generated/ --extractor nsfwjs             without a download of weights
+  eflow-fvd real/ generated/ --weights i3d.safetensors --videos 256 --bootstrap 200 --json fvd.json
+  eflow-fvd features real/ real.npz --weights i3d.safetensors
+  eflow-fvd real.npz generated/ --weights i3d.safetensors
+  eflow-fvd table a/fvd.json b/fvd.json`,
+);
 const shared = (command: Command): Command =>
   command
     .addOption(
-      new Option('--extractor <name>', 'what looks at the videos')
+      new Option('--extractor <name>', 'the network that looks at the videos')
         .choices(['i3d', 'digits', 'nsfwjs', 'onnx'])
         .default('i3d'),
     )
     .option(
       '--weights <file>',
-      'of I3D: .safetensors or .npz by their PyTorch names, or a TensorFlow SavedModel or checkpoint',
+      "I3D's weights: .safetensors or .npz with PyTorch names, or a TensorFlow SavedModel or checkpoint",
     )
-    .option('--weights-sha256 <hex>', 'refuse other weights; the first digits will do')
+    .option('--weights-sha256 <hex>', 'refuse weights whose SHA-256 does not begin so')
     .addOption(
       new Option('--protocol <name>', 'how frames are resized and the covariance is divided')
         .choices(NAMES)
         .default('stylegan-v'),
     )
-    .option('--model <file>', 'of --extractor onnx: VideoMAE, CLIP, DINO or any other of your own; never FVD')
+    .option('--model <file>', 'model for --extractor onnx: VideoMAE, CLIP, DINO or your own; never FVD')
     .addOption(
-      new Option('--layout <axes>', "of the model's input; BCHW: frame by frame, and the mean")
+      new Option(
+        '--layout <axes>',
+        "axes of the model's input; BCHW sees single frames, and their features are averaged",
+      )
         .choices(['BFCHW', 'BCFHW', 'BCHW'])
         .default('BFCHW'),
     )
-    .option('--mean <r,g,b>', 'of pixels in [0, 1], that the model takes away', triple, [0.485, 0.456, 0.406])
-    .option('--std <r,g,b>', 'that it divides by', triple, [0.229, 0.224, 0.225])
-    .option('--side <pixels>', 'of the frames that it takes', integer(1), 224)
-    .option('--pooled', 'the 1024 pooled features in place of the 400 logits: not FVD')
-    .option('--frames <n>', "of a clip (default: the protocol's)", integer(1))
-    .option('--stride <n>', 'frames of a video from one of a clip to the next', integer(1), 1)
-    .option('--videos <n>', 'of each kind, at most', integer(3), 2048)
-    .option('--batch <n>', 'clips at once: memory', integer(1), 4)
-    .option('--seed <n>', 'of starts in prepared videos, and of the bootstrap', integer(0), 0);
+    .option('--mean <r,g,b>', 'per-channel mean of the model, of pixels in [0, 1]', triple, [0.485, 0.456, 0.406])
+    .option('--std <r,g,b>', 'per-channel standard deviation of the model', triple, [0.229, 0.224, 0.225])
+    .option('--side <pixels>', "height and width of the model's frames", integer(1), 224)
+    .option('--pooled', 'take the 1024 pooled features in place of the 400 logits: not FVD')
+    .option('--frames <n>', "frames per clip (default: the protocol's)", integer(1))
+    .option('--stride <n>', 'take every n-th frame of a video', integer(1), 1)
+    .option('--videos <n>', 'measure at most n videos of each kind, drawn by the seed', integer(LEAST), 2048)
+    .option('--batch <n>', 'clips at a time; more take more memory', integer(1), 4)
+    .option('--seed <n>', 'draws videos, clips of prepared videos, and the bootstrap', integer(0, MAX_SEED), 0);
 
 shared(program.command('compare', { isDefault: true }).argument('<real>').argument('<generated>'))
   .description(
-    'FVD, KVD, coverage and motion of <generated> against <real>: folders of videos, manifests, tars, prepared shards, or .npz files of features.',
+    'Prints FVD, KVD, coverage and motion of <generated> against <real>: folders of videos, manifests, tars, prepared shards, or .npz files of features.',
   )
-  .option('--split <name>', 'of the real videos, for the record', 'train')
-  .option('--bootstrap <n>', 'draws for an interval; each takes as long as the distance itself', integer(0), 0)
+  .option('--split <name>', 'name of the split that the real videos are, for the record', 'train')
+  .option(
+    '--bootstrap <n>',
+    'draws for a 95 % interval; each takes as long as the distance itself',
+    number('0, or an integer of at least 20', (value) => Number.isSafeInteger(value) && (value === 0 || value >= 20)),
+    0,
+  )
   .option('--json <file>', 'write all figures with their protocol')
-  .option('--cache <folder>', 'for what was seen of videos', join(cacheFolder(), 'fvd'))
-  .option('--no-cache', 'look at all videos again')
+  .option('--cache <folder>', 'where features are kept for the next run', join(cacheFolder(), 'fvd'))
+  .option('--no-cache', 'keep nothing, and look at all videos again')
   .action(compare);
 shared(program.command('features').argument('<videos>').argument('<out.npz>'))
   .description('Writes the features of videos, to be compared later or elsewhere.')
@@ -272,14 +361,11 @@ shared(program.command('features').argument('<videos>').argument('<out.npz>'))
 program
   .command('table')
   .argument('<json...>')
-  .description('One table of what compare --json wrote; refused where the protocols differ.')
+  .description('Prints one table of files that compare --json wrote; refuses those measured by different protocols.')
   .action(table);
 program
   .command('self-check')
-  .description('Whether weights are those of the original FVD: 16 black against 16 white videos give about 131.')
-  .requiredOption('--weights <file>', 'of I3D')
+  .description('Checks that weights are those of the original FVD: 16 black against 16 white videos give about 131.')
+  .requiredOption('--weights <file>', "I3D's weights")
   .action(selfCheck);
-program.parseAsync().catch((error: Error) => {
-  console.error(`\neflow-fvd: ${error.message}`);
-  process.exitCode = 1;
-});
+await runProgram(program);

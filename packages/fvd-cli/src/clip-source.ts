@@ -1,58 +1,85 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { openVideos, type Rejection, readVideos } from '@eflow/data';
+import { findVideos, openVideos, type Rejection, readerVersion, readIndex, readVideos } from '@eflow/data';
 import type { Clips } from '@eflow/fvd';
+import { createTally, type Tally } from './tally.ts';
 
 export interface ClipSpec {
   numFrames: number;
   frameStride: number;
   /** At most so many videos. */
   most: number;
-  /** Of the starts of clips, where videos are prepared. */
+  /** Draws the videos where there are more, and the starts of clips where videos are prepared; an integer in [0, 2^32). */
   seed: number;
 }
 
 /** Clips of a folder of videos, a manifest, a tar, or what `eflow-data prepare` wrote; one of each video. */
 export interface ClipSource {
-  /** In batches of one size each. */
+  /** In batches of one size each, of at most `most` videos, which the seed draws. */
   batches(batchSize: number): AsyncIterable<Clips>;
-  /** How the clips were cut out, for the protocol. */
-  start: 'first' | 'random';
-  /** What could not be used, as far as was read. */
-  rejected: Rejection[];
+  /** Clips that the batches will have, less one for each video that turns out to be of no use and has no other in its place. */
+  expected(): number;
+  /** What became of the videos; complete once the batches have ended. */
+  tally(): Tally;
+  /** Differs if a video, or what reads it, has changed. */
+  fingerprint(): Promise<string>;
 }
 
-/** Opens what lies at `path`. Nothing is read before the first batch. */
-export const openSource = (path: string, spec: ClipSpec): ClipSource =>
-  existsSync(join(path, 'index.json')) ? openPrepared(path, spec) : openFiles(path, spec);
+/** Lists what lies at `path`; no video is read before the first batch. Throws if there is no such path, or nothing in it that can be read. */
+export async function openSource(path: string, spec: ClipSpec): Promise<ClipSource> {
+  const source = existsSync(join(path, 'index.json')) ? openPrepared(path, spec) : await openFiles(path, spec);
+  if (source.expected() > 0) return source;
+  const { rejections } = source.tally();
+  const why = rejections[0] ? `; rejected ${rejections[0].path} (${rejections[0].code}): ${rejections[0].problem}` : '';
+  throw new Error(`${path}: there are no clips: it lists no video that can be measured${why}`);
+}
 
 function openPrepared(folder: string, { numFrames, frameStride, most, seed }: ClipSpec): ClipSource {
+  const span = (numFrames - 1) * frameStride + 1;
+  const prepared = readIndex(folder).shards.flatMap(({ videos }) => videos);
+  const rejections = prepared
+    .filter((video) => video.numFrames < span)
+    .map(({ path, numFrames: has }): Rejection => ({ path, code: 'too-short', problem: tooShort(has, span) }));
+  const expected = Math.min(most, prepared.length - rejections.length);
+  let measured = 0;
   async function* batches(batchSize: number): AsyncGenerator<Clips> {
     const videos = openVideos({ folder, numFrames, frameStride, start: 'random', flip: false, seed });
+    measured = 0;
     try {
-      const count = Math.min(most, videos.length);
-      for (let first = 0; first < count; first += batchSize) {
+      for (let first = 0; first < expected; first += batchSize) {
         const clips = Array.from(
-          { length: Math.min(batchSize, count - first) },
+          { length: Math.min(batchSize, expected - first) },
           (_, i) => videos.clip(first + i).pixels,
         );
+        measured += clips.length;
         yield { data: Buffer.concat(clips), shape: [clips.length, ...videos.shape] };
       }
     } finally {
       videos.close();
     }
   }
-  return { batches, start: 'random', rejected: [] };
+  return {
+    batches,
+    expected: () => expected,
+    tally: () => createTally({ seen: prepared.length, measured, start: 'random', seed }, rejections),
+    fingerprint: async () => readFileSync(join(folder, 'index.json'), 'utf8'), // which has the hashes of the shards
+  };
 }
 
-function openFiles(path: string, { numFrames, frameStride, most }: ClipSpec): ClipSource {
-  const rejected: Rejection[] = [];
+const tooShort = (has: number, needed: number) => `it has ${has} frames, and ${needed} are needed`;
+
+async function openFiles(path: string, { numFrames, frameStride, most, seed }: ClipSpec): Promise<ClipSource> {
+  const found = await findVideos({ path });
+  const seen = found.entries.length + found.rejected.length;
+  let rejections = found.rejected;
+  let measured = 0;
   async function* batches(batchSize: number): AsyncGenerator<Clips> {
-    let [waiting, count]: [Uint8Array[], number] = [[], 0];
+    [rejections, measured] = [[], 0];
+    let waiting: Uint8Array[] = [];
     let shape: readonly [number, number, number, number] | undefined;
-    for await (const video of readVideos({ source: { path }, numFrames, frameStride })) {
+    for await (const video of readVideos(found, { numFrames, frameStride, seed })) {
       if ('code' in video) {
-        rejected.push(video);
+        rejections.push(video);
         continue;
       }
       if (shape && `${video.shape}` !== `${shape}`) {
@@ -63,14 +90,27 @@ function openFiles(path: string, { numFrames, frameStride, most }: ClipSpec): Cl
       }
       shape = video.shape;
       waiting.push(video.pixels);
-      if (waiting.length === batchSize || count + waiting.length === most) {
+      measured++;
+      if (waiting.length === batchSize || measured === most) {
         yield { data: Buffer.concat(waiting), shape: [waiting.length, ...shape] };
-        count += waiting.length;
         waiting = [];
       }
-      if (count === most) return;
+      if (measured === most) return;
     }
     if (waiting.length > 0) yield { data: Buffer.concat(waiting), shape: [waiting.length, ...shape!] };
   }
-  return { batches, start: 'first', rejected };
+  return {
+    batches,
+    expected: () => Math.min(most, seen - rejections.length),
+    tally: () => createTally({ seen, measured, start: 'first', seed }, rejections),
+    async fingerprint() {
+      const files = found.entries.map((entry) => {
+        const file = join(found.root, entry.path);
+        if (!existsSync(file)) return entry;
+        const { size, mtimeMs } = statSync(file);
+        return [entry, size, mtimeMs];
+      });
+      return JSON.stringify([await readerVersion(), files, found.rejected]);
+    },
+  };
 }

@@ -1,5 +1,6 @@
-import { assertComparable, type Coverage, isFvd, type Protocol } from '@eflow/fvd';
+import { assertComparable, type Coverage, type Draw, isFvd, type Protocol } from '@eflow/fvd';
 import type { Measurement } from './measure.ts';
+import { formatTally } from './tally.ts';
 
 /**
  * A Markdown table of results by name, with their protocol below. Throws, naming what differs, unless all were measured alike.
@@ -24,23 +25,24 @@ export function formatTable(results: readonly { name: string; measurement: Measu
     line([...head, 'precision', 'recall', 'density', 'coverage']),
     line(rows[0]!.map((_, i) => (i === 0 ? '---' : '--:'))),
     ...rows.map(line),
-    `\n${formatProtocol(protocol)}`,
+    // Of how many a model's videos were drawn may differ from row to row.
+    `\n${formatProtocol({ ...protocol, generatedDraw: undefined })}`,
   ].join('\n');
 }
 
-/** For people. */
-export function formatMeasurement({ protocol, ...figures }: Measurement): string {
+/** All figures for people, what became of the videos, the protocol and the warnings. */
+export function formatMeasurement({ protocol, videos, ...figures }: Measurement): string {
   const fvd = isFvd(protocol);
   const { interval, floor, limit, coverage: covers, nearest, motion } = figures;
   const rows: [string, string][] = [
     [fvd ? 'FVD' : `Frechet distance (${protocol.extractor}, not FVD)`, number(figures.frechetDistance)],
-    ...optional(interval, ([low, high]) => ['  95 % of drawn-anew sets', `${number(low)} .. ${number(high)}`]),
+    ...optional(interval, ([low, high]) => ['  95 % bootstrap interval', `${number(low)} .. ${number(high)}`]),
     ...optional(floor, ({ videos, frechetDistance }) => [
       `  real ones, ${videos} against ${videos}`,
       number(frechetDistance),
     ]),
     ...optional(limit, ({ value, standardError }) => [
-      '  for ever more videos',
+      '  extrapolated to infinitely many videos',
       `${number(value)} +- ${number(standardError)}`,
     ]),
     [fvd ? 'KVD' : 'kernel distance', `${number(figures.kernelDistance)} +- ${number(figures.kernelStandardError)}`],
@@ -57,7 +59,10 @@ export function formatMeasurement({ protocol, ...figures }: Measurement): string
   const width = Math.max(...rows.map(([name]) => name.length));
   return [
     ...rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
-    `\n${formatProtocol(protocol)}`,
+    '',
+    formatTally('real', videos.real),
+    formatTally('generated', videos.generated),
+    formatProtocol(protocol),
     ...figures.warnings.map((warning) => `Warning: ${warning}`),
   ].join('\n');
 }
@@ -65,16 +70,30 @@ export function formatMeasurement({ protocol, ...figures }: Measurement): string
 const optional = <Value>(value: Value | undefined, tell: (value: Value) => [string, string]): [string, string][] =>
   value ? [tell(value)] : [];
 
-function formatProtocol(protocol: Protocol): string {
-  const { resize, preprocessing } = protocol;
+function formatProtocol(protocol: ShownProtocol): string {
+  const { resize, preprocessing, numReal, realDraw, numGenerated, generatedDraw } = protocol;
   return [
     `${protocol.extractor}, ${protocol.feature}, weights ${protocol.weightsSha256.slice(0, 12)}`,
-    `${protocol.numReal} real (${protocol.split}) and ${protocol.numGenerated} generated videos of ${protocol.numFrames} frames, stride ${protocol.frameStride}`,
+    `${formatDraw(numReal, realDraw)} real videos (${protocol.split}) and ${formatDraw(numGenerated, generatedDraw)} generated ones`,
+    `${protocol.numFrames} frames, stride ${protocol.frameStride}`,
     ...(resize ? [`frames to ${resize.height}x${resize.width}, ${resize.rule}, crop ${resize.crop}`] : []),
     ...(preprocessing ? [preprocessing] : []),
     `covariance over ${protocol.covarianceRule}`,
   ].join('; ');
 }
 
-/** To about four figures. */
+type ShownProtocol = Omit<Protocol, 'generatedDraw'> & { generatedDraw?: Draw | undefined };
+
+/** Such as `6 of 12, drawn by seed 0, from random frames on,`. */
+function formatDraw(count: number, draw: Draw | undefined): string {
+  if (!draw) return String(count);
+  const { of, start, seed } = draw;
+  const how = [
+    ...(seed === undefined ? [] : [`drawn by seed ${seed}`]),
+    ...(start === 'random' ? ['from random frames on'] : []),
+  ];
+  return [`${count} of ${of}`, ...how].join(', ') + (how.length > 0 ? ',' : '');
+}
+
+/** A number to about four figures. */
 export const number = (value: number): string => String(Number(value.toPrecision(4)));

@@ -3,6 +3,8 @@ import {
   type Coverage,
   compareTemporal,
   coverage,
+  drawRows,
+  EXTRAPOLATION_POINTS,
   type ExtractorRecord,
   extrapolate,
   FEW_VIDEOS,
@@ -15,10 +17,13 @@ import {
   type TemporalFigures,
 } from '@eflow/fvd';
 import { number } from './format.ts';
+import type { Tally } from './tally.ts';
 
 /** Features of one kind of videos, and how they move. */
 export interface Seen {
   features: FeatureSet;
+  /** What became of the videos that there were. */
+  tally: Tally;
   /** Absent: features came from a file. */
   motion?: TemporalFigures[];
   /** Absent: features came from a file that does not say what they are of. */
@@ -31,13 +36,15 @@ export type FeatureRecord = ExtractorRecord & Pick<Protocol, 'numFrames' | 'fram
 /** All figures of generated videos against real ones, with what they were measured by. */
 export interface Measurement {
   protocol: Protocol;
+  /** What became of the videos of each kind. */
+  videos: { real: Tally; generated: Tally };
   /** Frechet distance; FVD if the features are I3D's logits. */
   frechetDistance: number;
-  /** Of the bootstrap: where 95 % of the distances of drawn-anew sets lie. */
+  /** The 95 % bootstrap interval. */
   interval?: [low: number, high: number];
-  /** Between halves of the real videos, of so many each: what is no difference, but bias and chance. From 4 real videos on. */
+  /** The distance between random halves of the real videos, of so many each: bias and chance alone. From 4 real videos on. */
   floor?: { videos: number; frechetDistance: number };
-  /** The distance for ever more videos, without its bias. From 100 videos of each kind on. */
+  /** The distance extrapolated to infinitely many videos, without its bias. From 100 videos of each kind on. */
   limit?: { value: number; standardError: number };
   kernelDistance: number;
   kernelStandardError: number;
@@ -51,40 +58,65 @@ export interface Measurement {
 const FOR_LIMIT = 100;
 const NEIGHBOURS = 5;
 const LEVEL = 0.95;
-/** Of a real video's distance to the nearest other one, below which generated ones look like copies. */
+/** Number of the random stream that draws the halves, far from those of the bootstrap and the extrapolation. */
+const HALVES = 0xffff_ffff;
+/** Share of the distance from one real video to the nearest other one, below which generated videos look like copies. */
 const COPIES = 0.5;
+
+export interface MeasureOptions {
+  /** Draws for an interval, at least 20; none unless given. */
+  bootstrap?: number;
+  /** Draws the halves of the real videos, the bootstrap and the extrapolation, an integer in [0, 2^32); 0 unless given. */
+  seed?: number;
+  /** Is told, before each piece of the work, how many of all are done. */
+  onProgress?: (done: number, total: number) => void;
+}
 
 /** Throws on fewer than 3 videos of a kind, or features of two extractors. */
 export function measure(
   real: Seen,
   generated: Seen,
   protocol: Protocol,
-  { bootstrap = 0, seed = 0 }: { bootstrap?: number; seed?: number } = {},
+  { bootstrap = 0, seed = 0, onProgress = () => {} }: MeasureOptions = {},
 ): Measurement {
-  const distance = (a: FeatureSet, b: FeatureSet) => featureDistance(a, b, protocol.covarianceRule);
-  const frechetDistance = distance(generated.features, real.features);
-  const { distance: kernel, standardError } = kernelDistance(generated.features, real.features);
   const few = Math.min(protocol.numReal, protocol.numGenerated);
-  const halves = protocol.numReal >= 4 ? halve(real.features) : undefined;
+  const isHalved = protocol.numReal >= 4;
+  const isExtrapolated = few >= FOR_LIMIT;
+  const isCovered = few > NEIGHBOURS;
+  const total = 2 + (isHalved ? 3 : 0) + (isExtrapolated ? EXTRAPOLATION_POINTS : 0) + (isCovered ? 1 : 0) + bootstrap;
+  let done = 0;
+  const step = <Result>(work: () => Result): Result => {
+    onProgress(done++, total);
+    return work();
+  };
+  const distance = (a: FeatureSet, b: FeatureSet) => step(() => featureDistance(a, b, protocol.covarianceRule));
+  const frechetDistance = distance(generated.features, real.features);
+  const { distance: kernel, standardError } = step(() => kernelDistance(generated.features, real.features));
+  const halves = isHalved ? halve(real.features, seed) : undefined;
   const floor = halves && {
     videos: Math.min(few, halves.videos),
     frechetDistance: distance(firstRows(halves.a, few), firstRows(halves.b, few)),
   };
   const nearest = halves && {
-    generated: medianDistance(generated.features, halves.a),
-    real: medianDistance(halves.b, halves.a),
+    generated: step(() => medianDistance(generated.features, halves.a)),
+    real: step(() => medianDistance(halves.b, halves.a)),
   };
-  const limit = few >= FOR_LIMIT ? extrapolate(distance, generated.features, real.features, { seed }) : undefined;
+  const covers = isCovered ? step(() => coverage(real.features, generated.features, NEIGHBOURS)) : undefined;
+  const limit = isExtrapolated ? extrapolate(distance, generated.features, real.features, { seed }) : undefined;
+  const interval =
+    bootstrap > 0
+      ? bootstrapInterval(distance, generated.features, real.features, { resamples: bootstrap, level: LEVEL, seed })
+      : undefined;
   const warnings: string[] = [];
   if (few < FEW_VIDEOS) {
     const bias = floor
       ? `real ones against real ones, ${floor.videos} each, are already ${number(floor.frechetDistance)} apart`
-      : 'by how much is not known of so few';
-    warnings.push(`${few} videos: a Frechet distance of under ${FEW_VIDEOS} is biased upwards; ${bias}`);
+      : 'by how much cannot be told from so few';
+    warnings.push(`${few} videos: a Frechet distance of fewer than ${FEW_VIDEOS} is biased upwards; ${bias}`);
   }
   if (protocol.numReal !== protocol.numGenerated) {
     warnings.push(
-      `${protocol.numReal} real and ${protocol.numGenerated} generated videos: published numbers take as many of both`,
+      `${protocol.numReal} real and ${protocol.numGenerated} generated videos: published numbers compare equally many`,
     );
   }
   if (nearest && nearest.generated < COPIES * nearest.real) {
@@ -94,33 +126,25 @@ export function measure(
   }
   return {
     protocol,
+    videos: { real: real.tally, generated: generated.tally },
     frechetDistance,
-    ...(bootstrap > 0 && {
-      interval: bootstrapInterval(distance, generated.features, real.features, {
-        resamples: bootstrap,
-        level: LEVEL,
-        seed,
-      }),
-    }),
+    ...(interval && { interval }),
     ...(floor && { floor }),
     ...(limit && { limit: { value: limit.limit, standardError: limit.standardError } }),
     ...{ kernelDistance: kernel, kernelStandardError: standardError },
-    ...(few > NEIGHBOURS && { coverage: coverage(real.features, generated.features, NEIGHBOURS) }),
+    ...(covers && { coverage: covers }),
     ...(nearest && { nearest }),
     ...(real.motion && generated.motion && { motion: compareTemporal(real.motion, generated.motion) }),
     warnings,
   };
 }
 
-/** Every other video, and those between: a folder may be sorted, by class or by name. */
-function halve(set: FeatureSet): { a: FeatureSet; b: FeatureSet; videos: number } {
-  const videos = Math.floor(set.features.length / set.numFeatures / 2);
-  const half = (offset: number) =>
-    pickRows(
-      set,
-      Array.from({ length: videos }, (_, i) => 2 * i + offset),
-    );
-  return { a: half(0), b: half(1), videos };
+/** Random halves: a file of features may be sorted, by class or by name. */
+function halve(set: FeatureSet, seed: number): { a: FeatureSet; b: FeatureSet; videos: number } {
+  const count = set.features.length / set.numFeatures;
+  const videos = Math.floor(count / 2);
+  const rows = drawRows(count, count, [seed, HALVES]);
+  return { a: pickRows(set, rows.slice(0, videos)), b: pickRows(set, rows.slice(videos, 2 * videos)), videos };
 }
 
 const firstRows = ({ features, numFeatures }: FeatureSet, most: number): FeatureSet => ({

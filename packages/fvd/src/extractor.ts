@@ -1,3 +1,4 @@
+import { toChannels } from './channels.ts';
 import { type Clips, clipBytes } from './clips.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { ExtractorRecord, ResizeSpec } from './protocol.ts';
@@ -6,7 +7,7 @@ import type { ExtractorRecord, ResizeSpec } from './protocol.ts';
 export interface Extractor {
   /** What it is, such as `I3D, Kinetics-400`. */
   name: string;
-  /** Of the file of its weights. */
+  /** SHA-256 of the file of its weights. */
   weightsSha256: string;
   /** Which of its outputs, such as `logits`. */
   feature: string;
@@ -33,9 +34,13 @@ export const recordExtractor = (extractor: Extractor): ExtractorRecord => {
   };
 };
 
+/** Raise it when the same clips and weights begin to give other features: those that were kept are then made again. */
+export const FEATURES_VERSION = 1;
+
 /**
- * The features of clips, a batch at a time. Throws, before the first batch, on frames of other channels (say how to make
- * them) or too few frames; on clips of another size or number of frames than the first; and if there are none.
+ * The features of clips, a batch at a time. An extractor of one channel sees the brightness of RGB frames, one of three channels sees
+ * grey frames repeated. Throws, before the first batch, on frames with alpha or too few frames; on clips of another size
+ * or number of frames than the first; and if there are none.
  */
 export async function extractFeatures(
   extractor: Extractor,
@@ -46,13 +51,8 @@ export async function extractFeatures(
   let [count, size] = [0, ''];
   for await (const clips of batches) {
     clipBytes('extractFeatures', clips);
-    const [N, F, H, W, C] = clips.shape;
-    if (C !== extractor.channels) {
-      const kind = { 1: 'grey', 2: 'grey with alpha', 3: 'RGB', 4: 'RGB with alpha' }[C] ?? `of ${C} channels`;
-      throw new Error(
-        `extractFeatures: frames are ${kind}; ${extractor.name} takes ${extractor.channels} channels: ${extractor.channels === 3 ? 'repeat a grey one three times, and lay alpha over a ground' : 'take their brightness'}`,
-      );
-    }
+    const [N, F, H, W] = clips.shape;
+    const fitting = toChannels(clips, extractor.channels);
     if (F < extractor.minFrames) {
       throw new Error(
         `extractFeatures: clips of ${F} frames; ${extractor.name} needs at least ${extractor.minFrames}: take longer clips or a smaller stride`,
@@ -64,7 +64,7 @@ export async function extractFeatures(
         `extractFeatures: clip ${count} has ${F} frames of ${H}x${W}, those before it ${size}; make all of one size`,
       );
     }
-    parts.push(await extractor.extract(clips));
+    parts.push(await extractor.extract(fitting));
     count += N;
     onProgress(count);
   }

@@ -8,7 +8,7 @@ export {
   initDigitsClassifier,
 } from './digits-classifier.ts';
 export { createDigitsExtractor } from './digits-extractor.ts';
-export { type Extractor, extractFeatures, recordExtractor } from './extractor.ts';
+export { type Extractor, extractFeatures, FEATURES_VERSION, recordExtractor } from './extractor.ts';
 export { type FeatureSet, pickRows } from './feature-set.ts';
 export { featureDistance, frechetDistance } from './frechet-distance.ts';
 export { I3D_MIN_FRAMES, I3D_SIDE, type I3DOutput, type I3DParams, i3d, i3dParams, listI3DTensors } from './i3d.ts';
@@ -20,6 +20,7 @@ export { createNsfwjsExtractor } from './nsfwjs-extractor.ts';
 export { createOnnxExtractor, type OnnxExtractorOptions } from './onnx-extractor.ts';
 export {
   assertComparable,
+  type Draw,
   type ExtractorRecord,
   FEW_VIDEOS,
   isFvd,
@@ -46,4 +47,11 @@ export {
   type TemporalFigures,
   temporalFigures,
 } from './temporal.ts';
-export { type BootstrapOptions, bootstrapInterval, type Extrapolation, extrapolate } from './uncertainty.ts';
+export {
+  type BootstrapOptions,
+  bootstrapInterval,
+  drawRows,
+  EXTRAPOLATION_POINTS,
+  type Extrapolation,
+  extrapolate,
+} from './uncertainty.ts';

@@ -47,9 +47,9 @@ export function coverage(real: FeatureSet, generated: FeatureSet, k = 5): Covera
 
 /** A video's nearest one of another set. */
 export interface Nearest {
-  /** Which of them. */
+  /** Number of that row. */
   index: number;
-  /** Between their features. */
+  /** Euclidean distance between their features. */
   distance: number;
 }
 
@@ -71,19 +71,26 @@ export function findNearest(queries: FeatureSet, among: FeatureSet): Nearest[] {
   });
 }
 
-/** Of every row, the squared distance to the k-th nearest other. */
+/** The squared distance of every row to its k-th nearest other; holds k distances for each row. */
 function ballRadii(set: FeatureSet, count: number, k: number): Float64Array {
-  const distances = Array.from({ length: count }, () => new Float64Array(count));
+  const nearest = Array.from({ length: count }, () => new Float64Array(k).fill(Number.POSITIVE_INFINITY));
   for (let i = 0; i < count; i++) {
     const row = rowOf(set, i);
     for (let j = 0; j < i; j++) {
       const distance = squaredDistance(row, rowOf(set, j));
-      distances[i]![j] = distance;
-      distances[j]![i] = distance;
+      insert(nearest[i]!, distance);
+      insert(nearest[j]!, distance);
     }
   }
-  // Its own 0 comes first.
-  return Float64Array.from(distances, (row) => row.sort()[k]!);
+  return Float64Array.from(nearest, (distances) => distances[k - 1]!);
+}
+
+/** Keeps the smallest values in ascending order. */
+function insert(sorted: Float64Array, value: number): void {
+  let place = sorted.length - 1;
+  if (value >= sorted[place]!) return;
+  for (; place > 0 && sorted[place - 1]! > value; place--) sorted[place] = sorted[place - 1]!;
+  sorted[place] = value;
 }
 
 function squaredDistance(x: Float32Array | Float64Array, y: Float32Array | Float64Array): number {

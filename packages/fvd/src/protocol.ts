@@ -14,11 +14,11 @@ export interface ResizeSpec {
 /** What I3D is called in protocols. */
 export const I3D_NAME = 'I3D, Kinetics-400';
 
-/** What features are of. */
+/** What features were made by. */
 export interface ExtractorRecord {
   /** Such as `I3D, Kinetics-400`. */
   extractor: string;
-  /** Of the file of its weights. */
+  /** SHA-256 of the file of its weights. */
   weightsSha256: string;
   /** Such as `logits`. */
   feature: string;
@@ -32,16 +32,29 @@ export interface ExtractorRecord {
 export const isFvd = ({ extractor, feature }: ExtractorRecord): boolean =>
   extractor === I3D_NAME && feature === 'logits';
 
+/** How the videos of one kind that were measured were taken from those there were. */
+export interface Draw {
+  /** Videos there were. */
+  of: number;
+  /** Where in its video each clip begins; absent: not known. */
+  start?: 'first' | 'random';
+  /** What the videos, or the random starts, were drawn by; absent: all videos were taken, from their first frames on. */
+  seed?: number;
+}
+
 /** All that a distance depends on besides the videos. A number without it says nothing. */
 export interface Protocol extends ExtractorRecord {
-  /** Of a clip. */
+  /** Frames per clip. */
   numFrames: number;
   /** Frames of a video from one of a clip's to the next. */
   frameStride: number;
   covarianceRule: CovarianceRule;
   numReal: number;
   numGenerated: number;
-  /** Of the real videos, such as `train`. */
+  /** Absent: not known, as of features from elsewhere. */
+  realDraw?: Draw;
+  generatedDraw?: Draw;
+  /** Split of the real videos, such as `train`. */
   split: string;
 }
 
@@ -89,10 +102,11 @@ export const FEW_VIDEOS = 256;
 
 /**
  * Throws, naming the first thing that differs and both its values, unless all were measured alike: only such numbers may stand
- * in one table.
+ * in one table. The real videos must be the same ones, drawn from as many by the same seed; which of a model's videos are measured,
+ * and how many more there are, is left to chance.
  */
 export function assertComparable(results: readonly { protocol: Partial<Protocol> }[]): void {
-  const [first, ...others] = results.map(({ protocol }) => flatten(protocol));
+  const [first, ...others] = results.map(({ protocol: { generatedDraw: _, ...protocol } }) => flatten(protocol));
   for (const other of others) {
     const name = [...new Set([...first!.keys(), ...other.keys()])].find((key) => first!.get(key) !== other.get(key));
     if (name === undefined) continue;

@@ -36,18 +36,21 @@ export function bootstrapInterval(
   return [at((1 - level) / 2), at((1 + level) / 2)];
 }
 
+/** Numbers of videos of which `extrapolate` takes the statistic. */
+export const EXTRAPOLATION_POINTS = 15;
+
 export interface Extrapolation {
-  /** What the statistic tends to with ever more videos. */
+  /** What the statistic tends to as the number of videos grows without bound. */
   limit: number;
-  /** Of the fitted limit, from the scatter around the line. */
+  /** Standard error of the fitted limit, from the scatter around the line. */
   standardError: number;
   /** Numbers of videos, and the statistic of so many. */
   points: { count: number; value: number }[];
 }
 
 /**
- * A statistic's limit for ever more videos, by a line in 1 / N (FID-infinity: Chong and Forsyth, arXiv 1911.07023, sec. 3.2): with the
- * bias of a Frechet distance in its first order taken out, so that numbers of videos that differ may be compared. The
+ * A statistic extrapolated to infinitely many videos, by a line in 1 / N (FID-infinity: Chong and Forsyth, arXiv 1911.07023, sec. 3.2).
+ * It takes out the bias of a Frechet distance to first order, so that results of different numbers of videos can be compared. The
  * statistic is taken of 15 numbers of rows, evenly from a tenth of the smaller set to all of it, each of a drawn part of both sets.
  * Throws on fewer than 100 rows.
  */
@@ -59,18 +62,16 @@ export function extrapolate(
 ): Extrapolation {
   const [numA, numB] = countBoth('extrapolate', a, b, 100);
   const all = Math.min(numA, numB);
-  const points = Array.from({ length: POINTS }, (_, i) => {
-    const count = Math.round(all * (0.1 + (0.9 * i) / (POINTS - 1)));
-    const draw = (of: number, part: number) => drawWithout(of, count, [seed, 2 * i + part]);
+  const points = Array.from({ length: EXTRAPOLATION_POINTS }, (_, i) => {
+    const count = Math.round(all * (0.1 + (0.9 * i) / (EXTRAPOLATION_POINTS - 1)));
+    const draw = (of: number, part: number) => drawRows(of, count, [seed, 2 * i + part]);
     return { count, value: statistic(pickRows(a, draw(numA, 0)), pickRows(b, draw(numB, 1))) };
   });
   return { ...fitLine(points.map(({ count, value }) => ({ x: 1 / count, y: value }))), points };
 }
 
-const POINTS = 15;
-
-/** `count` different numbers below `of`, in drawn order (Fisher and Yates). */
-function drawWithout(of: number, count: number, seed: [number, number]): number[] {
+/** `count` different row numbers below `of`, in drawn order (Fisher and Yates). */
+export function drawRows(of: number, count: number, seed: [number, number]): number[] {
   const numbers = Array.from({ length: of }, (_, i) => i);
   const shares = philoxUniform(seed, count);
   for (let i = 0; i < count; i++) {

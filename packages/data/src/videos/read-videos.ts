@@ -1,19 +1,21 @@
+import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { decodeEntry, MAX_RESIDENT_BYTES } from './decode-entry.ts';
 import { createDecoderPool } from './decoder-pool.ts';
-import { nameOf, type Rejection } from './entry.ts';
+import { nameOf, type Rejection, type VideoEntry } from './entry.ts';
 import { requireFFmpeg } from './ffmpeg.ts';
-import { findVideos, type VideoSource } from './find-videos.ts';
+import type { FoundVideos } from './find-videos.ts';
 
 export interface ReadVideosOptions {
-  source: VideoSource;
-  /** Of a clip. */
+  /** Frames per clip. */
   numFrames: number;
   /** Frames of the video from one of the clip's to the next; 1 unless given. */
   frameStride?: number;
+  /** Chooses the order of the videos, an integer of at least 0. */
+  seed: number;
   /** Processes; as many as there are cores unless given. */
   jobs?: number;
-  /** Of decoding one video; 30 unless given. */
+  /** Seconds that decoding one video may take; 30 unless given. */
   deadlineSeconds?: number;
 }
 
@@ -25,26 +27,40 @@ export interface ReadVideo {
   shape: [F: number, H: number, W: number, C: 3];
 }
 
+/** Raise it when the same files begin to give other clips here, and what was made of the earlier ones must not be used again. */
+const CLIPS_VERSION = 1;
+
+/** The version of what reads video files: clips of two versions may differ. Throws, with the way to install it, without FFmpeg. */
+export async function readerVersion(): Promise<string> {
+  await requireFFmpeg();
+  const { getFFmpegInfo } = await import('node-av/lib');
+  return `clips ${CLIPS_VERSION}, FFmpeg ${getFFmpegInfo().version}`;
+}
+
 /**
- * The clip that every video of a dataset begins with, in an order that is the same each time, or why there is none: for those
- * who measure videos as they are. As many are decoded ahead as there are processes. Throws if there is no such dataset.
+ * The clip that every video begins with, or why there is none: first what `findVideos` rejected, then the videos in an order drawn
+ * by the seed. Whoever stops after N clips has a random N of them, and the next of the draw in place of each that cannot be used;
+ * in what order the videos are listed does not matter. As many are decoded ahead as there are processes, and nothing else is held.
+ * Throws on options that are no integers, and without FFmpeg.
  */
-export async function* readVideos(options: ReadVideosOptions): AsyncGenerator<ReadVideo | Rejection> {
-  const { source, numFrames, frameStride = 1, jobs = availableParallelism(), deadlineSeconds = 30 } = options;
+export async function* readVideos(
+  { root, entries, rejected }: FoundVideos,
+  { numFrames, frameStride = 1, seed, jobs = availableParallelism(), deadlineSeconds = 30 }: ReadVideosOptions,
+): AsyncGenerator<ReadVideo | Rejection> {
   for (const [name, value] of Object.entries({ numFrames, frameStride, jobs })) {
     if (!Number.isInteger(value) || value < 1) throw new Error(`${name}: expected an integer from 1 on, got ${value}`);
   }
   await requireFFmpeg();
-  const { root, entries, rejected } = await findVideos(source);
   yield* rejected;
+  const drawn = drawOrder(entries, seed);
   const needed = (numFrames - 1) * frameStride + 1;
   const pool = createDecoderPool({ jobs, deadlineSeconds, maxResidentBytes: MAX_RESIDENT_BYTES });
   const decode = (i: number) =>
-    decodeEntry(pool.decode, root, entries[i]!, { firstFrames: needed, minFrames: needed, maxFrames: needed });
+    decodeEntry(pool.decode, root, drawn[i]!, { firstFrames: needed, minFrames: needed, maxFrames: needed });
   try {
     const ahead: ReturnType<typeof decode>[] = [];
-    for (const [i, entry] of entries.entries()) {
-      while (ahead.length < jobs && i + ahead.length < entries.length) ahead.push(decode(i + ahead.length));
+    for (const [i, entry] of drawn.entries()) {
+      while (ahead.length < jobs && i + ahead.length < drawn.length) ahead.push(decode(i + ahead.length));
       const video = await ahead.shift()!;
       if ('code' in video) {
         yield video;
@@ -60,4 +76,14 @@ export async function* readVideos(options: ReadVideosOptions): AsyncGenerator<Re
   } finally {
     pool.close();
   }
+}
+
+/** The entries by the hash of the seed and what each names, so that their own order does not matter. */
+function drawOrder(entries: readonly VideoEntry[], seed: number): VideoEntry[] {
+  const keyed = entries.map((entry) => {
+    const { path, member, start, end } = entry;
+    const name = JSON.stringify([seed, path, member?.name, start, end]);
+    return { entry, key: createHash('sha256').update(name).digest('hex') };
+  });
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ entry }) => entry);
 }

@@ -1,0 +1,55 @@
+import type { Rejection, RejectionCode } from '@eflow/data';
+import type { Draw } from '@eflow/fvd';
+
+/** What became of the videos of a source: seen = measured + notDrawn + rejected. */
+export interface Tally {
+  seen: number;
+  measured: number;
+  /** Videos that could be measured as far as is known, and were not, as enough others were drawn. */
+  notDrawn: number;
+  rejected: number;
+  rejectedByCode: Partial<Record<RejectionCode, number>>;
+  rejections: Rejection[];
+  /** Where in its video each clip begins; absent: not known. */
+  start?: 'first' | 'random';
+  /** What put the videos in a random order, in which they were measured, and drew random starts. */
+  seed: number;
+}
+
+/** Rejected videos that are printed one by one; --json has all. */
+const LISTED = 10;
+
+/** The tally of so many videos of which these were rejected. */
+export function createTally(
+  { seen, measured, ...how }: Pick<Tally, 'seen' | 'measured' | 'start' | 'seed'>,
+  rejections: readonly Rejection[] = [],
+): Tally {
+  const rejectedByCode: Tally['rejectedByCode'] = {};
+  for (const { code } of rejections) rejectedByCode[code] = (rejectedByCode[code] ?? 0) + 1;
+  const rejected = rejections.length;
+  return {
+    ...{ seen, measured, notDrawn: seen - measured - rejected, rejected },
+    ...{ rejectedByCode, rejections: [...rejections], ...how },
+  };
+}
+
+/** What a protocol says of how the videos were taken. */
+export const drawOf = ({ seen, notDrawn, start, seed }: Tally): Draw => ({
+  of: seen,
+  ...(start && { start }),
+  ...((notDrawn > 0 || start === 'random') && { seed }),
+});
+
+/** A line such as `real: 12 videos seen = 6 measured + 4 not drawn + 2 rejected (too-short 2)`. */
+export function formatTally(name: string, { seen, measured, notDrawn, rejected, rejectedByCode }: Tally): string {
+  const codes = Object.entries(rejectedByCode).map(([code, count]) => `${code} ${count}`);
+  const why = codes.length > 0 ? ` (${codes.join(', ')})` : '';
+  return `${name}: ${seen} videos seen = ${measured} measured + ${notDrawn} not drawn + ${rejected} rejected${why}`;
+}
+
+/** A line for each rejected video and its reason, of at most ten, and how many more there are. */
+export function formatRejections({ rejections }: Pick<Tally, 'rejections'>): string[] {
+  const lines = rejections.slice(0, LISTED).map(({ path, code, problem }) => `rejected ${path} (${code}): ${problem}`);
+  const more = rejections.length - lines.length;
+  return more > 0 ? [...lines, `rejected ${more} more; --json lists them all`] : lines;
+}
