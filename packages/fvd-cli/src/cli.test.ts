@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeNpz, writeSafetensors } from '@eflow/checkpoint';
 import { prepareVideos } from '@eflow/data';
@@ -20,6 +20,7 @@ function run(...args: string[]) {
   return spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8' });
 }
 const cache = ['--cache', join(root, 'cache')];
+const readMeasurement = (file: string): Measurement => JSON.parse(readFileSync(file, 'utf8'));
 /** A model of mean colours, which takes no time. */
 const model = fileURLToPath(new URL('../../fvd/fixtures/means.onnx', import.meta.url));
 const means = ['--extractor', 'onnx', '--model', model, '--side', '8'];
@@ -62,7 +63,7 @@ describe('eflow-fvd', () => {
       /Warning: 5 videos: .* biased upwards; real ones against real ones, 3 each, are already \S+ apart/,
     );
     expect(stdout).toMatch(/Warning: 6 real and 5 generated/);
-    const { protocol, frechetDistance, floor, motion }: Measurement = JSON.parse(readFileSync(file, 'utf8'));
+    const { protocol, frechetDistance, floor, motion } = readMeasurement(file);
     expect(protocol).toMatchObject({ extractor: 'I3D, Kinetics-400', numReal: 6, numGenerated: 5, numFrames: 16 });
     expect(protocol.weightsSha256).toMatch(/^[0-9a-f]{64}$/);
     expect(frechetDistance).toBeGreaterThan(floor!.frechetDistance);
@@ -94,7 +95,9 @@ describe('eflow-fvd', () => {
     expect(copies.stdout).toMatch(/Warning: generated videos are far nearer to real ones .*: copies\?/);
     expect(stdout).not.toContain('copies?');
     const files = run(out, out); // which say themselves what they are of
-    expect(files.stdout).toMatch(/means\.onnx, pooled, weights [0-9a-f]{12}; 6 real \(train\) and 6 generated/);
+    expect(files.stdout).toMatch(
+      /means\.onnx, pooled, weights [0-9a-f]{12}; 6 of 6 real videos \(train\) and 6 of 6 generated/,
+    );
     expect(stdout).toContain('Frechet distance (means.onnx, not FVD)');
     expect(JSON.parse(readFileSync(after, 'utf8'))).toEqual(JSON.parse(readFileSync(before, 'utf8')));
 
@@ -109,8 +112,124 @@ describe('eflow-fvd', () => {
     expect(prepared.stdout).toContain('crop centre');
   });
 
+  it('draws videos by the seed, the next one for each that cannot be used, and accounts for all', async () => {
+    // Sorted by class: six dark videos, six bright ones, and two that are too short.
+    const folder = await writeVideos('sorted/a dark', 6, 20);
+    await writeVideos('sorted/b bright', 6, 200);
+    await writeVideos('sorted/short', 2, 90, [5, 32, 40]);
+    const names = readdirSync(dirname(folder), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.mp4'),
+    );
+    expect(names).toHaveLength(14);
+    const by = (order: string[], name: string, ...more: string[]) => {
+      const [list, json] = [join(dirname(folder), `${name}.csv`), join(root, `${name}.json`)];
+      writeFileSync(list, `path\n${order.join('\n')}\n`);
+      const { stdout, stderr } = run(list, list, ...means, '--no-cache', '--json', json, ...more);
+      return { stdout, stderr, ...readMeasurement(json) };
+    };
+    const all = by([...names].sort(), 'all');
+    expect(all.stdout).toContain('real: 14 videos seen = 12 measured + 0 not drawn + 2 rejected (too-short 2)');
+    expect(all.stderr).toMatch(/real: rejected short\/.* \(too-short\): it has 5 frames, and 16 are needed/);
+    expect(all.videos.generated.rejections).toHaveLength(2);
+    expect(all.protocol).toMatchObject({ numReal: 12, realDraw: { of: 14, start: 'first' } });
+    expect(all.protocol.realDraw).not.toHaveProperty('seed');
+
+    const few = ['--videos', '8', '--seed', '1'];
+    const drawn = by([...names].sort(), 'drawn', ...few);
+    expect(drawn.protocol).toMatchObject({ numReal: 8, realDraw: { of: 14, start: 'first', seed: 1 } });
+    const { seen, measured, notDrawn, rejected } = drawn.videos.real;
+    expect([seen, measured, measured + notDrawn + rejected]).toEqual([14, 8, 14]);
+    expect(drawn.stdout).toContain('8 of 14 real videos (train, drawn by seed 1) and 8 of 14 generated videos');
+    // Bright and dark ones, whatever the order of the list.
+    const { motion, frechetDistance, videos } = by([...names].sort().reverse(), 'reversed', ...few);
+    expect({ motion, frechetDistance, videos }).toEqual({
+      ...{ motion: drawn.motion, frechetDistance: drawn.frechetDistance, videos: drawn.videos },
+    });
+    const out = join(root, 'drawn.npz');
+    const features = run('features', join(dirname(folder), 'drawn.csv'), out, ...means, ...few);
+    expect(features.stdout).toMatch(/videos: 14 videos seen = 8 measured .*\n.*drawn\.npz: features \[8, 4\]/);
+    const stored = run(
+      out,
+      join(dirname(folder), 'drawn.csv'),
+      ...means,
+      '--no-cache',
+      '--json',
+      join(root, 's.json'),
+      ...few,
+    );
+    expect(stored.status).toBe(0);
+    expect(readMeasurement(join(root, 's.json')).videos).toEqual(drawn.videos);
+    expect(readMeasurement(join(root, 's.json')).frechetDistance).toBe(drawn.frechetDistance);
+
+    const shards = join(root, 'sorted-shards');
+    await prepareVideos({ source: { path: dirname(folder) }, out: shards, height: 32, width: 40 });
+    const prepared = run(shards, shards, ...means, '--no-cache', '--videos', '9');
+    expect(prepared.stdout).toContain('real: 14 videos seen = 9 measured + 3 not drawn + 2 rejected (too-short 2)');
+    expect(prepared.stdout).toContain('9 of 14 real videos (train, drawn by seed 0, random starts)');
+    expect(prepared.stderr).toMatch(/generated: rejected short\/.* \(too-short\): it has 5 frames, and 16 are needed/);
+  });
+
+  it('keeps what it saw, rejected videos included, and goes on where it cannot', async () => {
+    const folder = await writeVideos('kept', 5, 50, [7, 32, 40]);
+    await writeVideos('kept/more', 4, 80);
+    const kept = join(root, 'kept-cache');
+    const once = (name: string, at: string) => {
+      const json = join(root, `${name}.json`);
+      const { status, stdout, stderr } = run(folder, folder, ...means, '--cache', at, '--json', json);
+      expect(status).toBe(0);
+      const lines = stderr.split('\n').filter((line) => line.includes('rejected'));
+      return {
+        lines,
+        warnings: stderr.match(/^Warning.*$/gm) ?? [],
+        stdout: stdout.replace(json, ''),
+        json: readMeasurement(json),
+      };
+    };
+    const { warnings, ...first } = once('first', kept);
+    expect([warnings, first.lines.length]).toEqual([[], 10]);
+    expect(first.json.videos.real).toMatchObject({ seen: 9, measured: 4, rejectedByCode: { 'too-short': 5 } });
+    expect(once('second', kept)).toEqual({ warnings, ...first });
+
+    const [file] = readdirSync(kept);
+    writeFileSync(join(kept, file!), readFileSync(join(kept, file!)).subarray(0, 300));
+    const mended = once('mended', kept);
+    expect(mended).toEqual({ ...first, warnings: [expect.stringContaining('a kept file is damaged')] });
+    expect(once('again', kept).warnings).toEqual([]);
+
+    writeFileSync(join(root, 'a file'), ''); // where no folder can be made
+    const nowhere = once('nowhere', join(root, 'a file', 'cache'));
+    expect(nowhere.warnings[0]).toMatch(/what was seen cannot be kept in .*a file\/cache \(ENOTDIR/);
+    expect({ ...nowhere, warnings }).toEqual({ warnings, ...first });
+  });
+
+  it('measures colour videos by the classifier of grey digits', () => {
+    const { status, stdout } = run(real, generated, '--extractor', 'digits', '--no-cache');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/Frechet distance \(moving-digits classifier, not FVD\) +[1-9]\S*/);
+  });
+
+  it('names rows of a table by what their paths differ in', () => {
+    const json = join(root, 'one/fvd.json');
+    for (const name of ['one', 'two']) mkdirSync(join(root, name));
+    expect(run(real, generated, ...means, ...cache, '--json', json).status).toBe(0);
+    copyFileSync(json, join(root, 'two/fvd.json'));
+    expect(run('table', json, join(root, 'two/fvd.json')).stdout).toMatch(/^\| one\/fvd \|.*\n\| two\/fvd \|/m);
+    writeFileSync(join(root, 'other.json'), '[]');
+    expect(run('table', json, join(root, 'other.json')).stderr).toMatch(/other\.json cannot be read .*compare --json/);
+  });
+
   it.each<[args: () => string[], message: RegExp]>([
-    [() => [real, generated], /weights cannot be shipped: give them with --weights/],
+    [() => [real, generated], /weights of I3D, which cannot be shipped: give them with --weights/],
+    [() => ['features.npy', generated], /features\.npy: \.npy files are not read, \.npz files are/],
+    [() => [real, join(root, 'nowhere'), '--weights', 'none'], /nowhere: no such file or folder/],
+    [
+      () => [real, generated, ...means, '--json', join(root, 'nowhere/x.json')],
+      /x\.json cannot be written: there is no/,
+    ],
+    [() => [real, generated, ...means, '--json', root], /cannot be written: it is a folder/],
+    [() => ['features', real, join(root, 'nowhere/x.npz'), ...means], /x\.npz cannot be written: there is no folder/],
+    [() => ['features', real, join(root, 'x'), ...means], /give features a name that ends with \.npz/],
+    [() => [real, generated, ...means, '--bootstrap', '5'], /expected 0, or an integer of at least 20/],
     [() => [real, generated, '--weights', 'i3d_pretrained_400.pt'], /is a pickle, which could hold code/],
     [
       () => [real, generated, ...means, '--weights-sha256', 'ABC1'],
@@ -119,11 +238,9 @@ describe('eflow-fvd', () => {
     [() => [real, generated, '--weights', other], /saved-model cannot be read: .*RGB\/inception_i3d\/Conv3d_1a_7x7/],
     [() => [real, generated, '--weights', weights, '--frames', '8'], /8 frames; I3D, Kinetics-400 needs at least 9/],
     [() => [real, generated, '--extractor', 'onnx'], /needs the file of its model: --model/],
-    [() => [real, generated, '--extractor', 'digits'], /frames are RGB; moving-digits classifier takes 1 channels/],
-    [() => [real, join(root, 'nowhere'), ...means], /nowhere: no such file or folder/],
-    [() => [real, generated, ...means, '--frames', '40'], /rejected .*too-short[\s\S]*there are no clips/],
+    [() => [real, generated, ...means, ...cache, '--frames', '40'], /rejected .*too-short[\s\S]*there are no clips/],
   ])('refuses %#', (args, message) => {
-    const { status, stderr } = run(...args(), '--no-cache');
+    const { status, stderr } = run(...args());
     expect(stderr).toMatch(message);
     expect(status).toBe(1);
   });
@@ -133,12 +250,12 @@ describe('eflow-fvd', () => {
     await writeNpz(wrong, { logits: { shape: [4, 2], data: new Float32Array(8) } });
     const foreign = join(root, 'foreign.npz');
     await writeNpz(foreign, { features: { shape: [4, 2], data: Float32Array.of(0, 1, 2, 3, 5, 5, 7, 6) } });
-    expect(run(foreign, foreign).stdout).toContain('foreign.npz does not say what its features are of');
+    expect(run(foreign, foreign).stdout).toContain('foreign.npz does not say what made its features');
     const compare = (path: string) => run(path, generated, ...means, '--no-cache').stderr;
     expect(compare(wrong)).toContain("expected an array 'features'");
     const mixed = await writeVideos('mixed', 2, 10);
     await writeVideos('mixed/class 2', 1, 10, [18, 48, 40]);
-    expect(compare(mixed)).toMatch(/frames of 48x40, those before it 32x40/);
+    expect(compare(mixed)).toMatch(/frames of (48x40, those before it 32x40|32x40, those before it 48x40)/);
     mkdirSync(join(root, 'empty'));
     writeFileSync(join(root, 'empty', 'notes.txt'), 'no video');
     expect(compare(join(root, 'empty'))).toContain('there is no video: files that end with');

@@ -91,7 +91,9 @@ async function compare(realPath: string, generatedPath: string, flags: Flags): P
     return flags.cache ? throughCache(flags.cache, { source: source!, spec, extractor: by }, lookNow) : lookNow();
   };
   const sides = { real: await see(real), generated: await see(generated) };
-  for (const { tally } of Object.values(sides)) for (const line of formatRejections(tally)) console.error(line);
+  for (const [what, { tally }] of Object.entries(sides)) {
+    for (const line of formatRejections(what, tally)) console.error(line);
+  }
   const figures = showFigures();
   const measurement = measure(
     sides.real,
@@ -247,7 +249,7 @@ async function look(
   } catch (error) {
     bar.stop();
     const tally = source.tally();
-    for (const line of [...formatRejections(tally), formatTally(what, tally)]) console.error(line);
+    for (const line of [...formatRejections(what, tally), formatTally(what, tally)]) console.error(line);
     throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
   }
 }
@@ -261,7 +263,7 @@ async function features(path: string, out: string, flags: Flags): Promise<void> 
   const spec = toSpec(flags);
   const source = await openSource(path, spec);
   const seen = await look('videos', path, source, spec, await openChecked(flags), flags.batch);
-  for (const line of formatRejections(seen.tally)) console.error(line);
+  for (const line of formatRejections('videos', seen.tally)) console.error(line);
   await writeSeen(out, seen);
   console.log(formatTally('videos', seen.tally));
   console.log(`${out}: features [${countVideos(seen)}, ${seen.features.numFeatures}]`);

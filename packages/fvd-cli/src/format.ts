@@ -71,10 +71,10 @@ const optional = <Value>(value: Value | undefined, tell: (value: Value) => [stri
   value ? [tell(value)] : [];
 
 function formatProtocol(protocol: ShownProtocol): string {
-  const { resize, preprocessing, numReal, realDraw, numGenerated, generatedDraw } = protocol;
+  const { resize, preprocessing, numReal, realDraw, numGenerated, generatedDraw, split } = protocol;
   return [
     `${protocol.extractor}, ${protocol.feature}, weights ${protocol.weightsSha256.slice(0, 12)}`,
-    `${formatDraw(numReal, realDraw)} real videos (${protocol.split}) and ${formatDraw(numGenerated, generatedDraw)} generated ones`,
+    `${formatDraw(numReal, realDraw, 'real', [split])} and ${formatDraw(numGenerated, generatedDraw, 'generated', [])}`,
     `${protocol.numFrames} frames, stride ${protocol.frameStride}`,
     ...(resize ? [`frames to ${resize.height}x${resize.width}, ${resize.rule}, crop ${resize.crop}`] : []),
     ...(preprocessing ? [preprocessing] : []),
@@ -84,15 +84,14 @@ function formatProtocol(protocol: ShownProtocol): string {
 
 type ShownProtocol = Omit<Protocol, 'generatedDraw'> & { generatedDraw?: Draw | undefined };
 
-/** Such as `6 of 12, drawn by seed 0, from random frames on,`. */
-function formatDraw(count: number, draw: Draw | undefined): string {
-  if (!draw) return String(count);
-  const { of, start, seed } = draw;
-  const how = [
-    ...(seed === undefined ? [] : [`drawn by seed ${seed}`]),
-    ...(start === 'random' ? ['from random frames on'] : []),
+/** Such as `6 of 12 real videos (train, drawn by seed 0)`. */
+function formatDraw(count: number, draw: Draw | undefined, kind: string, notes: readonly string[]): string {
+  const all = [
+    ...notes,
+    ...(draw?.seed === undefined ? [] : [`drawn by seed ${draw.seed}`]),
+    ...(draw?.start === 'random' ? ['random starts'] : []),
   ];
-  return [`${count} of ${of}`, ...how].join(', ') + (how.length > 0 ? ',' : '');
+  return `${count}${draw ? ` of ${draw.of}` : ''} ${kind} videos${all.length > 0 ? ` (${all.join(', ')})` : ''}`;
 }
 
 /** A number to about four figures. */

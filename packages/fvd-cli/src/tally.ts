@@ -47,9 +47,11 @@ export function formatTally(name: string, { seen, measured, notDrawn, rejected, 
   return `${name}: ${seen} videos seen = ${measured} measured + ${notDrawn} not drawn + ${rejected} rejected${why}`;
 }
 
-/** A line for each rejected video and its reason, of at most ten, and how many more there are. */
-export function formatRejections({ rejections }: Pick<Tally, 'rejections'>): string[] {
-  const lines = rejections.slice(0, LISTED).map(({ path, code, problem }) => `rejected ${path} (${code}): ${problem}`);
+/** A line for each of the first ten rejected videos, with its reason, and one for how many more there are. */
+export function formatRejections(name: string, { rejections }: Tally): string[] {
+  const lines = rejections
+    .slice(0, LISTED)
+    .map(({ path, code, problem }) => `${name}: rejected ${path} (${code}): ${problem}`);
   const more = rejections.length - lines.length;
-  return more > 0 ? [...lines, `rejected ${more} more; --json lists them all`] : lines;
+  return more > 0 ? [...lines, `${name}: rejected ${more} more; compare --json lists them all`] : lines;
 }

@@ -6,7 +6,7 @@ import { type Extractor, extractFeatures } from './extractor.ts';
 import { fitFrames } from './i3d-extractor.ts';
 import { assertComparable, isFvd, PROTOCOL_PRESETS, type Protocol } from './protocol.ts';
 
-/** Of a clip its first pixel and how many frames it has. */
+/** The features of a clip are its first pixel and how many frames it has. */
 const extractor: Extractor = {
   ...{ name: 'test', weightsSha256: '0', feature: 'both', numFeatures: 2, minFrames: 3, channels: 3 },
   async extract({ data, shape: [N, F, ...frame] }) {
@@ -37,8 +37,19 @@ describe('extractFeatures', () => {
     expect(await extractFeatures(extractor, batches)).toEqual(await extractFeatures(extractor, [whole]));
   });
 
+  it('shows brightness to one channel, and grey frames to three', async () => {
+    const see = (channels: 1 | 3) => {
+      const extract = async ({ data, shape }: Clips) => Float32Array.of(data[0]!, shape[4]);
+      return { ...extractor, channels, extract };
+    };
+    const rgb = clips([255]); // its first pixel is red
+    expect([...(await extractFeatures(see(1), [rgb])).features]).toEqual([76, 1]);
+    const grey = clips([9], [3, 2, 2, 1]);
+    expect([...(await extractFeatures(see(3), [grey])).features]).toEqual([9, 3]);
+    expect([...(await extractFeatures(see(1), [grey])).features]).toEqual([9, 1]);
+  });
+
   it.each([
-    [[clips([1], [3, 2, 2, 1])], /frames are grey; test takes 3 channels: repeat a grey one/],
     [[clips([1], [3, 2, 2, 4])], /RGB with alpha/],
     [[clips([1], [2, 2, 2, 3])], /clips of 2 frames; test needs at least 3/],
     [[clips([1]), clips([1], [3, 4, 2, 3])], /clip 1 has 3 frames of 4x2, those before it 3 frames of 2x2/],
@@ -81,6 +92,12 @@ describe('assertComparable', () => {
     expect(against({ resize: PROTOCOL_PRESETS['common-metrics'].resize })).toThrow(
       'resize.rule is bilinear-corner in one',
     );
+    const draw = { of: 13_320, start: 'first' as const, seed: 0 };
+    const drawn = (change: Partial<Protocol>) => () =>
+      assertComparable([{ protocol: { ...protocol, realDraw: draw } }, { protocol: { ...protocol, ...change } }]);
+    expect(drawn({ realDraw: { ...draw, seed: 1 } })).toThrow('realDraw.seed is 0 in one result and 1 in another');
+    expect(drawn({ realDraw: { ...draw, of: 9000 } })).toThrow('realDraw.of is 13320 in one');
+    drawn({ realDraw: draw, generatedDraw: { of: 5000, start: 'random', seed: 7 } })();
     const { resize: _, ...without } = protocol;
     expect(() => assertComparable([{ protocol: without }, { protocol }])).toThrow('resize.rule is absent in one');
   });
