@@ -18,6 +18,9 @@ import { createTally } from './tally.ts';
 /** Raise it when what is kept of videos changes, such as how their motion is measured. */
 const CACHE_VERSION = 1;
 
+/** Rejections that a less busy machine may not repeat: what was seen beside them is not kept. */
+const MAY_PASS = ['deadline', 'memory', 'crash'] as const;
+
 /**
  * What an extractor saw of a source, from the cache, or seen now and kept there. Its name is a hash of all that it depends on: the
  * files with their sizes and times, what decodes them, the clips' spec, the extractor with its weights and how it resizes, and the
@@ -25,7 +28,7 @@ const CACHE_VERSION = 1;
  */
 export async function throughCache(
   folder: string,
-  { source, spec, extractor }: { source: ClipSource; spec: ClipSpec; extractor: Extractor },
+  { source, spec, extractor }: { source: Pick<ClipSource, 'fingerprint'>; spec: ClipSpec; extractor: Extractor },
   look: () => Promise<Seen>,
 ): Promise<Seen> {
   const versions = [packageVersion(), CACHE_VERSION, FEATURES_VERSION];
@@ -39,6 +42,7 @@ export async function throughCache(
     }
   }
   const seen = await look();
+  if (MAY_PASS.some((code) => seen.tally.rejectedByCode[code])) return seen;
   try {
     mkdirSync(folder, { recursive: true });
     await writeSeen(file, seen);

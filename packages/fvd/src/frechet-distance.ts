@@ -40,7 +40,7 @@ export function featureDistance(a: FeatureSet, b: FeatureSet, rule: CovarianceRu
 interface Gaussian {
   /** [D] */
   mean: Float64Array;
-  /** Of the covariance. */
+  /** Trace of the covariance. */
   trace: number;
   /** [D, rank] */
   factor: Matrix;

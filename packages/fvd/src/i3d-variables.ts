@@ -22,7 +22,7 @@ function scopeOf(unit: string): string {
   return `RGB/inception_i3d/${unit === 'Mixed_5b.b2b' ? 'Mixed_5b/Branch_2/Conv3d_0a_3x3' : path}`;
 }
 
-/** Of a unit's variables; Sonnet's batch norm has no scale unless it is asked for one. */
+/** Parts of a unit's variables; Sonnet's batch norm has no scale unless it is asked for one. */
 const partsOf = (unit: string) =>
   unit === 'logits'
     ? { 'conv_3d/b': 'conv3d.bias' }

@@ -33,7 +33,7 @@ export function kernelDistance(a: FeatureSet, b: FeatureSet): { distance: number
   };
 }
 
-/** Of every row, the sum of its kernel with all others of its set. */
+/** The sum of each row's kernel with all others of its set. */
 function sumWithin(set: FeatureSet, count: number): Float64Array {
   const sums = new Float64Array(count);
   for (let i = 0; i < count; i++) {

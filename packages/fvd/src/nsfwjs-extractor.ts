@@ -5,9 +5,9 @@ import { meanOver } from './mean-over.ts';
 import type { ResizeSpec } from './protocol.ts';
 import { sha256Of } from './sha256.ts';
 
-/** Of the frames that the network takes. */
+/** Height and width of the frames that the network takes, in pixels. */
 const SIDE = 224;
-/** Of the graph: what its last layer, which tells five classes apart, is given. */
+/** Node of the graph that feeds the last layer, which tells five classes apart. */
 const FEATURE = 'feature_vector/SpatialSqueeze';
 const NUM_FEATURES = 1792;
 

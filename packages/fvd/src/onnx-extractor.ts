@@ -16,7 +16,7 @@ export interface OnnxExtractorOptions {
    */
   layout: 'BCFHW' | 'BFCHW' | 'BCHW';
   resize: ResizeSpec;
-  /** Of what it was trained on, by channel, of pixels in [0, 1]: x becomes (x - mean) / std. */
+  /** Per-channel mean and standard deviation of its training data, of pixels in [0, 1]: x becomes (x - mean) / std. */
   mean: readonly [number, number, number];
   std: readonly [number, number, number];
   /** Name of the output that is taken; the first unless given. [B, D], or [B, T, D], of which the mean over T is taken. */

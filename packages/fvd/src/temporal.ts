@@ -23,7 +23,7 @@ export const TEMPORAL_FIGURES = [
   'similarity',
 ] as const satisfies (keyof TemporalFigures)[];
 
-/** Of every clip how it moves. Throws on clips of fewer than 3 frames. */
+/** How each clip moves. Throws on clips of fewer than 3 frames. */
 export function temporalFigures(clips: Clips): TemporalFigures[] {
   const bytes = clipBytes('temporalFigures', clips);
   const [count, numFrames] = clips.shape;
@@ -100,7 +100,7 @@ export function compareTemporal(
   >;
 }
 
-/** Of sorted numbers: the area between their distribution functions. */
+/** The area between the distribution functions of sorted numbers. */
 function wasserstein(a: readonly number[], b: readonly number[]): number {
   const places = [...a, ...b].sort((x, y) => x - y);
   let [i, j, area] = [0, 0, 0];
