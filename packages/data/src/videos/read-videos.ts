@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { decodeEntry, MAX_RESIDENT_BYTES } from './decode-entry.ts';
 import { createDecoderPool } from './decoder-pool.ts';
 import { nameOf, type Rejection, type VideoEntry } from './entry.ts';
-import { requireFFmpeg } from './ffmpeg.ts';
+import { loadFFmpeg, requireFFmpeg } from './ffmpeg.ts';
 import type { FoundVideos } from './find-videos.ts';
 
 export interface ReadVideosOptions {
@@ -32,8 +32,7 @@ const CLIPS_VERSION = 1;
 
 /** The version of what reads video files: clips of two versions may differ. Throws, with the way to install it, without FFmpeg. */
 export async function readerVersion(): Promise<string> {
-  await requireFFmpeg();
-  const { getFFmpegInfo } = await import('node-av/lib');
+  const { getFFmpegInfo } = await loadFFmpeg();
   return `clips ${CLIPS_VERSION}, FFmpeg ${getFFmpegInfo().version}`;
 }
 
