@@ -208,6 +208,16 @@ describe('eflow-fvd', () => {
     expect(stdout).toMatch(/Frechet distance \(moving-digits classifier, not FVD\) +[1-9]\S*/);
   });
 
+  it('says what became of all videos where too few are left', async () => {
+    const folder = await writeVideos('few', 5, 50, [7, 32, 40]);
+    await writeVideos('few/more', 2, 80);
+    const { status, stderr } = run(folder, generated, ...means, '--no-cache');
+    expect(stderr).toContain('real: 7 videos seen = 2 measured + 0 not drawn + 5 rejected (too-short 5)');
+    expect(stderr).toMatch(/few: 2 videos to measure; at least 3 of each kind are needed\n$/);
+    expect(stderr).not.toContain('generated');
+    expect(status).toBe(1);
+  });
+
   it('names rows of a table by what their paths differ in', () => {
     const json = join(root, 'one/fvd.json');
     for (const name of ['one', 'two']) mkdirSync(join(root, name));

@@ -75,25 +75,24 @@ async function compare(realPath: string, generatedPath: string, flags: Flags): P
   if (json) checkWritable(json);
   const real = await openSide('real', realPath, spec);
   const generated = await openSide('generated', generatedPath, spec);
-  for (const { path, videos } of [real, generated]) {
-    if (videos < LEAST)
-      throw new Error(`${path}: ${videos} videos to measure; at least ${LEAST} of each kind are needed`);
-  }
+  for (const { path, videos } of [real, generated]) requireEnough(path, videos);
   const extractor = real.seen && generated.seen ? undefined : await openChecked(flags);
   const records = [real.seen?.record, generated.seen?.record, extractor && recordFeatures(extractor, spec)].filter(
     (record) => record !== undefined,
   );
   assertComparable(records.map((protocol) => ({ protocol }))); // before anything is looked at
-  const see = async ({ what, path, seen, source }: Side): Promise<Seen> => {
-    if (seen) return seen;
+  const see = async ({ what, path, source, seen: stored }: Side): Promise<Seen> => {
     const by = extractor!; // there is one unless both are files
-    const lookNow = () => look(what, path, source!, spec, by, flags.batch);
-    return flags.cache ? throughCache(flags.cache, { source: source!, spec, extractor: by }, lookNow) : lookNow();
+    const lookNow = () => look(what, source!, spec, by, flags.batch);
+    const seen =
+      stored ??
+      (await (flags.cache ? throughCache(flags.cache, { source: source!, spec, extractor: by }, lookNow) : lookNow()));
+    for (const line of formatRejections(what, seen.tally)) console.error(line);
+    if (countVideos(seen) < LEAST) console.error(formatTally(what, seen.tally));
+    requireEnough(path, countVideos(seen));
+    return seen;
   };
   const sides = { real: await see(real), generated: await see(generated) };
-  for (const [what, { tally }] of Object.entries(sides)) {
-    for (const line of formatRejections(what, tally)) console.error(line);
-  }
   const figures = showFigures();
   const measurement = measure(
     sides.real,
@@ -121,6 +120,11 @@ async function compare(realPath: string, generatedPath: string, flags: Flags): P
     writeFileAtomically(json, `${JSON.stringify(measurement, null, 2)}\n`);
     console.log(json);
   }
+}
+
+function requireEnough(path: string, videos: number): void {
+  if (videos < LEAST)
+    throw new Error(`${path}: ${videos} videos to measure; at least ${LEAST} of each kind are needed`);
 }
 
 /** Real or generated videos: features that were seen already, or clips to look at. */
@@ -223,7 +227,6 @@ async function openExtractor(flags: Flags): Promise<Extractor> {
 /** Features and motion of clips, with a progress bar; if it fails, what became of the videos is told as well. */
 async function look(
   what: string,
-  path: string,
   source: ClipSource,
   spec: ClipSpec,
   extractor: Extractor,
@@ -250,7 +253,7 @@ async function look(
     bar.stop();
     const tally = source.tally();
     for (const line of [...formatRejections(what, tally), formatTally(what, tally)]) console.error(line);
-    throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+    throw error;
   }
 }
 
@@ -262,7 +265,7 @@ async function features(path: string, out: string, flags: Flags): Promise<void> 
   checkWritable(out);
   const spec = toSpec(flags);
   const source = await openSource(path, spec);
-  const seen = await look('videos', path, source, spec, await openChecked(flags), flags.batch);
+  const seen = await look('videos', source, spec, await openChecked(flags), flags.batch);
   for (const line of formatRejections('videos', seen.tally)) console.error(line);
   await writeSeen(out, seen);
   console.log(formatTally('videos', seen.tally));
