@@ -128,7 +128,7 @@ describe('eflow-fvd', () => {
       return { stdout, stderr, ...readMeasurement(json) };
     };
     const all = by([...names].sort(), 'all');
-    expect(all.stdout).toContain('real: 14 videos seen = 12 measured + 0 not drawn + 2 rejected (too-short 2)');
+    expect(all.stdout).toContain('real: 14 videos seen = 12 measured + 0 not drawn + 2 rejected (too-short 2) + 0 skipped');
     expect(all.stderr).toMatch(/real: rejected short\/.* \(too-short\): it has 5 frames, and 16 are needed/);
     expect(all.videos.generated.rejections).toHaveLength(2);
     expect(all.protocol).toMatchObject({ numReal: 12, realDraw: { of: 14, start: 'first' } });
@@ -164,7 +164,7 @@ describe('eflow-fvd', () => {
     const shards = join(root, 'sorted-shards');
     await prepareVideos({ source: { path: dirname(folder) }, out: shards, height: 32, width: 40 });
     const prepared = run(shards, shards, ...means, '--no-cache', '--videos', '9');
-    expect(prepared.stdout).toContain('real: 14 videos seen = 9 measured + 3 not drawn + 2 rejected (too-short 2)');
+    expect(prepared.stdout).toContain('real: 14 videos seen = 9 measured + 3 not drawn + 2 rejected (too-short 2) + 0 skipped');
     expect(prepared.stdout).toContain('9 of 14 real videos (train, drawn by seed 0, random starts)');
     expect(prepared.stderr).toMatch(/generated: rejected short\/.* \(too-short\): it has 5 frames, and 16 are needed/);
   });
@@ -212,7 +212,7 @@ describe('eflow-fvd', () => {
     const folder = await writeVideos('few', 5, 50, [7, 32, 40]);
     await writeVideos('few/more', 2, 80);
     const { status, stderr } = run(folder, generated, ...means, '--no-cache');
-    expect(stderr).toContain('real: 7 videos seen = 2 measured + 0 not drawn + 5 rejected (too-short 5)');
+    expect(stderr).toContain('real: 7 videos seen = 2 measured + 0 not drawn + 5 rejected (too-short 5) + 0 skipped');
     expect(stderr).toMatch(/few: 2 videos to measure; at least 3 of each kind are needed\n$/);
     expect(stderr).not.toContain('generated');
     expect(status).toBe(1);

@@ -70,7 +70,8 @@ const tooShort = (has: number, needed: number) => `it has ${has} frames, and ${n
 
 async function openFiles(path: string, { numFrames, frameStride, most, seed }: ClipSpec): Promise<ClipSource> {
   const found = await findVideos({ path });
-  const seen = found.entries.length + found.rejected.length;
+  const { skipped } = found;
+  const seen = found.entries.length + found.rejected.length + skipped;
   let rejections = found.rejected;
   let measured = 0;
   async function* batches(batchSize: number): AsyncGenerator<Clips> {
@@ -101,8 +102,8 @@ async function openFiles(path: string, { numFrames, frameStride, most, seed }: C
   }
   return {
     batches,
-    expected: () => Math.min(most, seen - rejections.length),
-    tally: () => createTally({ seen, measured, start: 'first', seed }, rejections),
+    expected: () => Math.min(most, seen - skipped - rejections.length),
+    tally: () => createTally({ seen, measured, skipped, start: 'first', seed }, rejections),
     async fingerprint() {
       const files = found.entries.map((entry) => {
         const file = join(found.root, entry.path);

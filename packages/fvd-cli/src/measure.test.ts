@@ -71,7 +71,7 @@ describe('a tally', () => {
   it('accounts for every video in one line', () => {
     const tally = createTally({ seen: 20, measured: 5, start: 'first', seed: 0 }, rejections);
     expect(formatTally('real', tally)).toBe(
-      'real: 20 videos seen = 5 measured + 3 not drawn + 12 rejected (too-short 9, missing 3)',
+      'real: 20 videos seen = 5 measured + 3 not drawn + 12 rejected (too-short 9, missing 3) + 0 skipped',
     );
     expect(drawOf(tally)).toEqual({ of: 20, start: 'first', seed: 0 });
   });

@@ -29,6 +29,8 @@ export interface DecodedFrames extends Size {
   fps: number;
 }
 
+/** Raised where other frames come of a video, so that what was made of the earlier ones is not used beside them. */
+export const DECODING_VERSION = 2;
 /** Containers of FFmpeg's that are read; a playlist, which could name any other file, is none of them. */
 const CONTAINERS = 'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi';
 /** The rate of a video that has none. */

@@ -12,12 +12,10 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { sync as writeFileAtomically } from 'write-file-atomic';
+import { DECODING_VERSION } from './decode.ts';
 import type { VideoEntry } from './entry.ts';
 import type { VideoSource } from './find-videos.ts';
 import { INDEX, type Shard, type ShardLimits } from './shards.ts';
-
-/** Raised where the frames that come of a video change, so that one folder never holds frames of two kinds. */
-const DECODING_VERSION = 2;
 
 export interface PlanOptions {
   source: VideoSource;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { DECODING_VERSION } from './decode.ts';
 import { decodeEntry, MAX_RESIDENT_BYTES } from './decode-entry.ts';
 import { createDecoderPool } from './decoder-pool.ts';
 import { nameOf, type Rejection, type VideoEntry } from './entry.ts';
@@ -27,13 +28,10 @@ export interface ReadVideo {
   shape: [F: number, H: number, W: number, C: 3];
 }
 
-/** Raise it when the same files begin to give other clips here, and what was made of the earlier ones must not be used again. */
-const CLIPS_VERSION = 1;
-
 /** The version of what reads video files: clips of two versions may differ. Throws, with the way to install it, without FFmpeg. */
 export async function readerVersion(): Promise<string> {
   const { getFFmpegInfo } = await loadFFmpeg();
-  return `clips ${CLIPS_VERSION}, FFmpeg ${getFFmpegInfo().version}`;
+  return `decoding ${DECODING_VERSION}, FFmpeg ${getFFmpegInfo().version}`;
 }
 
 /**
