@@ -25,7 +25,7 @@ export function runPackedExample(tarballs) {
     writeFileSync(join(project, 'example.ts'), `import '@tensorflow/tfjs-backend-cpu';\n${example}`);
     const tfjs = [`@tensorflow/tfjs-core@${version}`, `@tensorflow/tfjs-backend-cpu@${version}`];
     run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...tarballs, ...tfjs]);
-    const printed = run(join(root, 'node_modules/.bin/tsx'), ['example.ts']);
+    const printed = run(process.execPath, ['--import', import.meta.resolve('tsx'), 'example.ts']);
     if (printed !== promised) throw new Error(`prints ${printed}where its comments say ${promised}`);
     return printed;
   } finally {

@@ -170,13 +170,16 @@ function run(command, args, options = {}) {
   });
 }
 
-/** The environment for child processes, without what npm adds for scripts and pnpm would take as its own settings. */
+/**
+ * The environment for child processes, without what npm adds for scripts and pnpm would take as its own settings, and
+ * without empty folders of XDG, in whose place pnpm would take this one.
+ */
 function cleanEnvironment(source) {
-  const kept = Object.entries(source).filter(
-    ([name, value]) =>
-      !/^npm_/.test(name) ||
-      (value !== '' && /^npm_config_(registry|\w*proxy|ca|cafile|strict_ssl|userconfig|globalconfig)$/.test(name)),
-  );
+  const kept = Object.entries(source).filter(([name, value]) => {
+    if (/^XDG_/.test(name)) return value !== '';
+    if (!/^npm_/.test(name)) return true;
+    return value !== '' && /^npm_config_(registry|\w*proxy|ca|cafile|strict_ssl|userconfig|globalconfig)$/.test(name);
+  });
   const PATH = join(ROOT, 'node_modules', '.bin') + delimiter + (source.PATH || '');
   return { ...Object.fromEntries(kept), PATH };
 }

@@ -23,6 +23,7 @@ const TSX = dirname(createRequire(import.meta.url).resolve('tsx/package.json'));
 const PNPM = (version: string, root: string) => `#!/bin/sh
 if [ "$1" = --version ]; then echo ${version}; exit; fi
 echo "pnpm $* prefix=$npm_config_prefix registry=$npm_config_registry" >> ${root}/calls
+env | grep ^XDG_ > ${root}/folders
 [ -e ${root}/no-network ] && exit 5
 mkdir -p ${root}/node_modules/.bin
 ln -sf ${TSX} ${root}/node_modules/tsx
@@ -126,6 +127,11 @@ describe('run.mjs', () => {
       npm_lifecycle_event: 'test',
     });
     expect(calls()).toEqual(['pnpm install --frozen-lockfile --prefer-offline prefix= registry=http://localhost:1']);
+  });
+
+  it('hides empty folders of XDG from what it runs: pnpm would make its cache here', async () => {
+    await run(['test'], { XDG_CACHE_HOME: '', XDG_DATA_HOME: '', XDG_STATE_HOME: '/elsewhere' });
+    expect(readFileSync(join(root, 'folders'), 'utf8')).toBe('XDG_STATE_HOME=/elsewhere\n');
   });
 
   it('fetches pnpm into the cache, once, where the PATH has another version', async () => {

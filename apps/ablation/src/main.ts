@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { integer, positive, runProgram } from '@eflow/command-line';
+import { Command } from 'commander';
 import { Stopped } from './child.ts';
 import { describeStudy } from './dry-run.ts';
 import { planCell } from './plan.ts';
@@ -20,16 +21,6 @@ interface Flags {
 }
 
 const EXIT_STOPPED = 130;
-
-const number = (text: string, isValid: (value: number) => boolean, expected: string): number => {
-  const value = Number(text);
-  if (text.trim() === '' || !isValid(value)) throw new InvalidArgumentError(`expected ${expected}`);
-  return value;
-};
-const integer = (least: number) => (text: string) =>
-  number(text, (value) => Number.isSafeInteger(value) && value >= least, `an integer of at least ${least}`);
-const positive = (text: string) =>
-  number(text, (value) => value > 0 && value < Number.POSITIVE_INFINITY, 'a positive number');
 
 const program = new Command('ablation')
   .description(
@@ -103,7 +94,4 @@ async function main(source: string, changes: string[], flags: Flags): Promise<vo
 }
 
 program.action(main);
-program.parseAsync().catch((error: Error) => {
-  console.error(`\nablation: ${error.message}`);
-  process.exitCode = error instanceof Stopped ? EXIT_STOPPED : 1;
-});
+await runProgram(program);

@@ -1,3 +1,4 @@
+import { integer, number, runProgram } from '@eflow/command-line';
 import { useTensorFlow } from '@eflow/engine';
 import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';
@@ -16,14 +17,7 @@ interface Flags {
   out: string;
 }
 
-const number = (isValid: (value: number) => boolean, expected: string) => (text: string) => {
-  const value = Number(text);
-  if (text.trim() === '' || !isValid(value)) throw new InvalidArgumentError(`expected ${expected}`);
-  return value;
-};
-const integer = (least: number) =>
-  number((value) => Number.isSafeInteger(value) && value >= least, `an integer of at least ${least}`);
-const rate = number((value) => value >= 0 && value < 1, 'shares in [0, 1), separated by commas');
+const rate = number('shares in [0, 1), separated by commas', (value) => value >= 0 && value < 1);
 
 function kind(text: string): Kind {
   if (Object.hasOwn(KINDS, text)) return text as Kind;
@@ -46,7 +40,7 @@ const program = new Command('attention-study')
   .option(
     '--learning-rate <x>',
     'of AdamW',
-    number((value) => value > 0 && value < 1, 'a number between 0 and 1'),
+    number('a number between 0 and 1', (value) => value > 0 && value < 1),
     4e-3,
   )
   .option('--seed <n>', 'of weights, clips, noise and dropped tokens', integer(0), 0)
@@ -96,7 +90,4 @@ async function main({ kinds, rates, out, ...settings }: Flags): Promise<void> {
 }
 
 program.action(main);
-program.parseAsync().catch((error: Error) => {
-  console.error(`\nattention-study: ${error.message}`);
-  process.exitCode = 1;
-});
+await runProgram(program);

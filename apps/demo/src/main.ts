@@ -3,11 +3,12 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runProgram } from '@eflow/command-line';
 import { Command } from 'commander';
 
 const APPS = fileURLToPath(new URL('../../', import.meta.url));
 
-await new Command('start')
+const program = new Command('start')
   .description(
     'Trains the digits-tiny preset from scratch for about three minutes, measures it, samples from it and writes a report.',
   )
@@ -19,8 +20,8 @@ await new Command('start')
     await runApp('evaluate', [out]);
     await runApp('sample', [out]);
     console.log(`\nThe report: ${resolve(out, 'report.html')}`);
-  })
-  .parseAsync();
+  });
+await runProgram(program);
 
 /** runs/demo-1, or the first number after it that no run has. */
 function nextFree(): string {

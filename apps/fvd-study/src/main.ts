@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { integer, runProgram } from '@eflow/command-line';
 import { createMovingDigits, type MovingDigitsSpec, makeBatch } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import { plot, saveFigure, toSvg } from '@eflow/figures';
@@ -136,11 +137,8 @@ function drawPanels(rows: readonly Row[], floor: number) {
 
 const program = new Command('study:fvd')
   .description('What a Frechet distance sees of clips that are made worse in six ways, each at five strengths.')
-  .option('--clips <n>', 'of each kind', Number, 1000)
-  .option('--seed <n>', 'of the corruptions', Number, 0)
+  .option('--clips <n>', 'of each kind', integer(2), 1000)
+  .option('--seed <n>', 'of the corruptions', integer(0), 0)
   .option('--out <folder>', 'for the figures', 'runs/fvd-study')
   .action(main);
-program.parseAsync().catch((error: Error) => {
-  console.error(`\nstudy:fvd: ${error.message}`);
-  process.exitCode = 1;
-});
+await runProgram(program);

@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { integer, number, positive, runProgram } from '@eflow/command-line';
 import { useTensorFlow } from '@eflow/engine';
 import { createStream, disposeTree, randomNormal, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
@@ -23,16 +24,6 @@ interface Flags {
   out: string;
 }
 
-const number = (isValid: (value: number) => boolean, expected: string) => (text: string) => {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || !isValid(value)) {
-    throw new InvalidArgumentError(`expected ${expected}`);
-  }
-  return value;
-};
-const integer = (least: number) =>
-  number((value) => Number.isSafeInteger(value) && value >= least, `an integer of at least ${least}`);
-
 function kind(text: string): Kind {
   if (Object.hasOwn(OBJECTIVES, text)) return text as Kind;
   throw new InvalidArgumentError(`expected some of ${KINDS.join(', ')}, separated by commas`);
@@ -43,12 +34,7 @@ const program = new Command('toy')
     'Trains a small network on a checkerboard in the plane with each objective for the same time, and measures and draws what it samples in few steps and in many.',
   )
   .option('--objectives <list>', 'what to train with', (list) => list.split(',').map(kind), KINDS)
-  .option(
-    '--seconds <x>',
-    'training of each, about',
-    number((value) => value > 0, 'a number above 0'),
-    40,
-  )
+  .option('--seconds <x>', 'training of each, about', positive, 40)
   .addOption(
     new Option('--steps <n>', 'updates of each, whatever they take: the same again with the same seed')
       .argParser(integer(1))
@@ -57,7 +43,7 @@ const program = new Command('toy')
   .option(
     '--weight-power <x>',
     "of the loss' adaptive weight; 1 is the objectives' own default, and biased in two dimensions",
-    number((value) => value >= 0, 'a number of at least 0'),
+    number('a number of at least 0', (value) => value >= 0),
     WEIGHT_POWER,
   )
   .option('--seed <n>', 'of weights, data and noise', integer(0), 0)
@@ -121,7 +107,4 @@ async function main({ objectives, seconds, steps, weightPower, seed, out }: Flag
 }
 
 program.action(main);
-program.parseAsync().catch((error: Error) => {
-  console.error(`\ntoy: ${error.message}`);
-  process.exitCode = 1;
-});
+await runProgram(program);

@@ -38,7 +38,7 @@ describe('toy as a command', () => {
   it.each([
     [['--objectives', 'eflow,ddpm'], 'expected some of flowMatching, solutionFlow, eflow, meanFlow, splitMeanFlow'],
     [['--steps', '0'], 'expected an integer of at least 1'],
-    [['--seconds', '0'], 'expected a number above 0'],
+    [['--seconds', '0'], 'expected a positive number'],
     [['--steps', '5', '--seconds', '5'], 'cannot be used with'],
   ])('%j: one clear error, and no files', (args, message) => {
     const out = join(root, 'other');

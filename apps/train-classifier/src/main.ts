@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { writeSafetensors } from '@eflow/checkpoint';
+import { integer, number, runProgram } from '@eflow/command-line';
 import { type Batch, createBatches, createMovingDigits, makeBatch, normalizePixels } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import {
@@ -17,7 +18,7 @@ import { adamW, warmupCosine } from '@eflow/optim';
 import { createStream, disposeTree, splitStream, treeEntries, valueAndGrad } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { SingleBar } from 'cli-progress';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { CLIPS } from './clips.ts';
 
 interface Flags {
@@ -34,14 +35,6 @@ const REQUIRED_ACCURACY = 0.97;
 const WARMUP_STEPS = 50;
 const WEIGHT_DECAY = 0.01;
 
-const number = (isValid: (value: number) => boolean, expected: string) => (text: string) => {
-  const value = Number(text);
-  if (text.trim() === '' || !isValid(value)) throw new InvalidArgumentError(`expected ${expected}`);
-  return value;
-};
-const integer = (least: number) =>
-  number((value) => Number.isSafeInteger(value) && value >= least, `an integer of at least ${least}`);
-
 const program = new Command('train-classifier')
   .description(
     `Trains the classifier of moving digits that the Frechet distance and the class accuracy are measured with, on ${CLIPS.numFrames} frames of ${CLIPS.height}x${CLIPS.width}, and writes its weights if at least ${100 * REQUIRED_ACCURACY} % of ${HELD_OUT_CLIPS} held-out clips are named right.`,
@@ -51,7 +44,7 @@ const program = new Command('train-classifier')
   .option(
     '--learning-rate <x>',
     'of AdamW, at its highest',
-    number((value) => value > 0 && value < 1, 'a number between 0 and 1'),
+    number('a number between 0 and 1', (value) => value > 0 && value < 1),
     3e-3,
   )
   .option('--seed <n>', 'of the first weights and the order of clips; same seed, same weights', integer(0), 0)
@@ -168,7 +161,4 @@ function upload({ pixels, labels }: Batch): { clips: tf.Tensor; labels: tf.Tenso
 }
 
 program.action(main);
-program.parseAsync().catch((error: Error) => {
-  console.error(`\ntrain-classifier: ${error.message}`);
-  process.exitCode = 1;
-});
+await runProgram(program);

@@ -5,7 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runProgram } from '@eflow/command-line';
 import { useTensorFlow } from '@eflow/engine';
+import { Command } from 'commander';
 import { chromium } from 'playwright-core';
 import { TOLERANCE } from './errors.ts';
 import { findBrowser } from './find-browser.ts';
@@ -22,30 +24,29 @@ const WEBGPU_GRADIENT_TOLERANCE = 1e-2;
 
 const ADAPTER = 'navigator.gpu?.requestAdapter().then((adapter) => adapter && adapter.info.architecture)';
 
-const folder = mkdtempSync(join(tmpdir(), 'eflow-networks-'));
-try {
-  const executablePath = findBrowser(process.env);
-  await useTensorFlow();
-  for (const network of networks) {
-    writeFileSync(join(folder, `${network.file}.json`), JSON.stringify(await saveNetwork(folder, network)));
-  }
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-unsafe-webgpu'] });
+async function main(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'eflow-networks-'));
   try {
-    const server = await servePage(folder);
-    const page = await browser.newPage();
-    page.on('pageerror', (error) => console.error(error));
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    console.log(`Chromium ${browser.version()}, WebGPU adapter: ${await page.evaluate(ADAPTER)}`);
-    report('attention', 'its oracle', await page.evaluate<Row[]>("runCases(['wasm', 'webgpu'])"));
-    report('network', 'TensorFlow', await page.evaluate<Row[]>("runNetworks(['wasm', 'webgpu'])"));
+    const executablePath = findBrowser(process.env);
+    await useTensorFlow();
+    for (const network of networks) {
+      writeFileSync(join(folder, `${network.file}.json`), JSON.stringify(await saveNetwork(folder, network)));
+    }
+    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-unsafe-webgpu'] });
+    try {
+      const server = await servePage(folder);
+      const page = await browser.newPage();
+      page.on('pageerror', (error) => console.error(error));
+      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      console.log(`Chromium ${browser.version()}, WebGPU adapter: ${await page.evaluate(ADAPTER)}`);
+      report('attention', 'its oracle', await page.evaluate<Row[]>("runCases(['wasm', 'webgpu'])"));
+      report('network', 'TensorFlow', await page.evaluate<Row[]>("runNetworks(['wasm', 'webgpu'])"));
+    } finally {
+      await browser.close();
+    }
   } finally {
-    await browser.close();
+    rmSync(folder, { recursive: true });
   }
-} catch (error) {
-  console.error((error as Error).message);
-  process.exitCode = 1;
-} finally {
-  rmSync(folder, { recursive: true });
 }
 
 /** One line for each case and backend, the largest relative errors in it. */
@@ -68,3 +69,10 @@ function report(title: string, reference: string, rows: Row[]): void {
 function toleranceOf(backend: string, measure: string): number {
   return backend === 'webgpu' && measure === 'gradients' ? WEBGPU_GRADIENT_TOLERANCE : TOLERANCE;
 }
+
+const program = new Command('test:browser')
+  .description(
+    'Every attention and whole networks in Chromium, on wasm and WebGPU, against the float64 oracle and TensorFlow.',
+  )
+  .action(main);
+await runProgram(program);

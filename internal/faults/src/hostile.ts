@@ -1,6 +1,7 @@
 /**
  * `pnpm test:hostile`: hands damaged and malicious files to whatever reads files, and counts what comes of it.
  */
+import { integer, runProgram } from '@eflow/command-line';
 import { Command } from 'commander';
 import { flipBits } from './hostile-checkpoints.ts';
 import { fuzzSafetensors } from './hostile-safetensors.ts';
@@ -25,11 +26,11 @@ async function main({ mutations, flips, films, seed }: Flags): Promise<void> {
   if (parts.some(({ failed }) => failed)) process.exitCode = 1;
 }
 
-await new Command('test:hostile')
+const program = new Command('test:hostile')
   .description('Hands damaged and malicious files to all that reads files, and counts what comes of it.')
-  .option('--mutations <n>', 'of safetensors files', Number, 100_000)
-  .option('--flips <n>', 'bits of checkpoints', Number, 1000)
-  .option('--films <n>', 'damaged copies of a film', Number, 300)
-  .option('--seed <n>', 'of all that is random', Number, 0)
-  .action(main)
-  .parseAsync();
+  .option('--mutations <n>', 'of safetensors files', integer(0), 100_000)
+  .option('--flips <n>', 'bits of checkpoints', integer(0), 1000)
+  .option('--films <n>', 'damaged copies of a film', integer(0), 300)
+  .option('--seed <n>', 'of all that is random', integer(0), 0)
+  .action(main);
+await runProgram(program);

@@ -13,6 +13,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import '@tensorflow/tfjs-backend-cpu';
 import { findLatestCheckpoint, listCheckpoints, loadCheckpoint } from '@eflow/checkpoint';
+import { integer, runProgram } from '@eflow/command-line';
 import { disposeTree, treeLeaves } from '@eflow/tensor';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
@@ -32,6 +33,7 @@ const [BEFORE, ATTEMPT] = [1, 2];
 type Verdict = 'passed' | 'HARD_FAIL' | 'SILENT_DIVERGENCE' | 'LOST_WORK';
 
 const work = mkdtempSync(join(tmpdir(), 'eflow-kill-'));
+process.once('exit', () => rmSync(work, { recursive: true, force: true }));
 const saver = join(work, 'saver.mjs');
 const template = join(work, 'template');
 
@@ -93,7 +95,6 @@ async function main({ kills }: { kills: number }): Promise<void> {
     `${verdicts.length} saves ended: ${count('passed')} passed, ` +
       `${count('HARD_FAIL')} corrupt, ${count('SILENT_DIVERGENCE')} silently different, ${count('LOST_WORK')} lost more than one interval`,
   );
-  rmSync(work, { recursive: true });
   if (failures(verdicts) > 0) process.exitCode = 1;
 }
 
@@ -193,8 +194,8 @@ async function killAtRandom(folder: string, acknowledged: number): Promise<numbe
   return last;
 }
 
-await new Command('test:kill')
+const program = new Command('test:kill')
   .description('Ends saves of checkpoints at every system call and at random moments, and looks at what is left.')
-  .option('--kills <n>', 'random kills', Number, 200)
-  .action(main)
-  .parseAsync();
+  .option('--kills <n>', 'random kills', integer(0), 200)
+  .action(main);
+await runProgram(program);

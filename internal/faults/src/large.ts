@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import '@tensorflow/tfjs-backend-cpu';
 import { loadCheckpoint, saveCheckpoint } from '@eflow/checkpoint';
+import { runProgram } from '@eflow/command-line';
 import { disposeTree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
@@ -71,7 +72,7 @@ async function main(): Promise<void> {
   }
 }
 
-await new Command('test:large')
+const program = new Command('test:large')
   .description('Saves and loads a checkpoint of over 4 GiB: 10 GB of memory, 5 GB of disk.')
-  .action(main)
-  .parseAsync();
+  .action(main);
+await runProgram(program);

@@ -19,14 +19,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { runProgram } from '@eflow/command-line';
 import { prepareVideos } from '@eflow/data';
 import { openRunFolder, readMetrics } from '@eflow/run';
+import { Command } from 'commander';
 import { FILMS } from './films.ts';
 
 const TRAIN = fileURLToPath(new URL('../../../apps/train/src/main.ts', import.meta.url));
 /** 48 videos in batches of 16: an epoch has three steps. */
 const [STEPS, VIDEOS, STEPS_PER_EPOCH] = [33, 48, 3];
 const work = mkdtempSync(join(tmpdir(), 'eflow-resume-'));
+process.once('exit', () => rmSync(work, { recursive: true, force: true }));
 const shards = join(work, 'shards');
 /** The last stage of training keeps all tokens: a resume crosses from one graph to the other. */
 const CONFIG = [
@@ -47,24 +50,25 @@ const CASES: { kill: 'all' | 'worker' | 'supervisor'; after: number; when: strin
   { kill: 'supervisor', after: 16, when: 'half-way' },
 ];
 
-await prepareClips();
-let failures = 0;
-const whole = await describe(await finish(join(work, 'whole')));
-for (const [i, { kill, after, when }] of CASES.entries()) {
-  const root = join(work, `case-${i}`);
-  const killedAt = await killOnce(root, kill, after);
-  const outcome = await describe(await finish(root));
-  const same = outcome.losses === whole.losses && outcome.weights === whole.weights;
-  if (!same) failures++;
+async function main(): Promise<void> {
+  await prepareClips();
+  let failures = 0;
+  const whole = await describe(await finish(join(work, 'whole')));
+  for (const [i, { kill, after, when }] of CASES.entries()) {
+    const root = join(work, `case-${i}`);
+    const killedAt = await killOnce(root, kill, after);
+    const outcome = await describe(await finish(root));
+    const same = outcome.losses === whole.losses && outcome.weights === whole.weights;
+    if (!same) failures++;
+    console.log(
+      `${same ? 'equal' : 'DIFFERENT'}: ${kill} killed ${when} (${killedAt} of ${STEPS} steps were logged); losses ${outcome.losses.slice(0, 12)}, weights ${outcome.weights.slice(0, 12)}`,
+    );
+  }
   console.log(
-    `${same ? 'equal' : 'DIFFERENT'}: ${kill} killed ${when} (${killedAt} of ${STEPS} steps were logged); losses ${outcome.losses.slice(0, 12)}, weights ${outcome.weights.slice(0, 12)}`,
+    `${CASES.length - failures} of ${CASES.length} runs are equal, to the bit, to the one that was never stopped`,
   );
+  if (failures > 0) process.exitCode = 1;
 }
-rmSync(work, { recursive: true });
-console.log(
-  `${CASES.length - failures} of ${CASES.length} runs are equal, to the bit, to the one that was never stopped`,
-);
-if (failures > 0) process.exitCode = 1;
 
 /** Parts of a film, in two classes. */
 async function prepareClips(): Promise<void> {
@@ -143,3 +147,8 @@ async function describe(root: string): Promise<{ losses: string; weights: string
 function digest(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
+
+const program = new Command('test:resume')
+  .description('Kills training at several steps, starts it again, and compares with a run that was never stopped.')
+  .action(main);
+await runProgram(program);
