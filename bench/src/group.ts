@@ -14,8 +14,8 @@ export interface Group<Contestant, Asked extends Request, Answer extends Reply, 
   warmUp(contestant: Contestant, child: Child<Asked, Answer>, others: readonly Entry[]): Promise<Entry>;
   /** What it does when its turn comes, one after the other, and where the seconds of each call go. */
   turns(entry: Entry): { request: Asked; seconds: number[] }[];
-  /** After the last round, before its process ends. */
-  finish?(entry: Entry, child: Child<Asked, Answer>): void;
+  /** After each of its turns. */
+  afterTurn?(entry: Entry, child: Child<Asked, Answer>): void;
   /** The seconds that its first calls, and each of its rounds, are expected to take. */
   plan(contestant: Contestant): { warmUp: number; round: number };
 }
@@ -27,6 +27,8 @@ export interface Rounds {
   turnSeconds: number;
   multipliers: readonly Multiplier[];
   progress: Progress;
+  /** After each round, when every entry of every result has been measured. */
+  onRound(): void;
 }
 
 export interface GroupResult<Entry> {
@@ -44,8 +46,8 @@ export const emptyResult = <Entry>(multipliers: readonly Multiplier[]): GroupRes
 });
 
 /**
- * Warms up the contestants of a group, then lets them and the plain products take turns. Adds to `result`; a contestant
- * that fails is reported there, and the others go on.
+ * Warms up the contestants of a group, then lets them and the plain products take turns. Adds to `result`, after
+ * each round; a contestant that fails is reported there, and the others go on.
  */
 export async function runGroup<
   Contestant extends { label: string },
@@ -54,11 +56,12 @@ export async function runGroup<
   Entry extends object,
 >(
   group: Group<Contestant, Asked, Answer, Entry>,
-  { rounds, turnSeconds, multipliers, progress }: Rounds,
+  { rounds, turnSeconds, multipliers, progress, onRound }: Rounds,
   result: GroupResult<Entry>,
 ): Promise<void> {
   let running: { contestant: Contestant; entry: Entry; child: Child<Asked, Answer> }[] = [];
   const children: Child<Asked, Answer>[] = [];
+  const earlier = [...result.entries];
   const drop = async ({ label }: Contestant, child: Child<Asked, Answer>, error: unknown) => {
     result.failures.push({ label, reason: describeError(error) });
     running = running.filter((other) => other.child !== child);
@@ -70,7 +73,7 @@ export async function runGroup<
       const child = group.start(contestant);
       children.push(child);
       try {
-        const others = [...result.entries, ...running.map(({ entry }) => entry)];
+        const others = [...earlier, ...running.map(({ entry }) => entry)];
         running.push({ contestant, entry: await group.warmUp(contestant, child, others), child });
       } catch (error) {
         await drop(contestant, child, error);
@@ -88,15 +91,14 @@ export async function runGroup<
           for (const { request, seconds } of group.turns(entry)) {
             seconds.push(...(await takeTurn(child, request, turnSeconds)));
           }
+          group.afterTurn?.(entry, child);
         } catch (error) {
           await drop(contestant, child, error);
         }
         progress.advance(group.plan(contestant).round);
       }
-    }
-    for (const { entry, child } of running) {
-      group.finish?.(entry, child);
-      result.entries.push(entry);
+      result.entries = [...earlier, ...running.map(({ entry }) => entry)];
+      onRound();
     }
   } finally {
     await Promise.all(children.map((child) => child.stop()));

@@ -1,8 +1,10 @@
+import { runProgram } from '@eflow/command-line';
 import { Command } from 'commander';
 import { addAttentionCommand } from './attention/command.ts';
 import { addDataCommand } from './data/command.ts';
 import { addFvdCommand } from './fvd/command.ts';
 import { addNetworkCommand } from './network/command.ts';
+import { stopBenchmark } from './session.ts';
 import { addStepCommand } from './step/command.ts';
 
 const program = new Command('bench').description('Measures this project against its peers on this machine.');
@@ -13,8 +15,5 @@ addDataCommand(program);
 addFvdCommand(program);
 
 // Ends by process.exit, so that what runs at the exit tidies up; the children end when their standard input does.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-program.parseAsync().catch((error: Error) => {
-  console.error(`bench: ${error.message}`);
-  process.exitCode = 1;
-});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stopBenchmark);
+await runProgram(program);

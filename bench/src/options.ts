@@ -1,14 +1,13 @@
+import { integer } from '@eflow/command-line';
 import { InvalidArgumentError } from 'commander';
 
-export function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 1) {
-    throw new InvalidArgumentError('expected an integer of at least 1');
-  }
-  return value;
-}
+/** Flags and description of what every benchmark has. */
+export const JSON_OPTION = [
+  '--json [file]',
+  'write all figures as JSON, into the file after every round, or to standard output at the end',
+] as const;
 
-export const positiveIntegers = (text: string): number[] => text.split(',').map(positiveInteger);
+export const positiveIntegers = (text: string): number[] => text.split(',').map(integer(1));
 
 /** Those of `all` that a list names, in their own order. */
 export const namesAmong =

@@ -62,8 +62,11 @@ export async function takeProductTurns(
   }
 }
 
+/** The rates of those that were measured. */
 export const rateProducts = (timings: readonly ProductTiming[]): ProductReport[] =>
-  timings.map((timing) => ({ ...timing, flopsPerSecond: (2 * timing.size ** 3) / summarise(timing.seconds).median }));
+  timings
+    .filter(({ seconds }) => seconds.length > 0)
+    .map((timing) => ({ ...timing, flopsPerSecond: (2 * timing.size ** 3) / summarise(timing.seconds).median }));
 
 /** The best rate in a precision: the limit that shares are of. Undefined if there is none. */
 export function findLimit(products: readonly ProductReport[], precision: Precision): number | undefined {

@@ -1,3 +1,4 @@
+import { formatClock } from '@eflow/command-line';
 import { SingleBar } from 'cli-progress';
 
 export interface Progress {
@@ -26,10 +27,14 @@ export function createProgress(plannedSeconds: number): Progress {
   const update = () => {
     const elapsed = (performance.now() - start) / 1000;
     const left = done === 0 ? plannedSeconds : (elapsed / done) * (plannedSeconds - done);
-    bar.update(Math.min(1, done / plannedSeconds) * 1000, { what, elapsed: clock(elapsed), left: clock(left) });
+    bar.update(Math.min(1, done / plannedSeconds) * 1000, {
+      what,
+      elapsed: formatClock(elapsed),
+      left: formatClock(left),
+    });
   };
   const timer = setInterval(update, 1000);
-  bar.start(1000, 0, { what, elapsed: clock(0), left: clock(plannedSeconds) });
+  bar.start(1000, 0, { what, elapsed: formatClock(0), left: formatClock(plannedSeconds) });
   return {
     say(now) {
       what = now;
@@ -45,8 +50,3 @@ export function createProgress(plannedSeconds: number): Progress {
     },
   };
 }
-
-const clock = (seconds: number) => {
-  const whole = Math.max(0, Math.round(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
-};

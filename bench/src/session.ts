@@ -1,4 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
 import type { Runtime } from './contestant.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { setUpTorch } from './torch-environment.ts';
@@ -41,15 +43,50 @@ export async function setUpContestants<Contestant extends { runtime: Runtime }>(
   }
 }
 
-/** Prints the report for people, or as JSON; with a name, JSON goes into that file besides. */
-export function writeReport<Report>(
-  report: Report,
+/** What has been measured so far: whatever ends a benchmark, that is not lost. */
+export interface Recorder<Report> {
+  /** Puts the report into the file of `--json`, in the place of the one before it; Ctrl-C prints it. */
+  keep(report: Report): void;
+  /** The same of a benchmark that is done, and prints it: for people, or as JSON where no file was named. */
+  finish(report: Report): void;
+}
+
+/** Prints what is kept; undefined while nothing is. */
+let printKept: (() => void) | undefined;
+
+/** Makes the folder of the file `json`. Throws if the file could not be written. */
+export function createRecorder<Report extends object>(
   json: string | true | undefined,
   format: (report: Report) => string,
-): void {
-  const text = `${JSON.stringify(report, null, 2)}\n`;
-  if (json === true) return void process.stdout.write(text);
-  if (json !== undefined) writeFileSync(json, text);
-  console.log(format(report));
-  if (json !== undefined) console.log(`\n${json}`);
+): Recorder<Report> {
+  if (typeof json === 'string') requireWritable(json);
+  const keep = (report: Report, complete: boolean) => {
+    const text = `${JSON.stringify({ complete, ...report }, null, 2)}\n`;
+    if (typeof json === 'string') writeFileAtomic.sync(json, text);
+    const printed = json === true ? text : `${format(report)}\n${json === undefined ? '' : `\n${json}\n`}`;
+    printKept = () => process.stdout.write(printed);
+  };
+  return {
+    keep: (report) => keep(report, false),
+    finish(report) {
+      keep(report, true);
+      printKept!();
+    },
+  };
+}
+
+function requireWritable(file: string): void {
+  if (existsSync(file) && !statSync(file).isFile()) {
+    throw new Error(`--json ${file} is no file; name one, or leave the name out to have standard output`);
+  }
+  mkdirSync(dirname(resolve(file)), { recursive: true });
+  accessSync(dirname(resolve(file)), constants.W_OK);
+}
+
+/** Prints what was measured until now and ends the process, as Ctrl-C should. */
+export function stopBenchmark(): never {
+  say(printKept ? '\nStopped: here is what was measured until now.' : '\nStopped before a round was measured.');
+  printKept?.();
+  say('The same command begins anew.');
+  process.exit(130);
 }

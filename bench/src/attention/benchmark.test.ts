@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { MACHINE, recordProgress } from '../fixture.ts';
-import { runAttentionBenchmark } from './benchmark.ts';
+import { type AttentionResult, runAttentionBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { planBenchmark } from './plan.ts';
 import { createReport } from './report.ts';
@@ -29,7 +29,10 @@ it('measures who can be measured, side by side and all kinds together, and repor
     python: '/nowhere/python',
   };
   const { record, progress } = recordProgress();
-  const result = await runAttentionBenchmark(benchmark, progress);
+  const kept: string[] = [];
+  const describe = (result: AttentionResult) =>
+    formatReport(createReport({ ...benchmark, machine: MACHINE, skipped: [] }, result));
+  const result = await runAttentionBenchmark(benchmark, progress, (sofar) => kept.push(describe(sofar)));
 
   const { comparisons, headline, failures } = result;
   // Dense, and with three quarters dropped.
@@ -56,8 +59,14 @@ it('measures who can be measured, side by side and all kinds together, and repor
   expect(record.planned).toBeLessThan(planBenchmark(benchmark));
   expect(record.planned).toBeGreaterThan(0.7 * planBenchmark(benchmark));
 
-  const text = formatReport(createReport({ ...benchmark, machine: MACHINE, skipped: [] }, result));
+  const text = describe(result);
   expect(text).toMatch(/^composed +20 +\d/m);
   expect(text).toContain('PyTorch eager at 20 tokens failed');
   expect(text).toMatch(/^glga, 75 % dropped +\d/m);
+  // What each round added could be reported at once.
+  expect(kept).toHaveLength(3);
+  expect(kept[0]).toMatch(/^composed +5 +\d/m);
+  expect(kept[0]).not.toMatch(/^composed +20 +\d/m);
+  expect(kept[1]).toMatch(/^composed +20 +\d/m);
+  expect(kept[1]).not.toContain('75 % dropped');
 });

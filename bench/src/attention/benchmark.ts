@@ -61,9 +61,13 @@ type References = ReadonlyMap<Kind, ReadonlyMap<number, { workingBytes: number }
 
 /**
  * Measures each kind at each length, contestants in turns, then all kinds in turns. A contestant that fails is reported,
- * and the others go on.
+ * and the others go on. `onRound` gets what has been measured so far.
  */
-export const runAttentionBenchmark = (benchmark: AttentionBenchmark, progress: Progress): Promise<AttentionResult> =>
+export const runAttentionBenchmark = (
+  benchmark: AttentionBenchmark,
+  progress: Progress,
+  onRound: (result: AttentionResult) => void,
+): Promise<AttentionResult> =>
   withWorkFolder(async (folder, env) => {
     const { shape, productSize, contestants, kinds, rounds, python } = benchmark;
     const start: Start = (contestant, kind) => {
@@ -71,7 +75,8 @@ export const runAttentionBenchmark = (benchmark: AttentionBenchmark, progress: P
       const spec: ChildSpec = { mode, native, kind, shape, folder, productSize };
       return startChild(childCommand(runtime, PROGRAMS, spec, python), { ...env, ...environmentOf(contestant) });
     };
-    const failures: Failure[] = [];
+    const result: AttentionResult = { comparisons: [], failures: [] };
+    const { failures } = result;
     const references = await writeReferences(benchmark, start, progress, failures);
     const multipliers = new Map<Runtime, ReturnType<Start>>();
     for (const contestant of [REFERENCE, ...contestants]) {
@@ -85,16 +90,19 @@ export const runAttentionBenchmark = (benchmark: AttentionBenchmark, progress: P
         turnSeconds: TURN_SECONDS,
         multipliers: await warmUpMultipliers(multipliers, ['float32'], productSize, failures),
         progress,
+        onRound: () => onRound(result),
       };
-      const comparisons: Comparison[] = [];
       for (const kind of kinds) {
         if (contestantsFor(kind, contestants).length === 0) continue;
         for (const [length, { workingBytes }] of references.get(kind)!) {
-          comparisons.push(await compare(benchmark, kind, length, workingBytes, common, start));
+          await compare(benchmark, kind, length, workingBytes, common, start, result.comparisons);
         }
       }
-      const headline = benchmark.headline ? await runHeadline(benchmark, references, common, start) : undefined;
-      return { comparisons, headline, failures };
+      if (benchmark.headline) {
+        result.headline = emptyResult<Entry>(common.multipliers);
+        await runHeadline(benchmark, references, common, start, result.headline);
+      }
+      return result;
     } finally {
       await Promise.all([...multipliers.values()].map((child) => child.stop()));
     }
@@ -133,6 +141,7 @@ async function writeReferences(
   return references;
 }
 
+/** Adds one kind at one length to the comparisons. */
 async function compare(
   { contestants, shape }: AttentionBenchmark,
   kind: Kind,
@@ -140,10 +149,12 @@ async function compare(
   workingBytes: number,
   common: Rounds,
   start: Start,
-): Promise<Comparison> {
+  comparisons: Comparison[],
+): Promise<void> {
   const chosen = contestantsFor(kind, contestants);
   const interleaved = IDLE_BYTES * chosen.length + workingBytes < freemem();
   const result: Comparison = { ...emptyResult<Entry>(common.multipliers), kind, length, interleaved };
+  comparisons.push(result);
   for (const group of interleaved ? [chosen] : chosen.map((contestant) => [contestant])) {
     await runGroup(
       {
@@ -158,7 +169,6 @@ async function compare(
       result,
     );
   }
-  return result;
 }
 
 /** One process for each kind, which runs all lengths in its turn, so that lengths are compared in the same minutes too. */
@@ -167,8 +177,8 @@ async function runHeadline(
   references: References,
   common: Rounds,
   start: Start,
-): Promise<GroupResult<Entry>> {
-  const result = emptyResult<Entry>(common.multipliers);
+  result: GroupResult<Entry>,
+): Promise<void> {
   await runGroup(
     {
       title: 'all kinds',
@@ -186,7 +196,6 @@ async function runHeadline(
     common,
     result,
   );
-  return result;
 }
 
 const listTurns: Group<Contestant, AttentionRequest, AttentionReply, Entry>['turns'] = ({ cells }) =>

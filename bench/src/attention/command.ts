@@ -1,9 +1,10 @@
+import { integer } from '@eflow/command-line';
 import { type Command, Option } from 'commander';
-import { namesAmong, positiveInteger, positiveIntegers } from '../options.ts';
+import { JSON_OPTION, namesAmong, positiveIntegers } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
-import { say, setUpContestants, startSession, writeReport } from '../session.ts';
-import { type AttentionBenchmark, runAttentionBenchmark } from './benchmark.ts';
+import { createRecorder, say, setUpContestants, startSession } from '../session.ts';
+import { type AttentionBenchmark, type AttentionResult, runAttentionBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { writeFigure } from './figure.ts';
 import { planBenchmark } from './plan.ts';
@@ -51,13 +52,13 @@ export function addAttentionCommand(program: Command, action = attentionBenchmar
         .argParser(namesAmong(NAMES))
         .default(NAMES, 'all'),
     )
-    .option('--rounds <n>', 'turns that each contestant takes', positiveInteger, 3)
-    .option('--batch <n>', 'batch size', positiveInteger, 1)
-    .option('--heads <n>', 'heads', positiveInteger, 4)
-    .option('--head-dim <n>', 'size of a head', positiveInteger, 64)
-    .option('--window <n>', 'tokens per side that local attention sees', positiveInteger, 64)
+    .option('--rounds <n>', 'turns that each contestant takes', integer(1), 3)
+    .option('--batch <n>', 'batch size', integer(1), 1)
+    .option('--heads <n>', 'heads', integer(1), 4)
+    .option('--head-dim <n>', 'size of a head', integer(1), 64)
+    .option('--window <n>', 'tokens per side that local attention sees', integer(1), 64)
     .option('--quick', `${QUICK.rounds} round of ${QUICK.tokens.join(' and ')} tokens, unless others are given`)
-    .option('--json [file]', 'write all figures as JSON, to standard output without a file')
+    .option(...JSON_OPTION)
     .option('--figure [folder]', `draw latency against tokens as SVG and PNG, in ${RESULTS} unless a folder is given`)
     .addHelpText(
       'after',
@@ -82,6 +83,7 @@ async function attentionBenchmark(flags: Flags): Promise<void> {
   if (flags.figure !== undefined && !headline) {
     throw new Error(`--figure draws what '${HEADLINE}' measures; add it to --only`);
   }
+  const recorder = createRecorder(flags.json, formatReport);
   const session = startSession();
   const { machine, skipped } = session;
   const chosen = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
@@ -101,10 +103,11 @@ async function attentionBenchmark(flags: Flags): Promise<void> {
     productSize: PRODUCT_SIZE,
     python,
   };
+  const reportOn = (result: AttentionResult) => createReport({ machine, rounds, shape, tokens, skipped }, result);
   const progress = createProgress(planBenchmark(benchmark));
-  const result = await runAttentionBenchmark(benchmark, progress).finally(progress.stop);
-  const report = createReport({ machine, rounds, shape, tokens, skipped }, result);
-  writeReport(report, flags.json, formatReport);
+  const keep = (result: AttentionResult) => recorder.keep(reportOn(result));
+  const report = reportOn(await runAttentionBenchmark(benchmark, progress, keep).finally(progress.stop));
+  recorder.finish(report);
   if (flags.figure !== undefined) {
     for (const path of writeFigure(report, flags.figure === true ? RESULTS : flags.figure)) say(path);
   }

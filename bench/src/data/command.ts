@@ -1,16 +1,19 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFile, spawn } from 'node:child_process';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { integer } from '@eflow/command-line';
 import { createBatches, openVideos, prepareVideos, readIndex, type VideosSpec } from '@eflow/data';
 import type { Command } from 'commander';
 import { formatHead, formatRows, gigabytes, percent } from '../format.ts';
 import type { Machine } from '../machine.ts';
-import { positiveInteger } from '../options.ts';
-import { say, startSession, writeReport } from '../session.ts';
+import { JSON_OPTION } from '../options.ts';
+import { createProgress, type Progress } from '../progress.ts';
+import { createRecorder, startSession } from '../session.ts';
 import { type Summary, summarise } from '../statistics.ts';
+import { withWorkFolder } from '../work-folder.ts';
 import { writeClips } from './clips.ts';
 
 interface Flags {
@@ -27,19 +30,21 @@ const BATCH_SIZE = 16;
 const PRESET = 'digits-small';
 const LOADED_CLIPS = 4000;
 const PREFETCHES = [2, 32];
+/** Seconds of a clip's parts and of what follows; the pace of the run corrects them. */
+const PLAN = { encode: 0.2, turn: 0.1, rest: 25 };
 
 interface DataReport {
   machine: Machine;
   date: string;
   clips: number;
   framesPerClip: number;
-  /** Clips per second of each turn's parts. */
+  /** Clips per second of each turn's parts. What follows them is absent from a benchmark that was stopped before. */
   prepare: Summary;
   decodeAlone: Summary;
   /** Ratio of the two in the same turn. */
   prepareOverDecode: Summary;
-  loadedClipsPerSecond: Summary;
-  trainedClipsPerSecond: number;
+  loadedClipsPerSecond?: Summary;
+  trainedClipsPerSecond?: number;
   /** Growth of resident memory with so many batches ahead, and what they hold. */
   memory: { prefetch: number; grownBytes: number; batchBytes: number }[];
 }
@@ -50,59 +55,74 @@ export function addDataCommand(program: Command): void {
     .description(
       'Preparing videos (decode, resize, crop, write) beside decoding them alone by node-av; loading what was prepared beside what training consumes; memory of prefetching.',
     )
-    .option(
-      '--clips <n>',
-      `files of H.264, ${SOURCE_SIDE}x${SOURCE_SIDE}, ${SECONDS} seconds each`,
-      positiveInteger,
-      64,
-    )
-    .option('--rounds <n>', 'turns', positiveInteger, 5)
-    .option('--json [file]', 'write all figures as JSON, to standard output without a file')
+    .option('--clips <n>', `files of H.264, ${SOURCE_SIDE}x${SOURCE_SIDE}, ${SECONDS} seconds each`, integer(1), 64)
+    .option('--rounds <n>', 'turns', integer(1), 5)
+    .option(...JSON_OPTION)
     .action(dataBenchmark);
 }
 
 async function dataBenchmark({ clips, rounds, json }: Flags): Promise<void> {
+  const recorder = createRecorder(json, formatReport);
   const { machine } = startSession();
-  const work = mkdtempSync(join(tmpdir(), 'eflow-bench-data-'));
-  try {
-    say(`Encoding ${clips} clips of ${SOURCE_SIDE}x${SOURCE_SIDE}, which is not measured.`);
-    const source = join(work, 'source');
-    await writeClips(source, clips, SOURCE_SIDE, SECONDS);
-    const files = readdirSync(source).map((name) => join(source, name));
-    const turns: { prepare: number; decode: number }[] = [];
-    const folder = join(work, 'shards');
-    for (let turn = 0; turn <= rounds; turn++) {
-      say(`Turn ${turn} of ${rounds}${turn === 0 ? ', which is not counted' : ''}.`);
-      rmSync(folder, { recursive: true, force: true });
-      const prepare = await time(() =>
-        prepareVideos({ source: { path: source }, out: folder, height: SIDE, width: SIDE, jobs: JOBS }),
-      );
-      const decode = await time(() => decodeAlone(files));
-      if (turn > 0) turns.push({ prepare, decode });
-    }
-    const { counts, shards } = readIndex(folder);
-    if (counts.ok !== clips) throw new Error(`${counts.rejected + counts.short} clips of the benchmark are damaged`);
+  const progress = createProgress(clips * PLAN.encode + (rounds + 1) * clips * PLAN.turn + PLAN.rest);
+  const measure = (work: string) => measureData(work, { clips, rounds }, machine, progress, recorder.keep);
+  recorder.finish(await withWorkFolder(measure).finally(progress.stop));
+}
 
-    const spec: VideosSpec = { folder, numFrames: NUM_FRAMES, frameStride: 2, start: 'random', flip: true, seed: 0 };
-    const loaded = Array.from({ length: rounds }, () => loadClips(spec));
-    say(`A training step of ${PRESET}.`);
-    const trained = trainingSpeed();
-    const memory = [];
-    for (const prefetch of PREFETCHES) memory.push(await measureMemory(spec, prefetch));
-
-    const report: DataReport = {
-      ...{ machine, date: new Date().toISOString(), clips, framesPerClip: shards[0]!.videos[0]!.numFrames },
-      prepare: summarise(turns.map((turn) => clips / turn.prepare)),
-      decodeAlone: summarise(turns.map((turn) => clips / turn.decode)),
-      prepareOverDecode: summarise(turns.map(({ prepare, decode }) => decode / prepare)),
-      loadedClipsPerSecond: summarise(loaded),
-      trainedClipsPerSecond: trained,
-      memory,
-    };
-    writeReport(report, json, formatReport);
-  } finally {
-    rmSync(work, { recursive: true });
+/** `onResult` gets what has been measured so far. */
+async function measureData(
+  work: string,
+  { clips, rounds }: Pick<Flags, 'clips' | 'rounds'>,
+  machine: Machine,
+  progress: Progress,
+  onResult: (report: DataReport) => void,
+): Promise<DataReport> {
+  progress.say(`encoding ${clips} clips of ${SOURCE_SIDE}x${SOURCE_SIDE}, which is not measured`);
+  const source = join(work, 'source');
+  await writeClips(source, clips, SOURCE_SIDE, SECONDS);
+  progress.advance(clips * PLAN.encode);
+  const files = readdirSync(source).map((name) => join(source, name));
+  const folder = join(work, 'shards');
+  const turns: { prepare: number; decode: number }[] = [];
+  const memory: DataReport['memory'] = [];
+  const measured: Pick<DataReport, 'loadedClipsPerSecond' | 'trainedClipsPerSecond'> = {};
+  const report = (): DataReport => ({
+    ...{ machine, date: new Date().toISOString(), clips },
+    framesPerClip: readIndex(folder).shards[0]!.videos[0]!.numFrames,
+    prepare: summarise(turns.map((turn) => clips / turn.prepare)),
+    decodeAlone: summarise(turns.map((turn) => clips / turn.decode)),
+    prepareOverDecode: summarise(turns.map(({ prepare, decode }) => decode / prepare)),
+    ...measured,
+    memory,
+  });
+  for (let turn = 0; turn <= rounds; turn++) {
+    progress.say(`turn ${turn} of ${rounds}${turn === 0 ? ', which is not counted' : ''}`);
+    rmSync(folder, { recursive: true, force: true });
+    const prepare = await time(() =>
+      prepareVideos({ source: { path: source }, out: folder, height: SIDE, width: SIDE, jobs: JOBS }),
+    );
+    const { ok, rejected, short } = readIndex(folder).counts;
+    if (ok !== clips) throw new Error(`${rejected + short} clips of the benchmark are damaged`);
+    const decode = await time(() => decodeAlone(files));
+    progress.advance(clips * PLAN.turn);
+    if (turn === 0) continue;
+    turns.push({ prepare, decode });
+    onResult(report());
   }
+
+  const spec: VideosSpec = { folder, numFrames: NUM_FRAMES, frameStride: 2, start: 'random', flip: true, seed: 0 };
+  progress.say('loading clips');
+  measured.loadedClipsPerSecond = summarise(Array.from({ length: rounds }, () => loadClips(spec)));
+  onResult(report());
+  progress.say(`a training step of ${PRESET}`);
+  measured.trainedClipsPerSecond = await trainingSpeed();
+  onResult(report());
+  for (const prefetch of PREFETCHES) {
+    progress.say(`memory with ${prefetch} batches ahead`);
+    memory.push(await measureMemory(spec, prefetch));
+    onResult(report());
+  }
+  return report();
 }
 
 async function time(run: () => Promise<unknown>): Promise<number> {
@@ -115,8 +135,9 @@ async function time(run: () => Promise<unknown>): Promise<number> {
 async function decodeAlone(files: readonly string[]): Promise<void> {
   const script = fileURLToPath(new URL('./raw-decode.ts', import.meta.url));
   const shares = Array.from({ length: JOBS }, (_, job) => files.filter((__, i) => i % JOBS === job));
+  const busy = shares.filter((share) => share.length > 0);
   await Promise.all(
-    shares.map(
+    busy.map(
       (share) =>
         new Promise<void>((done, failed) => {
           const child = spawn(process.execPath, [...process.execArgv, script, ...share], {
@@ -143,15 +164,11 @@ function loadClips(spec: VideosSpec): number {
 }
 
 /** Clips per second that training takes. */
-function trainingSpeed(): number {
+async function trainingSpeed(): Promise<number> {
   const train = fileURLToPath(new URL('../../../apps/train/src/main.ts', import.meta.url));
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [...process.execArgv, train, PRESET, 'training.batchSize=16', '--dry-run', '--json'],
-    { encoding: 'utf8' },
-  );
-  if (status !== 0) throw new Error(`train --dry-run failed: ${stderr}`);
-  return 16 / JSON.parse(stdout).stepSeconds;
+  const flags = [PRESET, `training.batchSize=${BATCH_SIZE}`, '--dry-run', '--json'];
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, train, ...flags]);
+  return BATCH_SIZE / JSON.parse(stdout).stepSeconds;
 }
 
 /** What a consumer that is slower than the worker makes memory grow by. */
@@ -181,7 +198,7 @@ function formatReport(report: DataReport): string {
   const rate = ({ median, lowerQuartile, upperQuartile }: Summary, digits = 0) =>
     `${median.toFixed(digits)} (${lowerQuartile.toFixed(digits)} to ${upperQuartile.toFixed(digits)})`;
   const { machine, date, clips, framesPerClip, prepare, decodeAlone, prepareOverDecode: ratio } = report;
-  const times = report.loadedClipsPerSecond.median / report.trainedClipsPerSecond;
+  const { loadedClipsPerSecond: loaded, trainedClipsPerSecond: trained } = report;
   return [
     formatHead({ machine, versions: {}, date, skipped: [] }),
     '',
@@ -197,7 +214,14 @@ function formatReport(report: DataReport): string {
     ]),
     `Preparing is ${rate(ratio, 2)} times as fast as decoding alone.`,
     '',
-    `Loading clips of ${NUM_FRAMES}x${SIDE}x${SIDE} from shards, one thread: ${rate(report.loadedClipsPerSecond)} clips/s; training ${PRESET} takes ${report.trainedClipsPerSecond.toFixed(1)}: ${times.toFixed(0)} times as fast.`,
+    ...(loaded
+      ? [`Loading clips of ${NUM_FRAMES}x${SIDE}x${SIDE} from shards, one thread: ${rate(loaded)} clips/s.`]
+      : []),
+    ...(loaded && trained
+      ? [
+          `Training ${PRESET} takes ${trained.toFixed(1)} clips/s: loading is ${(loaded.median / trained).toFixed(0)} times as fast.`,
+        ]
+      : []),
     ...report.memory.map(
       ({ prefetch, grownBytes, batchBytes }) =>
         `Prefetching ${prefetch} batches of ${(batchBytes / 1e6).toFixed(1)} MB: memory grew by ${gigabytes(grownBytes)} GB, ${percent(grownBytes / (batchBytes * (prefetch + 2)))} of prefetch + 2 batches.`,

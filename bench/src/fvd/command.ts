@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import { writeSafetensors } from '@eflow/checkpoint';
+import { integer } from '@eflow/command-line';
 import { listI3DTensors } from '@eflow/fvd';
 import { philoxNormal, philoxUniform } from '@eflow/tensor';
 import type { Command } from 'commander';
 import { startChild } from '../child.ts';
 import { childCommand, type Failure } from '../contestant.ts';
 import { formatFailure, formatHead, formatOthers, formatRows, type ReportHead } from '../format.ts';
-import { emptyResult, runGroup } from '../group.ts';
-import { namesAmong, positiveInteger } from '../options.ts';
+import { emptyResult, type GroupResult, runGroup } from '../group.ts';
+import { JSON_OPTION, namesAmong } from '../options.ts';
 import { createProgress, type Progress } from '../progress.ts';
-import { type Session, setUpContestants, startSession, writeReport } from '../session.ts';
+import { createRecorder, type Session, setUpContestants, startSession } from '../session.ts';
 import { type Summary, summarise } from '../statistics.ts';
 import { usedByOthers } from '../turn.ts';
 import { withWorkFolder } from '../work-folder.ts';
@@ -68,22 +69,24 @@ export function addFvdCommand(program: Command): void {
     .description(
       'I3D on random weights, the network that FVD is of: TensorFlow.js op by op and compiled, and PyTorch, in turns.',
     )
-    .option('--clips <n>', 'of a batch', positiveInteger, 2)
-    .option('--frames <n>', `of a clip of ${SIDE}x${SIDE}, from 9 on`, positiveInteger, 16)
-    .option('--rounds <n>', 'turns that each contestant takes', positiveInteger, 7)
+    .option('--clips <n>', 'of a batch', integer(1), 2)
+    .option('--frames <n>', `of a clip of ${SIDE}x${SIDE}, from 9 on`, integer(9), 16)
+    .option('--rounds <n>', 'turns that each contestant takes', integer(1), 7)
     .option('--only <list>', `contestants: ${NAMES.join(', ')}`, namesAmong(NAMES), NAMES)
-    .option('--json [file]', 'write all figures as JSON, to standard output without a file')
+    .option(...JSON_OPTION)
     .action(fvdBenchmark);
 }
 
 async function fvdBenchmark(flags: Flags): Promise<void> {
+  const recorder = createRecorder(flags.json, formatReport);
   const session = startSession();
   const chosen = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
   const { contestants, python } = await setUpContestants(chosen, session);
   if (contestants.length === 0) throw new Error('no contestant is left to measure; choose others with --only');
   const progress = createProgress(contestants.length * (PLAN.warmUp + flags.rounds * PLAN.round));
-  const measured = await measure(flags, contestants, python, progress).finally(progress.stop);
-  writeReport(createReport(flags, session, measured), flags.json, formatReport);
+  const reportOn = (result: GroupResult<Entry>) => createReport(flags, session, result);
+  const keep = (result: GroupResult<Entry>) => recorder.keep(reportOn(result));
+  recorder.finish(reportOn(await measure(flags, contestants, python, progress, keep).finally(progress.stop)));
 }
 
 const measure = (
@@ -91,6 +94,7 @@ const measure = (
   contestants: readonly Contestant[],
   python: string | undefined,
   progress: Progress,
+  onRound: (result: GroupResult<Entry>) => void,
 ) =>
   withWorkFolder(async (folder, env) => {
     await writeInputs(join(folder, 'inputs.safetensors'), [clips, frames, SIDE, SIDE, 3]);
@@ -117,7 +121,7 @@ const measure = (
         turns: ({ seconds }) => [{ request: { run: 'forward' }, seconds }],
         plan: () => PLAN,
       },
-      { rounds, turnSeconds: TURN_SECONDS, multipliers: [], progress },
+      { rounds, turnSeconds: TURN_SECONDS, multipliers: [], progress, onRound: () => onRound(result) },
       result,
     );
     return result;
@@ -139,7 +143,7 @@ async function writeInputs(file: string, shape: number[]): Promise<void> {
 function createReport(
   { clips, frames, rounds }: Flags,
   { machine, skipped }: Session,
-  { entries, failures, pauses }: Awaited<ReturnType<typeof measure>>,
+  { entries, failures, pauses }: GroupResult<Entry>,
 ): FvdReport {
   const medianOf = ({ seconds }: Entry) => summarise(seconds).median;
   const torch = entries.filter(({ contestant }) => contestant.runtime === 'torch').map(medianOf);

@@ -1,11 +1,12 @@
+import { integer, number } from '@eflow/command-line';
 import { VIDEO_DIT_PRESETS, validateConfig } from '@eflow/video-dit';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { KINDS, type Kind } from '../attention/workload.ts';
-import { namesAmong, positiveInteger } from '../options.ts';
+import { JSON_OPTION, namesAmong } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
-import { say, setUpContestants, startSession, writeReport } from '../session.ts';
-import { runVideoDiTBenchmark, type VideoDiTBenchmark } from '../video-dit/benchmark.ts';
+import { createRecorder, say, setUpContestants, startSession } from '../session.ts';
+import { type GroupMeasurement, runVideoDiTBenchmark, type VideoDiTBenchmark } from '../video-dit/benchmark.ts';
 import { CONTESTANTS } from '../video-dit/contestants.ts';
 import { depth, tokenCounts } from '../video-dit/options.ts';
 import { planBenchmark } from '../video-dit/plan.ts';
@@ -45,10 +46,8 @@ const RESULTS = 'docs/results';
 
 /** Each once, from the largest down: dense networks come first. */
 function keepRatios(text: string): number[] {
-  const ratios = text.split(',').map(Number);
-  const bad = ratios.find((ratio) => !(ratio > 0 && ratio <= 1));
-  if (bad !== undefined) throw new InvalidArgumentError(`expected shares of tokens to keep, in (0, 1]: 1,0.25`);
-  return [...new Set(ratios)].sort((a, b) => b - a);
+  const share = number('shares of tokens to keep, in (0, 1]: 1,0.25', (ratio) => ratio > 0 && ratio <= 1);
+  return [...new Set(text.split(',').map(share))].sort((a, b) => b - a);
 }
 
 /** Adds `network` to the program; `action` gets the flags. */
@@ -87,8 +86,8 @@ export function addNetworkCommand(program: Command, action = networkBenchmark): 
         .default([1], '1'),
     )
     .addOption(new Option('--depth <list>', `encoder, middle and decoder blocks (default: ${DEPTH})`).argParser(depth))
-    .option('--size <n>', `hidden size (default: ${NETWORK.hiddenSize})`, positiveInteger)
-    .option('--heads <n>', `heads (default: ${NETWORK.numHeads})`, positiveInteger)
+    .option('--size <n>', `hidden size (default: ${NETWORK.hiddenSize})`, integer(1))
+    .option('--heads <n>', `heads (default: ${NETWORK.numHeads})`, integer(1))
     .addOption(
       new Option('--preset <name>', 'a network of that size and those patches, instead of --size and --heads')
         .choices(PRESETS)
@@ -103,12 +102,12 @@ export function addNetworkCommand(program: Command, action = networkBenchmark): 
         .default(CHECKPOINTS, CHECKPOINTS.join(',')),
     )
     .option('--no-checkpoint', 'leave the memory out')
-    .option('--rounds <n>', 'turns that each contestant takes', positiveInteger, 3)
+    .option('--rounds <n>', 'turns that each contestant takes', integer(1), 3)
     .option(
       '--quick',
       `${QUICK.rounds} round of ${QUICK.tokens.join(' and ')} tokens, ${QUICK.attention.join(' and ')}, unless others are given`,
     )
-    .option('--json [file]', 'write all figures as JSON, to standard output without a file')
+    .option(...JSON_OPTION)
     .option(
       '--figure [folder]',
       `draw the step against tokens and against tokens dropped as SVG and PNG, in ${RESULTS} unless a folder is given`,
@@ -152,6 +151,7 @@ async function networkBenchmark(flags: Flags): Promise<void> {
   if (flags.figure !== undefined && flags.tokens.length < 2 && flags.keep.length < 2) {
     throw new Error('--figure draws against several --tokens or several shares of --keep; name more of them');
   }
+  const recorder = createRecorder(flags.json, formatReport);
   const session = startSession();
   const { machine, skipped } = session;
   const chosen = NAMES.filter((name) => flags.only.includes(name)).map(
@@ -177,8 +177,6 @@ async function networkBenchmark(flags: Flags): Promise<void> {
     precisions: ['float32'],
     python,
   };
-  const progress = createProgress(planBenchmark(benchmark));
-  const results = await runVideoDiTBenchmark(benchmark, progress).finally(progress.stop);
   const measured = {
     machine,
     rounds: flags.rounds,
@@ -186,8 +184,12 @@ async function networkBenchmark(flags: Flags): Promise<void> {
     windowSize: WINDOW_SIZE,
     skipped,
   };
-  const report = createReport(measured, results.slice(0, groups.length), memory && results.at(-1));
-  writeReport(report, flags.json, formatReport);
+  const reportOn = (results: readonly GroupMeasurement[]) =>
+    createReport(measured, results.slice(0, groups.length), results[groups.length]);
+  const keep = (results: readonly GroupMeasurement[]) => recorder.keep(reportOn(results));
+  const progress = createProgress(planBenchmark(benchmark));
+  const report = reportOn(await runVideoDiTBenchmark(benchmark, progress, keep).finally(progress.stop));
+  recorder.finish(report);
   if (flags.figure !== undefined) {
     for (const path of writeFigures(report, flags.figure === true ? RESULTS : flags.figure)) say(path);
   }

@@ -1,10 +1,16 @@
+import { integer } from '@eflow/command-line';
 import { bfloat16Support } from '@eflow/engine';
 import { type Command, Option } from 'commander';
-import { namesAmong, positiveInteger } from '../options.ts';
+import { JSON_OPTION, namesAmong } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
-import { setUpContestants, startSession, writeReport } from '../session.ts';
-import { type Group, runVideoDiTBenchmark, type VideoDiTBenchmark } from '../video-dit/benchmark.ts';
+import { createRecorder, setUpContestants, startSession } from '../session.ts';
+import {
+  type Group,
+  type GroupMeasurement,
+  runVideoDiTBenchmark,
+  type VideoDiTBenchmark,
+} from '../video-dit/benchmark.ts';
 import { CONTESTANTS, type Contestant } from '../video-dit/contestants.ts';
 import { depth, tokenCounts } from '../video-dit/options.ts';
 import { planBenchmark } from '../video-dit/plan.ts';
@@ -33,7 +39,7 @@ export function addStepCommand(program: Command): void {
     .addOption(
       new Option('--tokens <list>', 'tokens of a clip').argParser(tokenCounts).default(TOKENS, TOKENS.join(',')),
     )
-    .option('--rounds <n>', 'turns that each contestant takes', positiveInteger, 5)
+    .option('--rounds <n>', 'turns that each contestant takes', integer(1), 5)
     .addOption(
       new Option('--only <list>', `contestants: ${NAMES.join(', ')}`)
         .argParser(namesAmong(NAMES))
@@ -42,7 +48,7 @@ export function addStepCommand(program: Command): void {
     .addOption(
       new Option('--depth <list>', 'encoder, middle and decoder blocks').argParser(depth).default([1, 2, 1], '1,2,1'),
     )
-    .option('--json [file]', 'write all figures as JSON, to standard output without a file')
+    .option(...JSON_OPTION)
     .addHelpText(
       'after',
       `
@@ -56,6 +62,7 @@ Examples:
 }
 
 async function stepBenchmark(flags: Flags): Promise<void> {
+  const recorder = createRecorder(flags.json, formatReport);
   const session = startSession();
   const { machine, skipped, skip } = session;
   let chosen = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
@@ -74,8 +81,10 @@ async function stepBenchmark(flags: Flags): Promise<void> {
     python,
   };
   const progress = createProgress(planBenchmark(benchmark));
-  const sizes = await runVideoDiTBenchmark(benchmark, progress).finally(progress.stop);
-  writeReport(createReport({ machine, rounds: flags.rounds, skipped, sizes }), flags.json, formatReport);
+  const reportOn = (sizes: readonly GroupMeasurement[]) =>
+    createReport({ machine, rounds: flags.rounds, skipped, sizes });
+  const keep = (sizes: readonly GroupMeasurement[]) => recorder.keep(reportOn(sizes));
+  recorder.finish(reportOn(await runVideoDiTBenchmark(benchmark, progress, keep).finally(progress.stop)));
 }
 
 function createGroup(tokens: number, depth: Depth, contestants: readonly Contestant[]): Group {

@@ -55,7 +55,7 @@ export function createReport(measured: {
   machine: Machine;
   rounds: number;
   skipped: string[];
-  sizes: GroupMeasurement[];
+  sizes: readonly GroupMeasurement[];
 }): StepReport {
   const versions: StepReport['versions'] = {};
   for (const { entrant, version } of measured.sizes.flatMap(({ entries }) => entries)) {

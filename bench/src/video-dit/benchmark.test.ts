@@ -1,6 +1,7 @@
 import type { VideoDiTConfig } from '@eflow/video-dit';
 import { expect, it } from 'vitest';
 import { recordProgress } from '../fixture.ts';
+import { rateProducts } from '../products.ts';
 import { runVideoDiTBenchmark } from './benchmark.ts';
 import { CONTESTANTS, type Entrant } from './contestants.ts';
 import { planBenchmark } from './plan.ts';
@@ -53,8 +54,16 @@ const benchmark = {
 
 it('measures who can be measured, and reports who cannot', async () => {
   const { record, progress } = recordProgress();
-  const [result, memory] = await runVideoDiTBenchmark(benchmark, progress);
+  const counts: boolean[][][] = [];
+  const [result, memory] = await runVideoDiTBenchmark(benchmark, progress, (sofar) =>
+    counts.push(
+      sofar.map(({ entries }) =>
+        entries.map((entry) => entry.step!.seconds.length > 0 && entry.step!.peakBytes > 50e6),
+      ),
+    ),
+  );
   const { entries, failures, products, turns, pauses } = result!;
+  expect(counts).toEqual([[[true, true]], [[true, true], [true]]]);
   expect(entries.map(({ entrant: { label, runs } }) => [label, runs])).toEqual([
     ['compiled 1', ['forward', 'weak', 'step']],
     ['compiled 0.25', ['forward', 'step']],
@@ -97,8 +106,10 @@ it('measures who can be measured, and reports who cannot', async () => {
 it('reports everyone whose reference cannot be made', async () => {
   const impossible = { ...dense, network: { ...network, mlpRatio: 1e12 } };
   const groups = [{ title: 'none', entrants: [entrant('compiled', impossible, 'forward')] }];
-  const [result] = await runVideoDiTBenchmark({ ...benchmark, groups }, recordProgress().progress);
+  const [result] = await runVideoDiTBenchmark({ ...benchmark, groups }, recordProgress().progress, () => {});
   expect(result!.entries).toEqual([]);
+  expect(rateProducts(result!.products)).toEqual([]); // so that it can be reported
+
   expect(result!.failures).toEqual([
     { label: 'compiled 1', reason: expect.stringMatching(/^nothing to compare with: ./) },
   ]);

@@ -55,8 +55,15 @@ type Start = (
   folder: string,
 ) => NetworkChild;
 
-/** Runs the groups one after another. An entrant that fails is reported, and the others go on. */
-export const runVideoDiTBenchmark = (benchmark: VideoDiTBenchmark, progress: Progress): Promise<GroupMeasurement[]> =>
+/**
+ * Runs the groups one after another. An entrant that fails is reported, and the others go on. `onRound` gets what has been
+ * measured so far, of the groups that have begun.
+ */
+export const runVideoDiTBenchmark = (
+  benchmark: VideoDiTBenchmark,
+  progress: Progress,
+  onRound: (results: readonly GroupMeasurement[]) => void,
+): Promise<GroupMeasurement[]> =>
   withWorkFolder(async (workFolder, env) => {
     const { groups, rounds, productSize, precisions, python } = benchmark;
     const start: Start = ({ runtime, mode, precision }, workload, folder) => {
@@ -71,8 +78,14 @@ export const runVideoDiTBenchmark = (benchmark: VideoDiTBenchmark, progress: Pro
     try {
       const failures: Failure[] = [];
       const multipliers = await warmUpMultipliers(children, precisions, productSize, failures);
-      const common: Rounds = { rounds, turnSeconds: TURN_SECONDS, multipliers, progress };
       const results: GroupMeasurement[] = [];
+      const common: Rounds = {
+        rounds,
+        turnSeconds: TURN_SECONDS,
+        multipliers,
+        progress,
+        onRound: () => onRound(results),
+      };
       for (const group of groups) {
         const result = { ...emptyResult<Entry>(multipliers), failures: [...failures], group, turns: [] };
         results.push(result);
@@ -106,7 +119,7 @@ async function measureGroup(result: GroupMeasurement, common: Rounds, workFolder
           return entry;
         },
         turns: (entry: Entry) => entry.entrant.runs.map((run) => ({ request: { run }, seconds: entry[run]!.seconds })),
-        finish(entry, child) {
+        afterTurn(entry, child) {
           if (entry.step) entry.step.peakBytes = child.memory().peakBytes;
         },
         plan: planEntrant,
