@@ -1,11 +1,21 @@
-import { figures, formatClock } from './format.ts';
-import { estimateSeconds, measureSpeeds, planCell } from './plan.ts';
+import { formatClock } from '@eflow/command-line';
+import { countStepFlops, videoDiTConfig } from '@eflow/run';
+import { keepRatioAt } from '@eflow/video-dit';
+import { figures } from './format.ts';
+import { measureRate } from './measure-rate.ts';
+import { estimateSeconds, planCell, readSpeeds } from './plan.ts';
 import { cellFolder, isFinished, readRecord } from './results.ts';
 import type { Cell, Study } from './study.ts';
 
-/** The cells with their patches, steps and seconds as text. Speeds that the study's folder does not know are measured. */
+/**
+ * The cells with their patches, steps and seconds as text. Where the study's folder does not know a cell's speed, its step is
+ * taken to be as fast as plain matrix products of as many FLOPs, and the text says so.
+ */
 export async function describeStudy(study: Study, cells: readonly Cell[], out: string): Promise<string> {
-  const speedOf = await measureSpeeds(cells, out, { writes: false });
+  const knownSpeed = readSpeeds(out);
+  const isGuessed = (cell: Cell) => knownSpeed(cell) === undefined;
+  const rate = cells.some(isGuessed) ? await measureRate() : Number.NaN;
+  const speedOf = (cell: Cell) => knownSpeed(cell) ?? countFlops(cell, study) / rate;
   const records = cells.map((cell) => ({ cell, record: readRecord(cellFolder(out, cell)) }));
   const finished = records.flatMap(({ record }) => (isFinished(record) ? [record] : []));
   const lines: string[] = [];
@@ -18,13 +28,30 @@ export async function describeStudy(study: Study, cells: readonly Cell[], out: s
     const waiting = seeds.filter(({ record }) => !isFinished(record)).map((other) => other.cell.seed);
     total += seconds * waiting.length;
     const { steps } = plan.config.training;
+    const [upTo, atLeast] = isGuessed(cell) ? ['up to ', 'at least '] : ['', ''];
+    const count = `${'seconds' in study.budget ? upTo : ''}${steps}`;
+    const time = `${'steps' in study.budget ? atLeast : ''}${formatClock(seconds)}`;
     lines.push(
-      `${cell.base} ${cell.name}: ${steps} steps of ${figures(1000 * stepSeconds)} ms, ${formatClock(seconds)} for each seed; to run: ${waiting.join(', ') || 'none'}`,
+      `${cell.base} ${cell.name}: ${count} steps of ${atLeast}${figures(1000 * stepSeconds)} ms, ${time} for each seed; to run: ${waiting.join(', ') || 'none'}`,
       ...cell.overrides.map((override) => `    ${override}`),
       ...cell.measures.map((measure) => `    measured with ${JSON.stringify(measure)}`),
     );
   }
   const hasMeasures = cells.some(({ measures }) => measures.length > 0);
   const left = hasMeasures && finished.length === 0 ? ', and what measuring takes' : '';
-  return [...lines, `${formatClock(total)} in all${left}`].join('\n');
+  return [
+    ...lines,
+    `${formatClock(total)} in all${left}`,
+    ...(Number.isNaN(rate)
+      ? []
+      : [
+          `'At least' is an estimate, and no step was made: a step's FLOPs at the rate of plain matrix products, ${figures(rate / 1e9)} GFLOP/s just now.`,
+          'Real steps take longer, those of small networks several times as long. A study in seconds measures them before it plans by them.',
+        ]),
+  ].join('\n');
+}
+
+function countFlops(cell: Cell, { budget }: Study): number {
+  const { config } = planCell(cell, budget);
+  return countStepFlops(config, videoDiTConfig(config), keepRatioAt(0, config.objective));
 }

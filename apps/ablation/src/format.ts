@@ -1,3 +1,4 @@
+import { formatClock } from '@eflow/command-line';
 import { type CellRecord, type Environment, type FailedCell, isFinished } from './results.ts';
 import type { CellState } from './run-cell.ts';
 
@@ -6,15 +7,6 @@ export const percent = (share: number, digits = 0): string => `${(100 * share).t
 /** About three figures. */
 export const figures = (value: number): string =>
   Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
-
-/** Hours, minutes and seconds; '?' of NaN. */
-export function formatClock(seconds: number): string {
-  if (Number.isNaN(seconds)) return '?';
-  const whole = Math.round(seconds);
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
-  const twoDigits = (value: number) => String(value).padStart(2, '0');
-  return `${hours > 0 ? `${hours}:${twoDigits(minutes)}` : minutes}:${twoDigits(whole % 60)}`;
-}
 
 export function describeState(state: CellState): string {
   if (state.doing === 'evaluating') return 'evaluating';

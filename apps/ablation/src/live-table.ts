@@ -2,7 +2,7 @@ import type { Cell } from './study.ts';
 
 /** What all cells of a study do now. */
 export interface LiveTable {
-  /** Where there is no terminal an event is a line, and all else is left out. */
+  /** Where there is no terminal an event is a line at once; other states may be left out. */
   show(cell: Cell, state: string, isEvent: boolean): void;
   /** The line below. */
   summarise(text: string): void;
@@ -12,7 +12,13 @@ export interface LiveTable {
   stop(): void;
 }
 
-/** A line for each cell, with a state for each of its seeds, redrawn in place; on a low or no terminal a line per event. */
+/** So long nothing is said where there is no terminal; then the newest state is told again. */
+const QUIET_MS = 10_000;
+
+/**
+ * A line for each cell, with a state for each of its seeds, redrawn in place; on a low or no terminal a line per event, and
+ * one at least every ten seconds.
+ */
 export function createLiveTable(cells: readonly Cell[], stream = process.stdout): LiveTable {
   const label = ({ base, name }: Cell) => `${base} ${name}`;
   const rows = new Map<string, Map<number, string>>();
@@ -23,6 +29,8 @@ export function createLiveTable(cells: readonly Cell[], stream = process.stdout)
   const width = Math.max(...[...rows.keys()].map((name) => name.length));
   let summary = '';
   let drawn = 0;
+  let newest = '';
+  const heartbeat = setInterval(() => !isLive && newest && stream.write(newest), QUIET_MS).unref();
   const draw = () => {
     const lines = [...rows].map(([name, states]) => `${name.padEnd(width)}  ${[...states.values()].join(' | ')}`);
     const text = [...lines, summary].map((line) => `\x1b[2K${line.slice(0, stream.columns - 1)}\n`).join('');
@@ -32,8 +40,11 @@ export function createLiveTable(cells: readonly Cell[], stream = process.stdout)
   return {
     show(cell, state, isEvent) {
       rows.get(label(cell))!.set(cell.seed, state);
-      if (isLive) draw();
-      else if (isEvent) stream.write(`${label(cell)}, seed ${cell.seed}: ${state}\n`);
+      newest = `${label(cell)}, seed ${cell.seed}: ${state}\n`;
+      if (isLive) return draw();
+      if (!isEvent) return;
+      stream.write(newest);
+      heartbeat.refresh();
     },
     summarise(text) {
       if (text === summary) return;
@@ -48,6 +59,7 @@ export function createLiveTable(cells: readonly Cell[], stream = process.stdout)
     },
     stop() {
       drawn = 0;
+      clearInterval(heartbeat);
     },
   };
 }

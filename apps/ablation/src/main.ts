@@ -32,7 +32,10 @@ const program = new Command('ablation')
     "changes to the base of every cell, such as training.batchSize=16; a cell's own patch wins",
   )
   .option('--out <folder>', "the study's folder (default: runs/ablation- and the study's name)")
-  .option('--dry-run', 'list the cells with their steps and time, measured on a few steps of each; write nothing')
+  .option(
+    '--dry-run',
+    'list the cells with their steps and an estimate of their time, in seconds; train and write nothing',
+  )
   .option(
     '--only <cell>',
     'this cell alone; may be given several times',

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig, type RunConfig, samplerSpec } from '@eflow/run';
 import { runApp, Stopped } from './child.ts';
+import { figures } from './format.ts';
 import { type CellRecord, mean } from './results.ts';
 import type { Budget, Cell } from './study.ts';
 
@@ -9,6 +10,8 @@ import type { Budget, Cell } from './study.ts';
 const FILLED = 0.97;
 /** A cell whose machine has become so many times slower is ended; until then it makes all its steps. */
 const PATIENCE = 1.5;
+/** In the study's folder. */
+const TIMINGS = 'timings.json';
 /** How often each cell's step is measured. */
 const ROUNDS = 5;
 /** Stands above a preset's own limit, which a budget of steps lifts. */
@@ -47,20 +50,26 @@ export function planCell(cell: Cell, budget: Budget, stepSeconds?: number): Plan
   }
 }
 
+/** The seconds of a cell's step, as far as the study's folder knows them. */
+export function readSpeeds(folder: string): (cell: Cell) => number | undefined {
+  const known = readTimings(folder);
+  return (cell) => known[keyOf(cell)];
+}
+
 /** The seconds of a cell's step. Throws if they could not be measured. */
 export type Speeds = (cell: Cell) => number;
 
 /**
  * Measures the seconds of each cell's step by `train --dry-run`, once for all its seeds; kept in the study's folder. Cells take
  * turns, five times, and the fastest of each counts: what else the machine does for a moment would cost a cell its training.
+ * `onTurn` is told what a cell does, and what came of it.
  */
 export async function measureSpeeds(
   cells: readonly Cell[],
   folder: string,
-  { writes = true, onTurn = (_: Cell) => {} } = {},
+  onTurn: (cell: Cell, state: string) => void,
 ): Promise<Speeds> {
-  const file = join(folder, 'timings.json');
-  const known: Record<string, number> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  const known = readTimings(folder);
   const failures = new Map<string, Error>();
   const measured: Record<string, number> = {};
   const turns = new Map(cells.map((cell) => [keyOf(cell), cell]));
@@ -68,10 +77,12 @@ export async function measureSpeeds(
   for (let round = 0; round < ROUNDS; round++) {
     for (const [key, cell] of turns) {
       if (failures.has(key)) continue;
-      onTurn(cell);
+      onTurn(cell, `measuring speed, turn ${round + 1} of ${ROUNDS}`);
       try {
         const output = await runApp('train', [cell.source, ...cell.overrides, '--dry-run', '--json']);
-        measured[key] = Math.min(JSON.parse(output).stepSeconds, measured[key] ?? Number.POSITIVE_INFINITY);
+        const { stepSeconds } = JSON.parse(output);
+        measured[key] = Math.min(stepSeconds, measured[key] ?? Number.POSITIVE_INFINITY);
+        onTurn(cell, `a step takes ${figures(1000 * stepSeconds)} ms`);
       } catch (error) {
         if (error instanceof Stopped) throw error;
         failures.set(key, error as Error);
@@ -80,15 +91,20 @@ export async function measureSpeeds(
     }
   }
   const speeds = { ...known, ...measured };
-  if (writes && turns.size > 0) {
+  if (turns.size > 0) {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(file, `${JSON.stringify(speeds, null, 2)}\n`);
+    writeFileSync(join(folder, TIMINGS), `${JSON.stringify(speeds, null, 2)}\n`);
   }
   return (cell) => {
     const failure = failures.get(keyOf(cell));
     if (failure) throw failure;
     return speeds[keyOf(cell)]!;
   };
+}
+
+function readTimings(folder: string): Record<string, number> {
+  const file = join(folder, TIMINGS);
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 }
 
 const keyOf = ({ source, overrides }: Cell) => [source, ...overrides].join(' ');

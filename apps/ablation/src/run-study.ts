@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { describeRecord, describeState, formatClock } from './format.ts';
+import { formatClock } from '@eflow/command-line';
+import { describeRecord, describeState } from './format.ts';
 import { createLiveTable, type LiveTable } from './live-table.ts';
 import { estimateSeconds, measureSpeeds, type Plan, planCell } from './plan.ts';
 import { type CellRecord, cellFolder, isFinished, readEnvironment, readRecord, runOf, writeRecord } from './results.ts';
@@ -43,11 +44,11 @@ export async function runStudy(study: Study, cells: readonly Cell[], out: string
   }
 }
 
-/** The cells whose steps are known; that one's speed could not be measured is kept as its failure. */
+/** The cells whose steps are known. Where a cell's speed could not be measured, that is recorded as its failure. */
 async function planCells(study: Study, cells: readonly Cell[], out: string, table: LiveTable): Promise<Plan[]> {
   const { budget } = study;
-  const onTurn = (cell: Cell) => table.show(cell, 'measuring speed', true);
-  const speedOf = 'seconds' in budget ? await measureSpeeds(cells, out, { onTurn }) : undefined;
+  const onTurn = (cell: Cell, state: string) => table.show(cell, state, true);
+  const speedOf = 'seconds' in budget ? await measureSpeeds(cells, out, onTurn) : undefined;
   const plans: Plan[] = [];
   for (const cell of cells) {
     try {

@@ -53,6 +53,7 @@ async function main({ clips: count, seed, out }: { clips: number; seed: number; 
     };
   };
 
+  console.log(`Frechet distances of ${count} clips from ${count} others:`);
   const floor = await against(others);
   console.log(`as they are: ${floor.frechetDistance.toFixed(2)}`);
   mkdirSync(out, { recursive: true });
@@ -61,11 +62,11 @@ async function main({ clips: count, seed, out }: { clips: number; seed: number; 
   for (const { name, unit, strengths, apply } of CORRUPTIONS) {
     for (const strength of strengths) {
       const worse = apply(others, strength, seed);
-      rows.push({ corruption: name, unit, strength, ...(await against(worse)) });
+      const row = { corruption: name, unit, strength, ...(await against(worse)) };
+      rows.push(row);
+      console.log(`${name}, ${strength} (${unit}): ${row.frechetDistance.toFixed(2)}`);
       if (strength === strengths.at(-1)) shown.push(pickFirst(worse, 1));
     }
-    const distances = rows.filter(({ corruption }) => corruption === name).map((row) => row.frechetDistance.toFixed(2));
-    console.log(`${name} (${unit}: ${strengths.join(', ')}): ${distances.join(', ')}`);
   }
 
   const protocol = {

@@ -64,9 +64,10 @@ async function main(flags: Flags): Promise<void> {
   const params = await train(flags);
   const seconds = (performance.now() - start) / 1000;
 
+  console.log(`Trained in ${seconds.toFixed(0)} s.`);
   const { accuracy, consistency } = measure(params);
   console.log(
-    `Trained in ${seconds.toFixed(0)} s. On ${HELD_OUT_CLIPS} held-out clips: accuracy ${accuracy.toFixed(4)}, all frames of one class in ${consistency.toFixed(4)}.`,
+    `On ${HELD_OUT_CLIPS} held-out clips: accuracy ${accuracy.toFixed(4)}, all frames of one class in ${consistency.toFixed(4)}.`,
   );
   if (accuracy < REQUIRED_ACCURACY) {
     throw new Error(

@@ -1,11 +1,10 @@
 import { makeBatch } from '@eflow/data';
 import { type EngineInfo, reportMemory } from '@eflow/engine';
 import { countPasses, createObjective, type Pass } from '@eflow/flow';
-import { openClips, type RunConfig, videoDiTConfig } from '@eflow/run';
+import { countStepFlops, openClips, type RunConfig, videoDiTConfig } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import { countKept, countNetwork, countTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
 import { initState } from './state.ts';
-import { countStepFlops } from './step-flops.ts';
 import { createTrainStep, upload } from './train-step.ts';
 
 /** Steps that are measured: at least so many, and for at least so long, after those that settle. */

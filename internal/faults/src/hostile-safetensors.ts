@@ -52,7 +52,7 @@ export async function fuzzSafetensors(mutations: number, seed: number): Promise<
   await judge(originals.map((bytes, i) => ({ name: `valid file ${i}`, bytes })));
   const refusedOriginals = originals.length - (counts.accepted - acceptedVectors);
 
-  const bar = new SingleBar({ format: 'mutations {bar} {value}/{total}', noTTYOutput: true, notTTYSchedule: 30_000 });
+  const bar = new SingleBar({ format: 'mutations {bar} {value}/{total}', noTTYOutput: true, notTTYSchedule: 10_000 });
   bar.start(mutations, 0);
   for (let done = 0; done < mutations; done += BATCH) {
     const recipes = fc.sample(recipe, { seed: seed + done, numRuns: Math.min(BATCH, mutations - done) });

@@ -42,7 +42,7 @@ export async function attackVideos(mutations: number, seed: number): Promise<Out
   const bar = new SingleBar({
     format: 'damaged films {bar} {value}/{total}',
     noTTYOutput: true,
-    notTTYSchedule: 30_000,
+    notTTYSchedule: 10_000,
   });
   bar.start(mutations, 0);
   let longest = 0;

@@ -78,7 +78,7 @@ async function main({ kills }: { kills: number }): Promise<void> {
   const bar = new SingleBar({
     format: 'random kills {bar} {value}/{total}',
     noTTYOutput: true,
-    notTTYSchedule: 30_000,
+    notTTYSchedule: 10_000,
   });
   bar.start(kills, 0);
   const running = fresh('random');

@@ -31,3 +31,4 @@ export {
   type SamplerSpec,
   samplerSpec,
 } from './samplers.ts';
+export { countStepFlops } from './step-flops.ts';

@@ -1,11 +1,16 @@
 import { createObjective } from '@eflow/flow';
-import { loadConfig, videoDiTConfig } from '@eflow/run';
 import { createStream } from '@eflow/tensor';
 import { countNetwork } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
+import { videoDiTConfig } from './build.ts';
+import { loadConfig } from './load-config.ts';
 import { countStepFlops } from './step-flops.ts';
-import { TINY } from './tiny.ts';
+
+const TINY = [
+  ...['data.numFrames=2', 'data.height=8', 'data.width=8', 'data.digitSize=7', 'network.patchSize=2,4,4'],
+  ...['network.hiddenSize=12', 'network.depth=1,1,1', 'network.numHeads=2', 'network.attention.windowSize=3'],
+];
 
 it.each([
   ['kind=eflow', 'guidanceScale=2', 'targetMixRatio=0.25'],
