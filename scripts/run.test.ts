@@ -32,7 +32,7 @@ chmod +x ${root}/node_modules/.bin/vitest
 `;
 const DEMO = `console.log('demo', ...process.argv.slice(2));
 process.on('SIGTERM', () => process.exit(7));
-if (process.argv.includes('--wait')) setTimeout(() => {}, 20_000), console.log('waiting');
+if (process.argv.includes('--wait')) setTimeout(() => {}, 200_000), console.log('waiting');
 else process.exitCode = 3;
 `;
 

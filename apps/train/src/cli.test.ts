@@ -20,7 +20,10 @@ function command(name: string, ...args: string[]) {
 describe('train and sample as commands', () => {
   it('Ctrl-C leaves a checkpoint that sample can use', async () => {
     const out = join(root, 'stopped');
-    const training = spawn(process.execPath, [...node, app('train'), 'digits-tiny', ...TINY, '--out', out]);
+    const training = spawn(process.execPath, [
+      ...[...node, app('train'), 'digits-tiny', ...TINY, 'training.steps=1000000', 'training.maxSeconds=1000000'],
+      ...['--out', out],
+    ]);
     const metrics = join(out, 'metrics.jsonl');
     while (!existsSync(metrics) || readFileSync(metrics, 'utf8').split('\n').length < 4) {
       if (training.exitCode !== null) throw new Error(`train ended early with ${training.exitCode}`);
@@ -72,7 +75,7 @@ describe('train and sample as commands', () => {
     const args = [
       'digits-tiny',
       ...TINY,
-      'training.steps=60',
+      'training.steps=300',
       'training.checkpointEverySeconds=0.2',
       'training.maxRestarts=1',
     ];
@@ -89,7 +92,7 @@ describe('train and sample as commands', () => {
     expect(stderr).toContain('Training was ended by SIGKILL; it goes on from its newest checkpoint (restart 1 of 1)');
     expect(code).toBe(0);
     const lines = readFileSync(metrics, 'utf8').trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line).step)).toEqual(Array.from({ length: 60 }, (_, i) => i));
+    expect(lines.map((line) => JSON.parse(line).step)).toEqual(Array.from({ length: 300 }, (_, i) => i));
     expect(existsSync(join(out, 'train.lock'))).toBe(false);
 
     const whole = command('train', ...args, '--out', join(root, 'whole'));
@@ -104,7 +107,7 @@ describe('train and sample as commands', () => {
 
     const again = command('train', ...args, '--out', out);
     expect(again.status).toBe(0);
-    expect(again.stdout).toContain('Done after 60 steps');
+    expect(again.stdout).toContain('Done after 300 steps');
     const other = command('train', ...args, 'seed=1', '--out', out);
     expect(other.status).toBe(1);
     expect(other.stderr).toContain('holds a run of another config (seed is 0 there and 1 here)');

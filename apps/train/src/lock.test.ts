@@ -29,12 +29,14 @@ describe('takeLock', () => {
   });
 
   it('waits for a holder that ends', async () => {
-    const child = spawn('sleep', ['0.3']);
+    const child = spawn('cat'); // ends when its input does
     const release = await takeLock(file, 0);
     const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
     const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
     writeFileSync(file, JSON.stringify({ pid: child.pid, startTime }));
-    await takeLock(file, 60);
+    const taken = takeLock(file, 600);
+    child.stdin.end();
+    await taken;
     expect(holder().pid).toBe(process.pid);
     release();
   });

@@ -86,7 +86,8 @@ it('measures who can be measured, and reports who cannot', async () => {
   expect(quarter!.firstStep!.loss).not.toBeCloseTo(whole!.firstStep!.loss, 6);
   expect(memory!.entries[0]!.firstStep!.loss).toBeCloseTo(whole!.firstStep!.loss, 6);
 
-  expect(turns).toEqual([['compiled 1', 'compiled 0.25', 'torch 1']]);
+  // In one turn or several, as memory is free.
+  expect(turns.flat()).toEqual(['compiled 1', 'compiled 0.25', 'torch 1']);
   // Of every pause, two cores or more count.
   expect(pauses.totalMs).toBeGreaterThan(100);
   expect(products).toMatchObject([{ runtime: 'tensorflow', precision: 'float32' }]);

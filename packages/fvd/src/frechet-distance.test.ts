@@ -164,7 +164,7 @@ describe('frechetDistance', () => {
     );
   });
 
-  it('takes 400 features of 64 videos in seconds, and is 0 against itself', () => {
+  it('takes 400 features of 64 videos, and is 0 against itself', () => {
     const [a, b] = [1, 2].map((seed) => {
       const normal = createNormal(seed);
       return finishStatistics(

@@ -249,7 +249,7 @@ describe('prepareVideos', () => {
       /9 of 12 videos are rejected, more than 20 %[\s\S]*outside: 1/,
     );
     await expect(prepare(join(folder, 'directory.mp4'), 'none')).rejects.toThrow('there is no video');
-    await expect(prepare(folder, 'late', { deadlineSeconds: 0.01, maxRejected: 1 })).rejects.toThrow(
+    await expect(prepare(folder, 'late', { deadlineSeconds: 0.001, maxRejected: 1 })).rejects.toThrow(
       /none of 12 videos can be used[\s\S]*deadline: /,
     );
     await expect(prepare(folder, 'endless', { maxFrames: 100, maxRejected: 1 })).rejects.toThrow(/too-long: /);
