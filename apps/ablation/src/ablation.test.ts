@@ -155,6 +155,24 @@ it('stopped by Ctrl-C, leaves a checkpoint and goes on from it', async () => {
   ]);
 });
 
+it('measures a step five times before it plans by seconds, says each result, and knows it the next time', () => {
+  const out = join(root, 'timed');
+  const study = writeStudy('timed', [{ name: 'timed' }]);
+  const { status, stdout, stderr } = ablation(study, '--out', out, '--seconds', '2');
+  expect(status, stderr).toBe(0);
+  for (const turn of [1, 2, 3, 4, 5]) expect(stdout).toContain(`measuring speed, turn ${turn} of 5\n`);
+  const told = [...stdout.matchAll(/: a step takes ([\d.]+) ms\n/g)].map(([, milliseconds]) => Number(milliseconds));
+  expect(told).toHaveLength(5);
+  const [stepSeconds] = Object.values(JSON.parse(readFileSync(join(out, 'timings.json'), 'utf8'))) as [number];
+  expect(1000 * stepSeconds).toBeCloseTo(Math.min(...told), 0);
+  const { config } = JSON.parse(readFileSync(join(out, 'cells/digits-tiny-timed-seed0/cell.json'), 'utf8'));
+  expect(config.training.steps).toBe(Math.floor((0.97 * 2) / stepSeconds));
+
+  const again = ablation(study, '--out', out, '--seconds', '2');
+  expect(again.status, again.stderr).toBe(0);
+  expect(again.stdout).not.toContain('measuring speed');
+});
+
 it('--dry-run lists the cells with an estimate, without training or writing anything', () => {
   const out = join(root, 'dry');
   const { status, stdout, stderr } = ablation(
