@@ -64,18 +64,21 @@ async function main({ kinds, rates, out, ...settings }: Flags): Promise<void> {
     etaBuffer: settings.steps,
   });
   bar.start(missing.length * settings.steps, 0, { cell: '-', step: '-', loss: '-' });
-  for (const [index, cell] of missing.entries()) {
-    const start = performance.now();
-    const name = `${cell.kind} without ${Math.round(100 * cell.rate)} %`;
-    const trace = await trainCell(cell.kind, cell.rate, settings, (step, loss) => {
-      bar.update(index * settings.steps + step + 1, { cell: name, step: step + 1, loss: loss.toFixed(3) });
-    });
-    const seconds = (performance.now() - start) / 1000;
-    const done: Cell = { ...cell, ...measure(trace), seconds, settings };
-    appendCell(out, done);
-    finished.push(done);
+  try {
+    for (const [index, cell] of missing.entries()) {
+      const start = performance.now();
+      const name = `${cell.kind} without ${Math.round(100 * cell.rate)} %`;
+      const trace = await trainCell(cell.kind, cell.rate, settings, (step, loss) => {
+        bar.update(index * settings.steps + step + 1, { cell: name, step: step + 1, loss: loss.toFixed(3) });
+      });
+      const seconds = (performance.now() - start) / 1000;
+      const done: Cell = { ...cell, ...measure(trace), seconds, settings };
+      appendCell(out, done);
+      finished.push(done);
+    }
+  } finally {
+    bar.stop();
   }
-  bar.stop();
 
   const cells = asked.map((cell) => find(cell.kind, cell.rate)!);
   const environment = { TensorFlow: tensorflowVersion, device, node: process.versions.node };

@@ -69,25 +69,28 @@ async function main({ objectives, seconds, steps, weightPower, seed, out }: Flag
   });
   bar.start(objectives.length, 0, { name: '-', step: '-', loss: '-' });
   const rows: Row[] = [];
-  for (const [index, of] of objectives.entries()) {
-    const { name } = OBJECTIVES[of];
-    const spec = { ...OBJECTIVES[of].spec, weightPower };
-    bar.update(index, { name, step: 'timing', loss: '-' });
-    const updates = steps ?? (await countStepsWithin(seconds, spec, seed));
-    const start = performance.now();
-    const params = await train(spec, { steps: updates, seed }, (step, loss) => {
-      const done = (step + 1) / updates;
-      bar.update(index + done, { step: `step ${step + 1} of ${updates}`, loss: loss.toFixed(3) });
-    });
-    const taken = (performance.now() - start) / 1000;
-    const samples = NUM_STEPS.map((numSteps) => {
-      const points = samplePoints(bindMlp(params), of, noise, numSteps);
-      return { points, energyDistance: energyDistance(points, data) };
-    });
-    disposeTree(params);
-    rows.push({ kind: of, updates, seconds: taken, samples });
+  try {
+    for (const [index, of] of objectives.entries()) {
+      const { name } = OBJECTIVES[of];
+      const spec = { ...OBJECTIVES[of].spec, weightPower };
+      bar.update(index, { name, step: 'timing', loss: '-' });
+      const updates = steps ?? (await countStepsWithin(seconds, spec, seed));
+      const start = performance.now();
+      const params = await train(spec, { steps: updates, seed }, (step, loss) => {
+        const done = (step + 1) / updates;
+        bar.update(index + done, { step: `step ${step + 1} of ${updates}`, loss: loss.toFixed(3) });
+      });
+      const taken = (performance.now() - start) / 1000;
+      const samples = NUM_STEPS.map((numSteps) => {
+        const points = samplePoints(bindMlp(params), of, noise, numSteps);
+        return { points, energyDistance: energyDistance(points, data) };
+      });
+      disposeTree(params);
+      rows.push({ kind: of, updates, seconds: taken, samples });
+    }
+  } finally {
+    bar.stop();
   }
-  bar.stop();
 
   const environment = {
     TensorFlow: tensorflowVersion,

@@ -11,7 +11,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 function toy(...args: string[]) {
   const main = fileURLToPath(new URL('./main.ts', import.meta.url));
   const node = ['--import', 'tsx', '--conditions=@eflow/source', main, ...args];
-  return spawnSync(process.execPath, node, { encoding: 'utf8' });
+  return spawnSync(process.execPath, node, { encoding: 'utf8', timeout: 250_000 }); // only a hang takes that long
 }
 
 describe('toy as a command', () => {
@@ -40,6 +40,7 @@ describe('toy as a command', () => {
     [['--steps', '0'], 'expected an integer of at least 1'],
     [['--seconds', '0'], 'expected a positive number'],
     [['--steps', '5', '--seconds', '5'], 'cannot be used with'],
+    [['--steps', '5', '--weight-power', '1e300'], 'the loss is Infinity'],
   ])('%j: one clear error, and no files', (args, message) => {
     const out = join(root, 'other');
     const { status, stderr } = toy('--out', out, ...args);

@@ -112,24 +112,27 @@ async function train({ steps, batchSize, learningRate, seed }: Flags): Promise<D
     etaBuffer: 100,
   });
   bar.start(steps, 0, { loss: '-' });
-  for (let step = 0; step < steps; step++) {
-    const { clips, labels } = upload(await batches.next());
-    const { values, grads } = tf.tidy(() =>
-      valueAndGrad(() => {
-        const logProbabilities = tf.logSoftmax(digitsClassifier(params, clips).frameLogits);
-        const wanted = tf.expandDims(tf.oneHot(labels, 10), 1);
-        return { loss: tf.neg(tf.mean(tf.sum(tf.mul(logProbabilities, wanted), -1))) as tf.Scalar };
-      }, params),
-    );
-    const loss = values.loss.dataSync()[0]!;
-    if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss} at step ${step}: lower --learning-rate`);
-    const next = optimizer.update(grads, state, params, optimizer.coefficients(step));
-    disposeTree([clips, labels, values, grads, state, params]);
-    ({ params, state } = next);
-    bar.update(step + 1, { loss: loss.toFixed(3) });
-    await setImmediate(); // a training step blocks the event loop: let the progress line and signals in
+  try {
+    for (let step = 0; step < steps; step++) {
+      const { clips, labels } = upload(await batches.next());
+      const { values, grads } = tf.tidy(() =>
+        valueAndGrad(() => {
+          const logProbabilities = tf.logSoftmax(digitsClassifier(params, clips).frameLogits);
+          const wanted = tf.expandDims(tf.oneHot(labels, 10), 1);
+          return { loss: tf.neg(tf.mean(tf.sum(tf.mul(logProbabilities, wanted), -1))) as tf.Scalar };
+        }, params),
+      );
+      const loss = values.loss.dataSync()[0]!;
+      if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss} at step ${step}: lower --learning-rate`);
+      const next = optimizer.update(grads, state, params, optimizer.coefficients(step));
+      disposeTree([clips, labels, values, grads, state, params]);
+      ({ params, state } = next);
+      bar.update(step + 1, { loss: loss.toFixed(3) });
+      await setImmediate(); // a training step blocks the event loop: let the progress line and signals in
+    }
+  } finally {
+    bar.stop();
   }
-  bar.stop();
   await batches.close();
   disposeTree(state);
   return params;

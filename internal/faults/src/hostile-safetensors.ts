@@ -54,17 +54,20 @@ export async function fuzzSafetensors(mutations: number, seed: number): Promise<
 
   const bar = new SingleBar({ format: 'mutations {bar} {value}/{total}', noTTYOutput: true, notTTYSchedule: 10_000 });
   bar.start(mutations, 0);
-  for (let done = 0; done < mutations; done += BATCH) {
-    const recipes = fc.sample(recipe, { seed: seed + done, numRuns: Math.min(BATCH, mutations - done) });
-    await judge(
-      recipes.map(({ original, edits }) => {
-        const bytes = edits.reduce(applyEdit, originals[original % originals.length]!);
-        return { name: fc.stringify({ original, edits }), bytes };
-      }),
-    );
-    bar.update(Math.min(mutations, done + BATCH));
+  try {
+    for (let done = 0; done < mutations; done += BATCH) {
+      const recipes = fc.sample(recipe, { seed: seed + done, numRuns: Math.min(BATCH, mutations - done) });
+      await judge(
+        recipes.map(({ original, edits }) => {
+          const bytes = edits.reduce(applyEdit, originals[original % originals.length]!);
+          return { name: fc.stringify({ original, edits }), bytes };
+        }),
+      );
+      bar.update(Math.min(mutations, done + BATCH));
+    }
+  } finally {
+    bar.stop();
   }
-  bar.stop();
   reference?.close();
 
   for (const line of [...crashes, ...tooLenient].slice(0, 20)) console.log(line);

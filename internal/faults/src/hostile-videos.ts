@@ -51,8 +51,7 @@ export async function attackVideos(mutations: number, seed: number): Promise<Out
     longest = Math.max(longest, (performance.now() - last) / 1000);
     last = performance.now();
     bar.update(done);
-  });
-  bar.stop();
+  }).finally(() => bar.stop());
   rmSync(work, { recursive: true });
 
   const adds = [first, second].every(({ counts: { ok, short, rejected, seen } }) => ok + short + rejected === seen);

@@ -83,12 +83,15 @@ async function main({ kills }: { kills: number }): Promise<void> {
   bar.start(kills, 0);
   const running = fresh('random');
   let acknowledged = BEFORE;
-  for (let i = 0; i < kills; i++) {
-    acknowledged = await killAtRandom(running, acknowledged);
-    note(`random kill ${i}`, await inspect(running, acknowledged));
-    bar.update(i + 1);
+  try {
+    for (let i = 0; i < kills; i++) {
+      acknowledged = await killAtRandom(running, acknowledged);
+      note(`random kill ${i}`, await inspect(running, acknowledged));
+      bar.update(i + 1);
+    }
+  } finally {
+    bar.stop();
   }
-  bar.stop();
 
   const count = (verdict: Verdict) => verdicts.filter((one) => one.verdict === verdict).length;
   console.log(
