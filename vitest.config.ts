@@ -17,7 +17,8 @@ export default defineConfig({
     setupFiles: ['./vitest.setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    // Only a hang takes so long, however busy the machine is.
+    testTimeout: 1_200_000,
+    hookTimeout: 1_200_000,
   },
 });

@@ -11,7 +11,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 function toy(...args: string[]) {
   const main = fileURLToPath(new URL('./main.ts', import.meta.url));
   const node = ['--import', 'tsx', '--conditions=@eflow/source', main, ...args];
-  return spawnSync(process.execPath, node, { encoding: 'utf8', timeout: 250_000 }); // only a hang takes that long
+  return spawnSync(process.execPath, node, { encoding: 'utf8', timeout: 1_000_000 }); // only a hang takes that long
 }
 
 describe('toy as a command', () => {

@@ -152,7 +152,7 @@ describe('createBatches', () => {
     const code = `${load('tsx/cjs/api')}.register();
       const batches = ${load('./batches.ts')}.createBatches(${JSON.stringify(spec)}, { batchSize: 2 });
       batches.next().then((batch) => process.stdout.write('got batch ' + batch.index));`;
-    const { stdout } = await promisify(execFile)(process.execPath, ['-e', code], { timeout: 200_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', code], { timeout: 1_000_000 });
     expect(stdout).toBe('got batch 0');
   });
 
