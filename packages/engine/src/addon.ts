@@ -26,13 +26,13 @@ const nodeApiHeaders = () => join(dirname(require.resolve('node-api-headers/pack
 const NODE_API_VERSION = 8;
 const COMPILE_SECONDS = 20; // typical; only the progress bar depends on it
 
-/** tfjs-node's addon, and the small module that is loaded before it. */
+/** tfjs-node's addon, and the small module that loads TensorFlow before it. */
 export const ADDON = 'tfjs_binding.node';
-export const QUIET_LOGS = 'quiet_logs.node';
+export const LIBRARY_LOADER = 'load_library.node';
 /** What the compiler is needed for. */
 export const ADDON_PURPOSE = 'the addon between Node.js and TensorFlow';
 const nativeSource = (name: string) => fileURLToPath(new URL(`../native/${name}`, import.meta.url));
-const QUIET_LOGS_SOURCE = nativeSource('quiet-logs.cc');
+const LIBRARY_LOADER_SOURCE = nativeSource('load-library.cc');
 /** Includes tfjs-node's `tfjs_binding.cc`, and adds to it. */
 const COMPILED_FUNCTIONS_SOURCE = nativeSource('compiled-functions.cc');
 
@@ -46,7 +46,7 @@ const addonPlace = (): string => join(bindingPackage(), 'lib', `napi-v${NODE_API
 export function addonFolder(cache: string, library: Library): string {
   const hash = createHash('sha256').update(addonFlags(library).join('\0'));
   hash.update(`\0${statSync(join(library.libraryFolder, library.mainObject)).size}`);
-  for (const file of [...bindingFiles(), COMPILED_FUNCTIONS_SOURCE, QUIET_LOGS_SOURCE]) {
+  for (const file of [...bindingFiles(), COMPILED_FUNCTIONS_SOURCE, LIBRARY_LOADER_SOURCE]) {
     hash.update(`\0${basename(file)}\0`).update(readFileSync(file));
   }
   return join(cache, `addon-${hash.digest('hex').slice(0, 16)}`);
@@ -64,9 +64,13 @@ export async function compileAddon(folder: string, library: Library, progress: P
     const objects = tensorFlowObjects(library);
     const work = compile(addonSources, library, { objects, output: join(temporary, ADDON) });
     await trackWhile(stage, seconds, work);
-    await compile([QUIET_LOGS_SOURCE], library, { objects: [], output: join(temporary, QUIET_LOGS) });
+    await compileLoader(join(temporary, LIBRARY_LOADER), library);
   });
 }
+
+/** Compiles the module that loads the library before the addon does. */
+export const compileLoader = (output: string, library: Library): Promise<void> =>
+  compile([LIBRARY_LOADER_SOURCE], library, { objects: [], output });
 
 /** Points tfjs-node at the compiled addon by one atomic rename of a link; milliseconds, so that any run can do it. */
 export async function placeAddon(addon: string, place = addonPlace()): Promise<void> {
@@ -100,7 +104,8 @@ async function compile(
 ): Promise<void> {
   const includes = [`-I${nodeApiHeaders()}`, `-I${bindingFolder()}`];
   const args = [...addonFlags(library), ...includes, ...fileArguments(sources, objects, output)];
-  requireCompiled(await runProcess(compilerCommand(), args), 'The addon', 12);
+  const [compiler, ...own] = compilerCommand();
+  requireCompiled(await runProcess(compiler, [...own, ...args]), 'The addon', 12);
 }
 
 /** Where the link at `path` points, if it is one and its target exists. */

@@ -1,15 +1,33 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
-import { homedir, hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { homedir, hostname, userInfo } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { notWritable } from './set-up-error.ts';
 
-/** The cache folder: EFLOW_CACHE, else `eflow` in the user's cache folder. */
-export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string =>
-  env.EFLOW_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'eflow');
+/**
+ * The cache folder: EFLOW_CACHE, else `eflow` in the user's cache folder. As the XDG specification asks, a relative
+ * XDG_CACHE_HOME counts as none; so does a relative HOME.
+ */
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  if (env.EFLOW_CACHE) return resolve(env.EFLOW_CACHE);
+  const absolute = (path: string | undefined) => (path && isAbsolute(path) ? path : undefined);
+  const userCache = absolute(env.XDG_CACHE_HOME) ?? join(absolute(homedir()) ?? userInfo().homedir, '.cache');
+  return join(userCache, 'eflow');
+}
+
+/** Makes the cache folder. Throws a SetUpError that says what to do if it cannot be written. */
+export function requireCache(cache: string): void {
+  try {
+    mkdirSync(cache, { recursive: true });
+    accessSync(cache, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw notWritable(error);
+  }
+}
 
 const DAY_MS = 24 * 3600 * 1000;
 /** A temporary's name, and what a builder may append to it for temporaries of its own. */
@@ -80,38 +98,33 @@ export async function removeDeadTemporaries(folder: string): Promise<void> {
   }
 }
 
-/** Runs `fn` while holding the lock file `path`; a dead holder's lock is taken over. */
-export async function withLock<T>(path: string, onWait: (holder: string) => void, fn: () => Promise<T>): Promise<T> {
+/**
+ * Runs `fn` while holding the lock at `path`, a folder that the holder touches every second. `onWait` is called once if
+ * another process has it. The lock of a killed process is taken over after 10 seconds. A holder that was suspended for
+ * so long loses its lock and goes on beside the next one: every stage is atomic, so that costs time only.
+ */
+export async function withLock<T>(path: string, onWait: () => void, fn: () => Promise<T>): Promise<T> {
+  // Imported here, since it listens to signals from then on: Ctrl-C would no longer end a long synchronous computation.
+  const { lock } = (await import('proper-lockfile')).default;
   await mkdir(dirname(path), { recursive: true });
-  for (let waited = false; !(await tryLock(path)); waited = true) {
-    const holder = await readFile(path, 'utf8').catch(() => '');
-    const [host = '', pid = '0'] = holder.split('~');
-    const ageMs = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0);
-    // A holder that has made its file and not yet written its name has a moment to do so. If two take over at once,
-    // both run: every stage is atomic, so that costs time only.
-    if (holder === '' ? ageMs > 2000 : !isAlive(host, Number(pid)) || ageMs > DAY_MS) {
-      await rm(path, { force: true });
-      continue;
-    }
-    if (!waited) onWait(`${basename(path)} of process ${pid} on ${host}`);
+  const options = { lockfilePath: path, realpath: false, stale: 10_000, update: 1000, onCompromised: () => {} };
+  const tryLock = () => lock(path, options).catch(ignore('ELOCKED'));
+  let release = await tryLock();
+  if (!release) onWait();
+  while (!release) {
     await sleep(300);
+    release = await tryLock();
   }
   try {
     return await fn();
   } finally {
-    await rm(path, { force: true });
+    await release().catch(ignore('ERELEASED')); // lost while suspended
   }
 }
 
-async function tryLock(path: string): Promise<boolean> {
-  const file = await open(path, 'wx').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return undefined;
-    throw error;
-  });
-  await file?.writeFile(`${hostname()}~${process.pid}`);
-  await file?.close();
-  return file !== undefined;
-}
+const ignore = (code: string) => (error: NodeJS.ErrnoException) => {
+  if (error.code !== code) throw error;
+};
 
 /** Whether a process may still run; of other machines nothing is known, so theirs count as alive. */
 function isAlive(host: string, pid: number): boolean {

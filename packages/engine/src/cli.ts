@@ -1,8 +1,9 @@
 #!/usr/bin/env node
+import { runProgram } from '@eflow/command-line';
 import { Command } from 'commander';
 import { runDoctor } from './doctor.ts';
 import { prepareNative } from './native-library.ts';
-import { describeFailure, SetUpError } from './set-up-error.ts';
+import { describeFailure } from './set-up-error.ts';
 import { findEngine, setUpEngine } from './setup.ts';
 
 interface SetUpCommand {
@@ -48,10 +49,4 @@ program
     process.exitCode = healthy ? 0 : 1;
   });
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (!(error instanceof SetUpError)) throw error;
-  console.error(`\n${error.what}\n${error.wayOut}`);
-  process.exitCode = 1;
-}
+await runProgram(program);

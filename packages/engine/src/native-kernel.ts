@@ -5,6 +5,7 @@ import type { TFEOpAttr, TFJSBinding } from '@tensorflow/tfjs-node-gpu/dist/tfjs
 import { BACKEND, tensorFlowBackend } from './compile/binding.ts';
 import { loadOps, type OpDefinition } from './compile/op-definitions.ts';
 import { currentGraph } from './compile/trace-backend.ts';
+import { loaderWayOut } from './loader.ts';
 import { compileNative } from './native-library.ts';
 import { describeFailure, SetUpError } from './set-up-error.ts';
 
@@ -64,7 +65,7 @@ function load(library: string): Ops {
   } catch (error) {
     throw new SetUpError(
       `${library} could not be loaded: ${error instanceof Error ? error.message : error}.`,
-      'Delete its folder to have it compiled again.',
+      loaderWayOut('Delete its folder to have it compiled again.'),
     );
   }
 }

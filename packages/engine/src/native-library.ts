@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { NativeSources } from '@eflow/tensor';
 import { cpuFlags } from './bfloat16.ts';
-import { buildAtomicallySync, cacheFolder, removeDeadTemporaries } from './cache.ts';
+import { buildAtomicallySync, cacheFolder, removeDeadTemporaries, requireCache } from './cache.ts';
 import {
   compilerCommand,
   fileArguments,
@@ -40,14 +40,17 @@ export function compileNative(sources: NativeSources, cpu = cpuFlags()): string 
   }
   const flags = [...FLAGS, ...(process.env.EFLOW_NATIVE_FLAGS ?? '').split(/\s+/).filter(Boolean)];
   const args = sharedObjectFlags(library, flags);
-  const target = join(cacheFolder(), `native-${slugOf(sources.name)}-${hashAll(library, args, paths, cpu)}`);
+  const cache = cacheFolder();
+  const target = join(cache, `native-${slugOf(sources.name)}-${hashAll(library, args, paths, cpu)}`);
+  if (!existsSync(target)) requireCache(cache);
   buildAtomicallySync(target, (temporary) => {
     const what = `the native kernels of ${sources.name}`;
     requireCompiler(what);
     mkdirSync(temporary);
     process.stderr.write(`Compiling ${what}, once: about 20 s.\n`);
     const call = [...args, ...fileArguments(toCompile, tensorFlowObjects(library), join(temporary, LIBRARY))];
-    requireCompiled(runProcessSync(compilerCommand(), call), `The native code of ${sources.name}`, 1);
+    const [compiler, ...own] = compilerCommand();
+    requireCompiled(runProcessSync(compiler, [...own, ...call]), `The native code of ${sources.name}`, 1);
   });
   return join(target, LIBRARY);
 }
@@ -81,7 +84,7 @@ function hashAll(library: Library, args: readonly string[], paths: readonly stri
   const isForThisCpu = args.findLast((arg) => arg.startsWith('-march=')) === '-march=native';
   const mainBytes = statSync(join(library.libraryFolder, library.mainObject)).size;
   const hash = createHash('sha256').update(
-    [compilerCommand(), ...args, mainBytes, ...(isForThisCpu ? [...cpu].sort() : [])].join('\0'),
+    [...compilerCommand(), ...args, mainBytes, ...(isForThisCpu ? [...cpu].sort() : [])].join('\0'),
   );
   for (const path of paths) hash.update(`\0${basename(path)}\0`).update(readFileSync(path));
   return hash.digest('hex').slice(0, 16);

@@ -4,12 +4,21 @@ import { type Architecture, PLATFORM_TAGS, PYTHON_TAG, type Wheel } from './whee
 
 const CANDIDATES = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']] as const;
 
-/** The first pip that answers, as a command line; undefined if there is none. */
-export async function findPip(): Promise<readonly string[] | undefined> {
+/** The first pip that answers, as a command line. Throws a SetUpError that quotes the first one that does not work. */
+export async function findPip(env: NodeJS.ProcessEnv = process.env): Promise<[command: string, ...args: string[]]> {
+  const refusals: string[] = [];
   for (const [command, ...args] of CANDIDATES) {
-    if ((await runProcess(command, [...args, '--version'])).code === 0) return [command, ...args];
+    const { code, output } = await runProcess(command, [...args, '--version']);
+    if (code === 0) return [command, ...args];
+    if (code !== undefined) refusals.push(`${[command, ...args].join(' ')} does not work:\n${lastLines(output, 2)}`);
   }
-  return undefined;
+  const variables = ['PYTHONHOME', 'PYTHONPATH'].filter((name) => env[name]);
+  const unset = variables.length > 0 ? `Unset ${variables.join(' and ')}, which Python obeys, or i` : 'I';
+  throw new SetUpError(
+    refusals[0] ?? 'Neither python3 -m pip nor pip was found; it fetches the TensorFlow wheel.',
+    `${unset}nstall Python 3 with pip (Debian and Ubuntu: apt-get install python3-pip), or give a library with --library.`,
+    true,
+  );
 }
 
 /**
@@ -17,15 +26,7 @@ export async function findPip(): Promise<readonly string[] | undefined> {
  * temporaries go there too, so that they are on the disk that was checked and their size shows the progress.
  */
 export async function downloadWheel(wheel: Wheel, architecture: Architecture, folder: string): Promise<void> {
-  const pip = await findPip();
-  if (!pip) {
-    throw new SetUpError(
-      'Neither python3 -m pip nor pip was found; it fetches the TensorFlow wheel.',
-      'Install Python 3 with pip (Debian and Ubuntu: apt-get install python3-pip), or give a library with --library.',
-      true,
-    );
-  }
-  const [command, ...args] = pip as [string, ...string[]];
+  const [command, ...args] = await findPip();
   const { code, output } = await runProcess(
     command,
     [
@@ -35,7 +36,7 @@ export async function downloadWheel(wheel: Wheel, architecture: Architecture, fo
       ...PLATFORM_TAGS[architecture].flatMap((tag) => ['--platform', tag]),
       ...['--dest', folder, `${wheel.name}==${wheel.version}`],
     ],
-    { ...process.env, TMPDIR: folder },
+    { ...process.env, TMPDIR: folder, PIP_REQUIRE_VIRTUALENV: '0' }, // nothing is installed into any environment
   );
   if (code === 0) return;
   if (/no space left on device/i.test(output)) throw diskFull();

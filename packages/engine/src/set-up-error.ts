@@ -29,7 +29,7 @@ export async function explainDiskErrors<T>(fn: () => Promise<T>): Promise<T> {
   }
 }
 
-const notWritable = (error: unknown) =>
+export const notWritable = (error: unknown) =>
   new SetUpError(
     `The cache folder cannot be written: ${error instanceof Error ? error.message : error}.`,
     'Make it writable, or set EFLOW_CACHE to a folder that is.',

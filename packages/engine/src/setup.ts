@@ -2,7 +2,14 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ADDON, ADDON_PURPOSE, addonFolder, compileAddon, placeAddon } from './addon.ts';
 import { archiveLibraryFolder, installArchive } from './archive-library.ts';
-import { cacheFolder, linkAtomically, removeAtomically, removeDeadTemporaries, withLock } from './cache.ts';
+import {
+  cacheFolder,
+  linkAtomically,
+  removeAtomically,
+  removeDeadTemporaries,
+  requireCache,
+  withLock,
+} from './cache.ts';
 import { requireCompiler } from './compiler.ts';
 import { hasAllFolders, inspectLibrary, type Library, wheelLibraryFolder } from './library.ts';
 import { requireMachine } from './platform.ts';
@@ -41,11 +48,13 @@ interface SetUpParts {
  */
 export async function setUpEngine(options: SetUpOptions = {}, parts: SetUpParts = {}): Promise<Engine> {
   const architecture = requireMachine();
-  const progress = options.progress ?? createProgress();
   const cache = cacheFolder();
-  const onWait = (holder: string) => progress.say(`Waiting for another set-up (${holder}).`);
+  const progress = options.progress ?? createProgress();
+  const lock = join(cache, 'setup.lock');
+  const onWait = () => progress.say(`Waiting for another set-up, which holds ${lock}.`);
+  requireCache(cache);
   return explainDiskErrors(() =>
-    withLock(join(cache, 'setup.lock'), onWait, async () => {
+    withLock(lock, onWait, async () => {
       await removeDeadTemporaries(cache);
       const device = options.cuda ? 'cuda' : 'cpu';
       const wheels = parts.wheels ?? WHEELS[`${device}-${architecture}`];

@@ -2,8 +2,10 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
-import { ADDON, placeAddon, QUIET_LOGS } from './addon.ts';
+import { ADDON, LIBRARY_LOADER, placeAddon } from './addon.ts';
 import { registerFuseKernel } from './compile/fuse-kernel.ts';
+import { keepOneGpu } from './gpu.ts';
+import { loaderWayOut } from './loader.ts';
 import { registerNativeKernel } from './native-kernel.ts';
 import { registerRandomKernels } from './random-kernels.ts';
 import { SetUpError } from './set-up-error.ts';
@@ -33,8 +35,9 @@ let engine: EngineInfo | undefined;
 /**
  * Makes TensorFlow's own runtime the backend of `@tensorflow/tfjs-core` in this process, and registers the kernels of
  * @eflow/tensor: random draws, fused functions, native ops of packages. Later calls return the same, whatever their
- * options. Places the addon first if an install has removed it. Throws a SetUpError if the engine is not set up, and an
- * Error if the process has two copies of tfjs-core or `threads` is no positive integer.
+ * options. Places the addon first if an install has removed it. Uses at most one GPU,
+ * takes its memory as needed, and multiplies in full float32. Throws a SetUpError if the engine is not set up or cannot be
+ * loaded, and an Error if the process has two copies of tfjs-core or `threads` is no positive integer.
  */
 export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<EngineInfo> {
   if (engine) return engine;
@@ -50,6 +53,7 @@ export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<En
     );
   }
   await placeAddon(join(found.addon, ADDON));
+  const warning = keepOneGpu();
   const tfjsNode = loadTfjsNode(found.addon);
   if (tfjsNode.Tensor !== tf.Tensor) {
     throw new Error(
@@ -61,15 +65,24 @@ export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<En
   registerFuseKernel();
   registerNativeKernel();
   engine = { ...describeBackend(), library: found.library };
+  if (warning && engine.device === 'gpu') process.emitWarning(warning, { code: 'EFLOW_ONE_GPU' });
   return engine;
 }
 
 function loadTfjsNode(addonFolder: string): TfjsNode {
   const require = createRequire(import.meta.url);
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // warnings and notes of the library off, errors on
-  require(join(addonFolder, QUIET_LOGS));
+  process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true'; // or the first process takes nearly all of the GPU's memory
   restoreRemovedUtilities(require('node:util'));
-  return require('@tensorflow/tfjs-node-gpu');
+  try {
+    require(join(addonFolder, LIBRARY_LOADER));
+    return require('@tensorflow/tfjs-node-gpu');
+  } catch (error) {
+    throw new SetUpError(
+      `TensorFlow could not be loaded: ${error instanceof Error ? error.message : error}.`,
+      loaderWayOut('Run: npx @eflow/engine setup --force'),
+    );
+  }
 }
 
 /** Node.js 23 removed functions of `util` that tfjs-node 4.22 calls. */
