@@ -3,6 +3,7 @@
 // with its ...Grad. Shapes and indices are checked here, once for all.
 
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -27,7 +28,9 @@ class Status {
   void Check() {
     if (!ok()) throw std::runtime_error(TF_Message(get()));
   }
-  void Fail(const std::string &message) { TF_SetStatus(get(), TF_INVALID_ARGUMENT, message.c_str()); }
+  void Fail(const std::string &message, TF_Code code = TF_INVALID_ARGUMENT) {
+    TF_SetStatus(get(), code, message.c_str());
+  }
 
  private:
   std::unique_ptr<TF_Status, decltype(&TF_DeleteStatus)> status_{TF_NewStatus(), TF_DeleteStatus};
@@ -172,14 +175,16 @@ Shape StateShape(const Problem &problem) {
 /// Runs `compute`, whose exceptions become the op's error.
 template <typename Compute>
 void Guard(TF_OpKernelContext *context, Compute compute) {
+  Status status;
   try {
     Call call(context);
     compute(call);
+  } catch (const std::bad_alloc &) {
+    status.Fail("out of memory", TF_RESOURCE_EXHAUSTED);
   } catch (const std::exception &error) {
-    Status status;
     status.Fail(error.what());
-    TF_OpKernelContext_Failure(context, status.get());
   }
+  if (!status.ok()) TF_OpKernelContext_Failure(context, status.get());
 }
 
 template <Kind kind>

@@ -7,10 +7,13 @@
 #include <cstdint>
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 namespace eflow {
 
@@ -24,7 +27,8 @@ class Pool {
   int threads() const { return threads_; }
 
   /// Runs task(0) ... task(count - 1), in any order and at the same time, and returns when all are done. The calling
-  /// thread takes part, so that calls from several threads cannot wait for each other.
+  /// thread takes part, so that calls from several threads cannot wait for each other. Throws the first exception of a
+  /// task; tasks that have not begun by then are left out.
   void Run(int64_t count, const std::function<void(int64_t)> &task) {
     if (count == 1 || threads_ == 1) {
       for (int64_t i = 0; i < count; i++) task(i);
@@ -40,6 +44,7 @@ class Pool {
     std::unique_lock<std::mutex> lock(mutex_);
     jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), job), jobs_.end());
     done_.wait(lock, [&] { return job->done == count; });
+    if (job->error) std::rethrow_exception(std::move(job->error));
   }
 
  private:
@@ -47,20 +52,36 @@ class Pool {
     int64_t count;
     const std::function<void(int64_t)> &task;  // valid until all tasks are done
     std::atomic<int64_t> next{0}, done{0};
+    std::atomic<bool> failed{false};
+    std::exception_ptr error;  // of the task that failed first; read when all are done
     Job(int64_t count, const std::function<void(int64_t)> &task) : count(count), task(task) {}
     /// Whether this call finished the last task.
     bool Work() {
       int64_t finished = 0;
-      for (int64_t i; (i = next++) < count; finished++) task(i);
+      for (int64_t i; (i = next++) < count; finished++) {
+        if (!failed) Try(i);
+      }
       return finished > 0 && (done += finished) == count;
+    }
+    /// An exception must not leave a thread of the pool: that would end the process.
+    void Try(int64_t i) noexcept {
+      try {
+        task(i);
+      } catch (...) {
+        if (!failed.exchange(true)) error = std::current_exception();
+      }
     }
   };
 
   Pool() {
     const char *wanted = std::getenv("TF_NUM_INTRAOP_THREADS");
     const int count = wanted ? std::atoi(wanted) : 0;
-    threads_ = count > 0 ? count : std::max(1u, std::thread::hardware_concurrency());
-    for (int i = 1; i < threads_; i++) std::thread([this] { Serve(); }).detach();
+    const int most = count > 0 ? count : std::max(1u, std::thread::hardware_concurrency());
+    try {
+      for (threads_ = 1; threads_ < most; threads_++) std::thread([this] { Serve(); }).detach();
+    } catch (const std::system_error &) {
+      // The system gives no more threads: these have to do.
+    }
   }
 
   void Serve() {
@@ -77,7 +98,7 @@ class Pool {
     }
   }
 
-  int threads_;
+  int threads_ = 1;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   std::deque<std::shared_ptr<Job>> jobs_;

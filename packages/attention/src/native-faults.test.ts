@@ -1,11 +1,17 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { useTensorFlow } from '@eflow/engine';
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { composed, compute, drawInputs, type Shape, SPECS } from '../fixtures/both-forms.ts';
 import { attention } from './attention.ts';
 import { nativeAttention } from './native.ts';
 
 const { device } = await useTensorFlow();
+const FROM_SOURCES = ['--import', 'tsx', '--conditions=@eflow/source'];
 const hasKernels = device === 'cpu' && process.env.EFLOW_NATIVE !== '0';
 
 describe('what is not finite stays in its head and reaches what depends on it', () => {
@@ -83,5 +89,40 @@ describe('bad input', () => {
       );
     }
     expect(() => nativeAttention({ q, k, v }, { blocks: tf.zeros([2, 3, 2, 1], 'int32') })).toThrow('got [2, 3, 2, 1]');
+  });
+});
+
+describe.runIf(hasKernels)('a kernel that gets no memory', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'eflow-no-memory-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+  const compiled = (name: string, flags: string[]) => {
+    const output = join(folder, name);
+    execFileSync(process.env.CXX || 'c++', ['-std=c++17', '-O1', '-pthread', ...flags, fixture(name), '-o', output]);
+    return output;
+  };
+
+  it.each([1, 2, 5])('passes the exception of a task to its caller, and goes on, on %i threads', (threads) => {
+    const env = { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads) };
+    const { status, stderr } = spawnSync(compiled('pool-faults.cc', []), { env, encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  // AddressSanitizer brings a `new` of its own, which cannot be made to fail.
+  const hasOwnNew = process.env.EFLOW_NATIVE_FLAGS?.includes('-fsanitize') ?? false;
+  it.skipIf(hasOwnNew).each([1, 3])('is an error of the op, and the next call works, on %i threads', (threads) => {
+    const preload = compiled('no-memory.cc', ['-fPIC', '-shared']);
+    const { stdout } = spawnSync(process.execPath, [...FROM_SOURCES, fixture('no-memory-child.ts')], {
+      env: {
+        ...process.env,
+        LD_PRELOAD: preload,
+        TF_NUM_INTRAOP_THREADS: String(threads),
+      },
+      encoding: 'utf8',
+    });
+    const { before, during, after } = JSON.parse(stdout);
+    expect(before).toHaveLength(2 * 3 * 300 * 8);
+    for (const message of during) expect(message).toContain('out of memory');
+    expect(after).toEqual(before);
   });
 });

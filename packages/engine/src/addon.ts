@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { buildAtomically, linkAtomically, removeDeadTemporaries } from './cache.ts';
 import {
   compilerCommand,
+  compilerEnvironment,
   fileArguments,
   requireCompiled,
   requireCompiler,
@@ -105,7 +106,8 @@ async function compile(
   const includes = [`-I${nodeApiHeaders()}`, `-I${bindingFolder()}`];
   const args = [...addonFlags(library), ...includes, ...fileArguments(sources, objects, output)];
   const [compiler, ...own] = compilerCommand();
-  requireCompiled(await runProcess(compiler, [...own, ...args]), 'The addon', 12);
+  const result = await runProcess(compiler, [...own, ...args], compilerEnvironment(output));
+  requireCompiled(result, 'The addon', 12);
 }
 
 /** Where the link at `path` points, if it is one and its target exists. */

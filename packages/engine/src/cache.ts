@@ -6,6 +6,7 @@ import { homedir, hostname, userInfo } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { existingPart } from './platform.ts';
 import { notWritable } from './set-up-error.ts';
 
 /**
@@ -22,8 +23,8 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 /** Makes the cache folder. Throws a SetUpError that says what to do if it cannot be written. */
 export function requireCache(cache: string): void {
   try {
+    accessSync(existingPart(cache), constants.W_OK); // mkdir would say "no such file" of a read-only disk
     mkdirSync(cache, { recursive: true });
-    accessSync(cache, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw notWritable(error);
   }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { FRAMEWORK_OBJECT, type Library } from './library.ts';
 import { lastLines, type ProcessResult, runProcessSync } from './run-process.ts';
 import { diskFull, SetUpError } from './set-up-error.ts';
@@ -30,6 +31,9 @@ export const sharedObjectFlags = ({ libraryFolder, includeFolder }: Library, fla
   ...['-std=c++17', '-fPIC', '-shared', ...flags],
   ...[`-I${includeFolder}`, `-L${libraryFolder}`, `-Wl,-rpath,${libraryFolder}`, '-Wl,--disable-new-dtags'],
 ];
+
+/** The environment for a compiler that writes `output`: its own temporaries go beside it, whatever TMPDIR is. */
+export const compilerEnvironment = (output: string): NodeJS.ProcessEnv => ({ ...process.env, TMPDIR: dirname(output) });
 
 /** Arguments that name what is compiled, what it is linked with and what is made. */
 export const fileArguments = (sources: readonly string[], objects: readonly string[], output: string): string[] => [

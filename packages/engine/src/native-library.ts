@@ -7,6 +7,7 @@ import { cpuFlags } from './bfloat16.ts';
 import { buildAtomicallySync, cacheFolder, removeDeadTemporaries, requireCache } from './cache.ts';
 import {
   compilerCommand,
+  compilerEnvironment,
   fileArguments,
   requireCompiled,
   requireCompiler,
@@ -48,9 +49,11 @@ export function compileNative(sources: NativeSources, cpu = cpuFlags()): string 
     requireCompiler(what);
     mkdirSync(temporary);
     process.stderr.write(`Compiling ${what}, once: about 20 s.\n`);
-    const call = [...args, ...fileArguments(toCompile, tensorFlowObjects(library), join(temporary, LIBRARY))];
+    const output = join(temporary, LIBRARY);
     const [compiler, ...own] = compilerCommand();
-    requireCompiled(runProcessSync(compiler, [...own, ...call]), `The native code of ${sources.name}`, 1);
+    const call = [...own, ...args, ...fileArguments(toCompile, tensorFlowObjects(library), output)];
+    const result = runProcessSync(compiler, call, compilerEnvironment(output));
+    requireCompiled(result, `The native code of ${sources.name}`, 1);
   });
   return join(target, LIBRARY);
 }

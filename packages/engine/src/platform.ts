@@ -51,11 +51,12 @@ export async function requireDisk(folder: string, bytes: number): Promise<void> 
 
 /** Bytes free on the disk of `folder`, which need not exist yet. */
 export async function freeDiskBytes(folder: string): Promise<number> {
-  let existing = folder;
-  while (!existsSync(existing)) existing = dirname(existing);
-  const { bavail, bsize } = await statfs(existing);
+  const { bavail, bsize } = await statfs(existingPart(folder));
   return bavail * bsize;
 }
+
+/** `path`, or the nearest folder above it that exists. */
+export const existingPart = (path: string): string => (existsSync(path) ? path : existingPart(dirname(path)));
 
 export const toGigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1);
 

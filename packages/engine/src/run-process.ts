@@ -28,8 +28,9 @@ export function runProcess(command: string, args: readonly string[], env = proce
 }
 
 /** As runProcess, while everything else in this process waits. */
-export function runProcessSync(command: string, args: readonly string[]): ProcessResult {
+export function runProcessSync(command: string, args: readonly string[], env = process.env): ProcessResult {
   const { error, status, signal, stdout, stderr } = spawnSync(command, args, {
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
     maxBuffer: 2 ** 26,
