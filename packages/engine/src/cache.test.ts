@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { hostname, tmpdir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { startProcess } from '../fixtures/tiny-world.ts';
 import { buildAtomically, cacheFolder, linkAtomically, removeDeadTemporaries, withLock } from './cache.ts';
 
 let folder: string;
@@ -19,7 +21,18 @@ const deadPid = () => spawnSync('true').pid;
 it('finds the cache folder: EFLOW_CACHE, else the cache folder of the user', () => {
   expect(cacheFolder({ EFLOW_CACHE: '/a', XDG_CACHE_HOME: '/b' })).toBe('/a');
   expect(cacheFolder({ EFLOW_CACHE: '', XDG_CACHE_HOME: '/b' })).toBe('/b/eflow');
-  expect(cacheFolder({})).toMatch(/\/\.cache\/eflow$/);
+  expect(cacheFolder({ EFLOW_CACHE: 'a' })).toBe(resolve('a'));
+  for (const XDG_CACHE_HOME of [undefined, '', 'relative']) {
+    expect(cacheFolder({ XDG_CACHE_HOME })).toMatch(/^\/.+\/\.cache\/eflow$/);
+  }
+});
+
+it('needs no HOME', () => {
+  for (const HOME of ['', 'relative']) {
+    vi.stubEnv('HOME', HOME);
+    expect(cacheFolder({})).toBe(join(userInfo().homedir, '.cache', 'eflow'));
+  }
+  vi.unstubAllEnvs();
 });
 
 it('leaves neither target nor temporary when a build fails', async () => {
@@ -33,14 +46,15 @@ it('leaves neither target nor temporary when a build fails', async () => {
 
 it('lets the first of two builds of a folder win, and does not build what exists', async () => {
   const target = join(folder, 'deep', 'x');
-  const build = (content: string, delayMs: number) =>
+  const build = (content: string, first: Promise<unknown> = Promise.resolve()) =>
     buildAtomically(target, async (temporary) => {
       await mkdir(temporary);
-      await sleep(delayMs);
+      await first;
       await writeFile(join(temporary, 'content'), content);
     });
-  await Promise.all([build('slow', 200), build('fast', 0)]);
-  await build('late', 0);
+  const fast = build('fast');
+  await Promise.all([fast, build('slow', fast)]);
+  await build('late');
   expect(readFileSync(join(target, 'content'), 'utf8')).toBe('fast');
   expect(readdirSync(join(folder, 'deep'))).toEqual(['x']);
 });
@@ -71,41 +85,74 @@ it("removes temporaries of dead processes, and other machines' after a day", asy
   await removeDeadTemporaries(join(folder, 'missing'));
 });
 
+/** A promise and what settles it. */
+function createGate(): { opened: Promise<void>; open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
 it('holds a lock against others, and gives it back when the work fails', async () => {
   const lock = join(folder, 'lock');
   const order: string[] = [];
-  let waited = '';
-  const first = withLock(
-    lock,
-    () => {},
-    async () => {
-      await sleep(100);
-      order.push('first');
-      throw new Error('broken');
-    },
-  );
-  const second = withLock(
-    lock,
-    (holder) => {
-      waited = holder;
-    },
-    async () => void order.push('second'),
-  );
+  const [held, waits] = [createGate(), createGate()];
+  const first = withLock(lock, expect.unreachable, async () => {
+    held.open();
+    await waits.opened;
+    order.push('first');
+    throw new Error('broken');
+  });
+  await held.opened;
+  const second = withLock(lock, waits.open, async () => void order.push('second'));
   await expect(first).rejects.toThrow('broken');
   await second;
   expect(order).toEqual(['first', 'second']);
-  expect(waited).toContain(`process ${process.pid}`);
   expect(existsSync(lock)).toBe(false);
 });
 
-it('takes over the lock of a dead process', async () => {
+it('goes on without its lock when another took it over', async () => {
   const lock = join(folder, 'lock');
-  writeFileSync(lock, `${hostname()}~${deadPid()}`);
-  expect(
-    await withLock(
-      lock,
-      () => {},
-      async () => 'done',
-    ),
-  ).toBe('done');
+  const [lost, taken] = [createGate(), createGate()];
+  const first = withLock(lock, expect.unreachable, async () => {
+    const old = new Date(Date.now() - 3600_000);
+    utimesSync(lock, old, old); // as if this process had been suspended for an hour
+    lost.open();
+    await taken.opened;
+    await sleep(3000); // in which it sees that, since it looks every second
+    return 'first';
+  });
+  await lost.opened;
+  const second = withLock(lock, expect.unreachable, async () => {
+    taken.open();
+    await first;
+    return 'second';
+  });
+  expect(await Promise.all([first, second])).toEqual(['first', 'second']);
+});
+
+describe('processes that want one lock', () => {
+  const run = (...extra: string[]) => {
+    const args = [join(folder, 'lock'), join(folder, 'notes'), ...extra];
+    return startProcess('fixtures/hold-lock.ts', args, process.env as Record<string, string>);
+  };
+  const notes = () => readFileSync(join(folder, 'notes'), 'utf8');
+
+  it('do the work once', async () => {
+    const outcomes = await Promise.all(Array.from({ length: 5 }, () => run().done));
+    expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+    expect(notes()).toBe('begun\ndone\n');
+  });
+
+  it('follow one that was killed', async () => {
+    const { child, done } = run('hang');
+    await once(child.stdout!, 'data');
+    const next = run();
+    await once(next.child.stdout!, 'data');
+    child.kill('SIGKILL');
+    await done;
+    expect(await next.done).toEqual({ code: 0, output: 'waits\nholds\n' });
+    expect(notes()).toBe('begun\ndone\n');
+  });
 });

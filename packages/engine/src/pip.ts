@@ -12,7 +12,7 @@ export async function findPip(env: NodeJS.ProcessEnv = process.env): Promise<[co
     if (code === 0) return [command, ...args];
     if (code === undefined) continue;
     const lines = output.trim().split('\n');
-    const reason = lines.find((line) => /error/i.test(line)) ?? lines.at(-1)!;
+    const reason = lines.find((line) => /error/i.test(line)) || lines.at(-1) || `exit code ${code}`;
     refusals.push(`${[command, ...args].join(' ')}, which fetches the TensorFlow wheel, does not work:\n    ${reason}`);
   }
   const variables = ['PYTHONHOME', 'PYTHONPATH'].filter((name) => env[name]);

@@ -1,9 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CONTENT, createWorld, listAll, MEMBERS, script, setUpTiny, type World } from '../fixtures/tiny-world.ts';
 
@@ -18,8 +26,6 @@ const calls = () =>
   existsSync(join(world.folder, 'calls')) ? readFileSync(join(world.folder, 'calls'), 'utf8').split('\n') : [];
 const libraryFolder = () => join(world.cache, 'tensorflow-2.21.0-cpu-linux-x64', 'tensorflow');
 const leftovers = () => listAll(world.cache).filter((name) => /\.tmp-|\.whl|\.lock/.test(name));
-
-const names = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);
 
 /** The promise of atomicity: what has its final name is complete. */
 function expectNothingHalfDone(): void {
@@ -60,32 +66,40 @@ describe('a set-up', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('killed in any stage leaves nothing half done, and the next run finishes and tidies up', async () => {
-    const stages = [
-      /setup\.lock$/,
-      /\.whl\.tmp-/,
-      /\.whl$/,
-      /tensorflow\.tmp-/,
-      /^tensorflow$/,
-      /addon-\w+\.tmp-/,
-      /addon-\w+$/,
-      /library$/,
-    ];
-    let killed = 0;
-    for (const stage of stages) {
+  it('killed before any change to the disk leaves nothing half done, and the next run finishes and tidies up', async () => {
+    const lock = join(world.cache, 'setup.lock');
+    let changes = 0;
+    for (let isKilled = true; isKilled; changes++) {
       rmSync(world.cache, { recursive: true, force: true });
-      const { child, done } = setUpTiny(world);
-      const isReached = () =>
-        [...names(world.cache), ...names(join(libraryFolder(), '..'))].some((name) => stage.test(name));
-      while (!isReached() && child.exitCode === null) await sleep(1);
-      if (child.kill('SIGKILL')) killed += 1; // a stage of a millisecond may have gone unseen
-      await done;
+      rmSync(world.place, { force: true });
+      const { code } = await run({ env: { KILL_AT: String(changes + 1) } });
+      isKilled = code === null;
       expectNothingHalfDone();
-      expect(await run(), `after a kill at ${stage}`).toMatchObject({ code: 0 });
+      const longAgo = new Date(Date.now() - 3600_000);
+      if (existsSync(lock)) utimesSync(lock, longAgo, longAgo); // the next run need not wait for it
+      expect(await run(), `after a kill before change ${changes + 1}`).toMatchObject({ code: 0 });
       expectNothingHalfDone();
-      expect(leftovers(), `after a kill at ${stage}`).toEqual([]);
+      expect(leftovers(), `after a kill before change ${changes + 1}`).toEqual([]);
     }
-    expect(killed).toBeGreaterThan(4);
+    expect(changes).toBeGreaterThan(15);
+  });
+
+  it('killed while pip downloads or the compiler runs leaves nothing half done either', async () => {
+    for (const tool of ['python3', 'c++']) {
+      rmSync(world.cache, { recursive: true, force: true });
+      const path = join(world.folder, 'bin', tool);
+      const original = readFileSync(path, 'utf8');
+      // Kills the set-up where the tool has made half of its file.
+      script(path, original.replace('sleep 0.1', 'kill -9 $PPID; exit 1').replace('#!/bin/sh', ''));
+      expect((await run()).code).toBe(null);
+      writeFileSync(path, original);
+      expectNothingHalfDone();
+      const longAgo = new Date(Date.now() - 3600_000);
+      utimesSync(join(world.cache, 'setup.lock'), longAgo, longAgo);
+      expect(await run()).toMatchObject({ code: 0 });
+      expectNothingHalfDone();
+      expect(leftovers()).toEqual([]);
+    }
   });
 });
 
@@ -98,6 +112,12 @@ describe('a set-up that cannot work says what is wrong and the way out', () => {
     ],
     ['too little disk', { facts: { unpackedBytes: 1e18 } }, /needs 1000000000\.0 GB on the disk.*EFLOW_CACHE/s],
     ['an unusable cache', { env: { EFLOW_CACHE: '/dev/null/cache' } }, /cannot be written.*EFLOW_CACHE/s],
+    ['a cache where nobody may write', { env: { EFLOW_CACHE: '/sys/cache' } }, /cannot be written.*EFLOW_CACHE/s],
+    [
+      'a compiler that does not work',
+      { env: { CXX: 'false' } },
+      /compiler false, which compiles the addon.* does not work:.*apt-get install g\+\+/s,
+    ],
     [
       'an empty library',
       { env: { EFLOW_TENSORFLOW: '/usr/share' } },
@@ -117,11 +137,18 @@ describe('a set-up that cannot work says what is wrong and the way out', () => {
   });
 
   it('no pip, and no archive either', async () => {
-    rmSync(join(world.folder, 'bin', 'python3'));
-    for (const name of ['python3', 'python', 'pip3', 'pip']) script(join(world.folder, 'bin', name), 'exit 1');
-    const { code, output } = await run();
+    const { code, output } = await run({ env: { PATH: '/missing', CXX: join(world.folder, 'bin', 'c++') } });
     expect(output).toMatch(/Neither python3 -m pip nor pip was found.*missing\.tar\.gz could not be downloaded/s);
     expect(output).toMatch(/apt-get install python3-pip/);
+    expect(code).toBe(1);
+  });
+
+  it('a Python that cannot start: quoted, and the variable that may be to blame is named', async () => {
+    const fails = 'echo first line; echo "Fatal Python error: no encodings"; echo "  <no Python frame>"; exit 1';
+    for (const name of ['python3', 'python', 'pip3', 'pip']) script(join(world.folder, 'bin', name), fails);
+    const { code, output } = await run({ env: { PYTHONHOME: '/missing' } });
+    expect(output).toMatch(/python3 -m pip, .* does not work:\n {4}Fatal Python error: no encodings\n/);
+    expect(output).toMatch(/^Unset PYTHONHOME, which Python obeys, or install/m);
     expect(code).toBe(1);
   });
 
@@ -129,9 +156,9 @@ describe('a set-up that cannot work says what is wrong and the way out', () => {
     const refuse =
       'case " $* " in *" --version "*) exit 0;; esac; echo "ERROR: Connection refused by the index" >&2; exit 1';
     script(join(world.folder, 'bin', 'python3'), refuse);
-    const { code, output } = await run();
+    const { code, output } = await run({ env: { PIP_INDEX_URL: 'http://127.0.0.1' } });
     expect(output).toMatch(/pip could not download tensorflow-cpu 2\.21\.0:\n {4}ERROR: Connection refused/);
-    expect(output).toMatch(/Check the network/);
+    expect(output).toMatch(/Check the network and what pip is set up with \(pip config list, PIP_INDEX_URL\)/);
     expect(code).toBe(1);
   });
 
