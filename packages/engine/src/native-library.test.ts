@@ -10,7 +10,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { script, startProcess } from '../fixtures/tiny-world.ts';
@@ -47,13 +46,13 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A compiler that makes files with this content. */
-function compiler(content: string, seconds = 0): string {
+/** A compiler that makes files with this content, and halfway does `then`. */
+function compiler(content: string, then = ':'): string {
   const path = join(folder, `c++-${content}`);
   script(
     path,
     `case " $* " in *" --version "*) exit 0;; esac
-    while [ "$1" != -o ]; do shift; done; printf half > "$2"; sleep ${seconds}; printf ${content} > "$2"`,
+    while [ "$1" != -o ]; do shift; done; printf half > "$2"; ${then}; printf ${content} > "$2"`,
   );
   return path;
 }
@@ -86,6 +85,19 @@ describe('a library', () => {
     expect(listNativeLibraries(cache)).toEqual(['tiny-package']);
   });
 
+  it('needs no TMPDIR, and takes a compiler with arguments', () => {
+    vi.stubEnv('TMPDIR', '/missing');
+    vi.stubEnv('CXX', `${compiler('$TMPDIR')} -m64`);
+    const made = compileNative(sources);
+    expect(readFileSync(made, 'utf8').startsWith(cache)).toBe(true);
+  });
+
+  it('says so where the cache cannot be written', () => {
+    vi.stubEnv('EFLOW_TENSORFLOW', realpathSync(join(cache, 'library')));
+    vi.stubEnv('EFLOW_CACHE', '/dev/null/cache');
+    expect(() => compileNative(sources)).toThrow(/The cache folder cannot be written: .*\n.*EFLOW_CACHE/);
+  });
+
   it('is for this CPU, and so not found on another, unless the flags name an architecture', () => {
     const another = new Set(['sse2']);
     expect(compileNative(sources, another)).not.toBe(compileNative(sources));
@@ -109,11 +121,10 @@ describe('eflow-engine setup --native', () => {
   });
 
   it('killed leaves nothing half done, and the next one tidies up', async () => {
-    const { child, done } = setUp(['--native', folder], { CXX: compiler('slow', 2) });
-    while (folders().length === 0 && child.exitCode === null) await sleep(5);
-    child.kill('SIGKILL');
-    await done;
+    const killed = await setUp(['--native', folder], { CXX: compiler('some', 'kill -9 $PPID; exit 1') }).done;
+    expect(killed.code).toBe(null);
     expect(folders().filter((name) => !name.includes('.tmp-'))).toEqual([]);
+    expect(folders()).toHaveLength(1);
     expect(await setUp(['--native', folder], { CXX: compiler('all') }).done).toMatchObject({ code: 0 });
     expect(folders().map((name) => readFileSync(join(cache, name, 'lib.so'), 'utf8'))).toEqual(['all']);
   });
