@@ -111,8 +111,9 @@ describe.runIf(hasKernels)('a kernel that gets no memory', () => {
   // AddressSanitizer brings a `new` of its own, which cannot be made to fail.
   const hasOwnNew = process.env.EFLOW_NATIVE_FLAGS?.includes('-fsanitize') ?? false;
   it.skipIf(hasOwnNew).each([1, 3])('is an error of the op, and the next call works, on %i threads', (threads) => {
+    const child = fileURLToPath(new URL('../fixtures/no-memory-child.ts', import.meta.url));
     const preload = compiled('no-memory.cc', ['-fPIC', '-shared']);
-    const { stdout } = spawnSync(process.execPath, [...FROM_SOURCES, fixture('no-memory-child.ts')], {
+    const { stdout } = spawnSync(process.execPath, [...FROM_SOURCES, child], {
       env: {
         ...process.env,
         LD_PRELOAD: preload,
