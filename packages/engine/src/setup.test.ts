@@ -67,7 +67,7 @@ describe('a set-up', () => {
   });
 
   it('killed before any change to the disk leaves nothing half done, and the next run finishes and tidies up', async () => {
-    const lock = join(world.cache, 'setup.lock');
+    const lock = join(world.cache, 'set-up.lock');
     let changes = 0;
     for (let isKilled = true; isKilled; changes++) {
       rmSync(world.cache, { recursive: true, force: true });
@@ -95,7 +95,7 @@ describe('a set-up', () => {
       writeFileSync(path, original);
       expectNothingHalfDone();
       const longAgo = new Date(Date.now() - 3600_000);
-      utimesSync(join(world.cache, 'setup.lock'), longAgo, longAgo);
+      utimesSync(join(world.cache, 'set-up.lock'), longAgo, longAgo);
       expect(await run()).toMatchObject({ code: 0 });
       expectNothingHalfDone();
       expect(leftovers()).toEqual([]);

@@ -50,7 +50,7 @@ export async function setUpEngine(options: SetUpOptions = {}, parts: SetUpParts 
   const architecture = requireMachine();
   const cache = cacheFolder();
   const progress = options.progress ?? createProgress();
-  const lock = join(cache, 'setup.lock');
+  const lock = join(cache, 'set-up.lock');
   const onWait = () => progress.say(`Waiting for another set-up, which holds ${lock}.`);
   requireCache(cache);
   return explainDiskErrors(() =>
