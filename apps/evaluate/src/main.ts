@@ -96,7 +96,7 @@ async function main(root: string, flags: Flags): Promise<void> {
   const samplers = new Map(
     specs.map((spec) => [
       spec.numSteps,
-      { sample: compile(createSample(network, config.objective, spec)), ...countEvaluations(config.objective, spec) },
+      { sample: createSample(network, config.objective, spec, compile), ...countEvaluations(config.objective, spec) },
     ]),
   );
   const results: Result[] = [];

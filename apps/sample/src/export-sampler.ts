@@ -30,7 +30,7 @@ export function exportSampler(
   const seed = { shape: [2], dtype: 'int32' } as const;
   if (spec.sampler === 'renoise') {
     const run = (x: Record<'noise' | 'label' | 'seed', tf.Tensor>) => ({
-      video: sample(params, x.noise, x.label, { seed: x.seed as tf.Tensor1D }),
+      video: sample(params, x.noise, x.label, { stream: { seed: x.seed as tf.Tensor1D } }),
     });
     return exportSavedModel(run, { noise, label, seed }, folder);
   }

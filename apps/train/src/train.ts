@@ -57,8 +57,8 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
   const { eager = false } = options;
   const trainStep = createTrainStep(config, network, state.unravel, { eager });
   const sampler = ({ numSteps }: { numSteps: number }) => {
-    const sample = createSample(network, config.objective, { sampler: defaultSampler(config.objective), numSteps });
-    return eager ? sample : compile(sample);
+    const spec = { sampler: defaultSampler(config.objective), numSteps };
+    return createSample(network, config.objective, spec, eager ? undefined : compile);
   };
   const preview = { sample: sampler({ numSteps: training.previewSteps }), network };
   const measure =

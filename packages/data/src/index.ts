@@ -13,4 +13,11 @@ export { type Prepared, type PrepareOptions, prepareVideos } from './videos/prep
 export { type ReadVideo, type ReadVideosOptions, readerVersion, readVideos } from './videos/read-videos.ts';
 export { type Counts, readIndex, type Shard, type ShardIndex, type ShardVideo } from './videos/shards.ts';
 export { CLIP_STARTS, openVideos, type VideoClips, type VideosSpec } from './videos/video-clips.ts';
-export { type WriteClipsOptions, writeClips } from './videos/write-clips.ts';
+export {
+  type ClipPixels,
+  type ClipWriter,
+  type ClipWriterOptions,
+  createClipWriter,
+  type WriteClipsOptions,
+  writeClips,
+} from './videos/write-clips.ts';

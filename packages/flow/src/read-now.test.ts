@@ -7,6 +7,13 @@ it('readNow gives the values of a tensor', () => {
   expect(Array.from(readNow(tf.tensor1d([0.25, 0.5]))!)).toEqual([0.25, 0.5]);
 });
 
+it('readNow hands on an error of reading', () => {
+  const disposed = tf.tensor1d([0.5]);
+  disposed.dispose();
+  expect(() => readNow(disposed)).toThrow('disposed');
+  expect(() => assertTimes('here', 'timestep', disposed)).toThrow('disposed');
+});
+
 it('a function that is being traced has no values to read, so nothing is refused there', () => {
   const seen: unknown[] = [];
   const traced = compile((t: tf.Tensor, s: tf.Tensor) => {

@@ -3,13 +3,18 @@ import * as tf from '@tensorflow/tfjs-core';
 /** Backends that hand a tensor's values out later. */
 const LATER = ['webgpu'];
 
-/** A tensor's values, or undefined where none can be had at once: while a function is traced, and on the GPU of a browser. */
+/**
+ * A tensor's values, or undefined where none can be had at once: while a function is traced, and on the GPU of a browser.
+ * Throws what reading throws otherwise, such as of a disposed tensor.
+ */
 export function readNow(tensor: tf.Tensor): ArrayLike<number> | undefined {
   if (LATER.includes(tf.getBackend())) return undefined;
   try {
     return tensor.dataSync();
-  } catch {
-    return undefined; // the tensor of a function that is being traced has no values
+  } catch (error) {
+    // The tensor of a function that `compile` of @eflow/engine traces has no values. Told by name: this package does not depend on it.
+    if ((error as Error).name === 'CompileError') return undefined;
+    throw error;
   }
 }
 

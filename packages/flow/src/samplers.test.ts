@@ -114,6 +114,20 @@ describe.each(COMBINATIONS)('sampleWithRenoising, %s path and %s map', (path, ma
     expectClose(data, x, { rtol: 0, atol: 0 });
   });
 
+  it('draws a row from its own stream where each has one, whatever the other rows', () => {
+    const streams = [5, 6, 7, 8].map(createStream);
+    const rows = (first: number, end: number) => {
+      const part = { noise: tf.slice(noise, first, end - first), condition: tf.zeros([end - first]) };
+      return sampleWithRenoising(network, { ...part, steps: 3, stream: streams.slice(first, end), path, map }).data;
+    };
+    const whole = rows(0, 4);
+    expectClose(tf.concat([rows(0, 1), rows(1, 4)]), whole, { rtol: 0, atol: 0 });
+    const same = sampleWithRenoising(network, { ...input, steps: 3, stream: Array(4).fill(streams[0]), path, map });
+    expect(tf.max(tf.abs(tf.sub(same.data, whole))).dataSync()[0]).toBeGreaterThan(0.1);
+    const few = { ...input, steps: 3, stream: streams.slice(1) };
+    expect(() => sampleWithRenoising(network, few)).toThrow('got 3 streams for 4 rows');
+  });
+
   it('is sampleFewStep for one step, and keeps the distribution for more', () => {
     expectClose(sampleWithRenoising(network, { ...input, steps: 1, stream, path, map }).data, expected, { atol: 2e-6 });
     const many = { noise: randomNormal(createStream(3), [20_000, 1]), condition: tf.zeros([20_000]) };

@@ -62,22 +62,33 @@ export interface SampleGuidance {
  */
 export function sampleFewStep(network: Network, input: SampleInput): Sample {
   refuseGuidance('sampleFewStep', input);
-  return walk('sampleFewStep', input, ({ x, t, s, evaluate }) => jump(x, evaluate(network, x, t, s), t, s, input.map));
+  return walk('sampleFewStep', input, ({ x, t, s, rows, evaluate }) =>
+    solutionMap(x, evaluate(network, x, t, s), rows(t), rows(s), input.map),
+  );
 }
 
 /**
  * SoFlow's other sampler: jump from t_i to 0, mix with fresh noise to t_{i+1}, jump again. One evaluation per step; `path` is
- * that of the training, `linear` unless given. Throws as `sampleFewStep` does.
+ * that of the training, `linear` unless given. `stream` draws the noise: one stream for the batch, or one for each of its B
+ * rows, so that a row does not depend on the others. Throws as `sampleFewStep` does, and unless there are as many streams as rows.
  */
 export function sampleWithRenoising(
   network: Network,
-  input: SampleInput & { stream: RandomStream; path?: Path },
+  input: SampleInput & { stream: RandomStream | readonly RandomStream[]; path?: Path },
 ): Sample {
   refuseGuidance('sampleWithRenoising', input);
-  return walk('sampleWithRenoising', input, ({ x, t, s, index, evaluate }) => {
-    const data = jump(x, evaluate(network, x, t, 0), t, 0, input.map);
+  const { stream, noise, map, path } = input;
+  if (isList(stream) && stream.length !== noise.shape[0]) {
+    throw new Error(
+      `sampleWithRenoising: got ${stream.length} streams for ${noise.shape[0]} rows; expected one for each, or one for all`,
+    );
+  }
+  return walk('sampleWithRenoising', input, ({ x, t, s, index, rows, evaluate }) => {
+    const data = solutionMap(x, evaluate(network, x, t, 0), rows(t), rows(0), map);
     if (s === 0) return data;
-    return interpolate(data, randomNormal(splitStream(input.stream, index), x.shape), rowsOf(x, s), input.path);
+    const draw = (from: RandomStream, shape: number[]) => randomNormal(splitStream(from, index), shape);
+    const fresh = isList(stream) ? tf.stack(stream.map((row) => draw(row, x.shape.slice(1)))) : draw(stream, x.shape);
+    return interpolate(data, fresh, rows(s), path);
   });
 }
 
@@ -115,12 +126,6 @@ type Evaluate = (
   instead?: { condition: tf.Tensor; isWeak: boolean },
 ) => tf.Tensor;
 
-/** A time for every example of x. */
-const rowsOf = (x: tf.Tensor, time: number): tf.Tensor1D => tf.fill<tf.Rank.R1>([x.shape[0]!], time);
-
-const jump = (x: tf.Tensor, prediction: tf.Tensor, t: number, s: number, map: SolutionMap | undefined) =>
-  solutionMap(x, prediction, rowsOf(x, t), rowsOf(x, s), map);
-
 function velocityAt(
   network: Network,
   { map = 'euler', guidance }: SampleInput & { guidance?: SampleGuidance },
@@ -136,6 +141,10 @@ function velocityAt(
   return tf.mul(tf.add(reference, tf.mul(tf.sub(conditional, reference), guidance.scale)), factor);
 }
 
+/** As Array.isArray, which does not tell readonly arrays apart in types. */
+const isList = (stream: RandomStream | readonly RandomStream[]): stream is readonly RandomStream[] =>
+  Array.isArray(stream);
+
 /** JavaScript callers may hand one over. */
 function refuseGuidance(where: string, input: SampleInput & { guidance?: unknown; guidanceScale?: unknown }): void {
   if (input.guidance === undefined && input.guidanceScale === undefined) return;
@@ -147,7 +156,15 @@ function refuseGuidance(where: string, input: SampleInput & { guidance?: unknown
 function walk(
   where: string,
   input: SampleInput & { guidance?: SampleGuidance },
-  step: (at: { x: tf.Tensor; t: number; s: number; index: number; evaluate: Evaluate }) => tf.Tensor,
+  step: (at: {
+    x: tf.Tensor;
+    t: number;
+    s: number;
+    index: number;
+    /** A time for every example of x, [B]. */
+    rows: (time: number) => tf.Tensor1D;
+    evaluate: Evaluate;
+  }) => tf.Tensor,
 ): Sample {
   const times = typeof input.steps === 'number' ? timeGrid(input.steps) : input.steps;
   assertTimeGrid(where, times);
@@ -157,6 +174,12 @@ function walk(
   }
   const numSteps = times.length - 1;
   const count = { nfe: 0, weakNfe: 0 };
+  const rowsMade = new Map<number, tf.Tensor1D>(); // of the step at hand
+  const rows = (time: number): tf.Tensor1D => {
+    const made = rowsMade.get(time) ?? tf.fill<tf.Rank.R1>([input.noise.shape[0]!], time);
+    rowsMade.set(time, made);
+    return made;
+  };
   const evaluate: Evaluate = (
     network,
     x,
@@ -165,14 +188,15 @@ function walk(
     { condition, isWeak } = { condition: input.condition, isWeak: false },
   ) => {
     count[isWeak ? 'weakNfe' : 'nfe']++;
-    return network({ noisy: x, timestep: rowsOf(x, t), targetTimestep: rowsOf(x, s), condition });
+    return network({ noisy: x, timestep: rows(t), targetTimestep: rows(s), condition });
   };
   let x = tf.clone(input.noise);
   try {
     for (let index = 0; index < numSteps; index++) {
       signal?.throwIfAborted();
       const [t, s] = [times[index]!, times[index + 1]!];
-      const next = tf.tidy(() => step({ x, t, s, index, evaluate }));
+      const next = tf.tidy(() => step({ x, t, s, index, rows, evaluate }));
+      rowsMade.clear(); // the tidy has disposed of them
       x.dispose();
       x = next;
       onStep?.({ step: index + 1, numSteps, timestep: s, x, nfe: count.nfe });
@@ -186,8 +210,10 @@ function walk(
 }
 
 function assertNumbers(where: string, x: tf.Tensor): void {
-  const values = readNow(x);
-  if (!values || !Array.prototype.some.call(values, Number.isNaN)) return;
+  const anyNaN = tf.tidy(() => tf.any(tf.isNaN(x))); // one value to read, not all of them
+  const found = readNow(anyNaN)?.[0];
+  anyNaN.dispose();
+  if (!found) return;
   throw new Error(
     `${where}: the sample has NaN, so the network gave NaN; its weights are bad: take an earlier checkpoint`,
   );

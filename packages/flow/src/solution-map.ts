@@ -38,9 +38,11 @@ export function solutionMap(
   map: SolutionMap = 'euler',
 ): tf.Tensor {
   return tf.tidy(() => {
+    if (map === 'euler') {
+      return tf.add(noisy, tf.mul(perExample(tf.sub(targetTimestep, timestep), noisy.rank), prediction));
+    }
     const { a, b } = coefficients(map, timestep, targetTimestep);
-    const step = tf.mul(perExample(b, noisy.rank), prediction);
-    return tf.add(map === 'euler' ? noisy : tf.mul(perExample(a, noisy.rank), noisy), step);
+    return tf.add(tf.mul(perExample(a, noisy.rank), noisy), tf.mul(perExample(b, noisy.rank), prediction));
   });
 }
 

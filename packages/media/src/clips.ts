@@ -18,14 +18,15 @@ export function checkClips({ data, shape }: Clips): void {
  */
 export function toClips(values: Float32Array, shape: ClipsShape): Clips {
   checkShape(shape, values.length);
-  const firstNaN = values.findIndex(Number.isNaN);
-  if (firstNaN >= 0) {
-    throw new Error(`toClips: value ${firstNaN} of ${values.length} is NaN; whatever made the clips has diverged`);
+  const data = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (Number.isNaN(value)) {
+      throw new Error(`toClips: value ${i} of ${values.length} is NaN; whatever made the clips has diverged`);
+    }
+    data[i] = value <= -1 ? 0 : value >= 1 ? 255 : 127.5 * (value + 1) + 0.5; // the array drops the fraction
   }
-  return {
-    data: Uint8Array.from(values, (value) => Math.round(255 * Math.min(1, Math.max(0, (value + 1) / 2)))),
-    shape,
-  };
+  return { data, shape };
 }
 
 function checkShape(shape: ClipsShape, length: number): void {

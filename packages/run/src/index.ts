@@ -16,8 +16,9 @@ export {
   type StepMetrics,
   writeConfig,
 } from './run-folder.ts';
-export { cycleLabels, type SampleOptions, sampleClips } from './sample-clips.ts';
+export { cycleLabels, type SampleOptions, sampleClips, sampleInBatches } from './sample-clips.ts';
 export {
+  type Compile,
   checkSampler,
   countEvaluations,
   createSample,
@@ -29,6 +30,7 @@ export {
   type Sampler,
   type SamplerFlags,
   type SamplerSpec,
+  type SamplingOptions,
   samplerSpec,
 } from './samplers.ts';
 export { countStepFlops } from './step-flops.ts';

@@ -1,10 +1,11 @@
+import type { Clips } from '@eflow/media';
 import { createStream, mapTree, randomNormal, splitStream } from '@eflow/tensor';
 import { initVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
-import { cycleLabels, sampleClips } from './sample-clips.ts';
+import { cycleLabels, sampleClips, sampleInBatches } from './sample-clips.ts';
 import { createSample, SAMPLERS, type Sample } from './samplers.ts';
 
 const runConfig = loadConfig('digits-tiny', [
@@ -35,12 +36,33 @@ describe('sampleClips', () => {
     expect(sampleClips(sample, params, config, { ...options, seed: 8 }).data).not.toEqual(clips.data);
   });
 
-  it('makes clip i the same in any batch, up to rounding', () => {
-    const whole = sampleClips(fewStep, params, config, options).data;
+  it.each(SAMPLERS)('makes clip i the same in any batch with the %s sampler, up to rounding', (sampler) => {
+    const sample = createSample(config, runConfig.objective, { sampler, numSteps: 3 });
+    const whole = sampleClips(sample, params, config, options).data;
+    for (const batchSize of [1, 2]) {
+      const parts = sampleClips(sample, params, config, { ...options, batchSize }).data;
+      expect(Math.max(...whole.map((value, i) => Math.abs(value - parts[i]!)))).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('tells after every step how many clips are done', () => {
     const done: number[] = [];
-    const parts = sampleClips(fewStep, params, config, { ...options, batchSize: 2, onBatch: (n) => done.push(n) }).data;
-    expect(done).toEqual([2, 4, 5]);
-    expect(Math.max(...whole.map((value, i) => Math.abs(value - parts[i]!)))).toBeLessThanOrEqual(1);
+    sampleClips(fewStep, params, config, { ...options, batchSize: 2, onStep: (clips) => done.push(clips) });
+    expect(done).toEqual([1, 2, 3, 4, 4.5, 5]);
+  });
+
+  it('comes in batches, of which no more are sampled than are asked for', () => {
+    const done: number[] = [];
+    const batches = sampleInBatches(fewStep, params, config, {
+      ...options,
+      batchSize: 2,
+      onStep: (clips) => done.push(clips),
+    });
+    const first = batches.next().value as Clips;
+    expect(first.shape).toEqual([2, 2, 8, 8, 1]);
+    expect(done).toEqual([1, 2]);
+    const whole = sampleClips(fewStep, params, config, { ...options, batchSize: 2 });
+    expect(Buffer.concat([first, ...batches].map(({ data }) => data))).toEqual(Buffer.from(whole.data));
   });
 
   it.each([
@@ -55,6 +77,7 @@ describe('sampleClips', () => {
   it('refuses labels, sizes, steps and networks that cannot be', () => {
     const odd = { ...options, clip: { numFrames: 2, height: 10, width: 8 } };
     expect(() => sampleClips(fewStep, params, config, odd)).toThrow('height 10 is not a multiple of its patch, 4');
+    expect(() => sampleInBatches(fewStep, params, config, odd)).toThrow('height 10'); // at once, not at the first batch
     expect(() => sampleClips(fewStep, params, config, { ...options, labels: [11] })).toThrow('label 0 is 11');
     expect(() => createSample(config, runConfig.objective, { sampler: 'few-step', numSteps: 0 })).toThrow(
       'numSteps is 0',

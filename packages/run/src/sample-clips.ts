@@ -1,5 +1,5 @@
 import { type Clips, toClips } from '@eflow/media';
-import { createStream, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
+import { createStream, randomNormal, splitStream } from '@eflow/tensor';
 import { assertLabels, type ClipSize, tokenGrid, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Sample } from './samplers.ts';
@@ -9,38 +9,66 @@ export interface SampleOptions {
   clip: ClipSize;
   /** A class per clip. */
   labels: readonly number[];
-  /** Clip i depends on the seed, on i and on its label alone. */
+  /** Clip i depends on the seed, on i and on its label alone, but for rounding. */
   seed: number;
   /** Clips sampled at a time; 64 unless given. */
   batchSize?: number;
-  onBatch?: (clipsDone: number) => void;
+  /** Called after every sampling step with the clips done so far; a batch counts by its steps, so that this may be 2.5. */
+  onStep?: (clipsDone: number) => void;
 }
 
-/** Samples one clip per label. Throws on labels out of range, on bad sizes and steps, and if the network gives NaN. */
+/**
+ * Samples one clip per label, a batch at a time, so that no more than a batch need be in memory. Throws at once on labels out
+ * of range and on bad sizes, and at a batch if the network gives NaN.
+ */
+export function sampleInBatches(
+  sample: Sample,
+  params: VideoDiTParams,
+  config: VideoDiTConfig,
+  { clip, labels, seed, batchSize = 64, onStep }: SampleOptions,
+): Generator<Clips> {
+  assertLabels(labels, config.numClasses);
+  tokenGrid(config, clip);
+  const shape = clipShape(config, clip);
+  const stream = createStream(seed);
+  function* batches() {
+    for (let first = 0; first < labels.length; first += batchSize) {
+      const part = labels.slice(first, first + batchSize);
+      const streams = part.map((_, i) => splitStream(stream, first + i));
+      const values = tf.tidy(() => {
+        const noise = tf.stack(streams.map((one) => randomNormal(one, [...shape])));
+        return sample(params, noise, tf.tensor1d([...part], 'int32'), {
+          stream: streams,
+          onStep: ({ step, numSteps }) => onStep?.(first + (part.length * step) / numSteps),
+        }).dataSync<'float32'>();
+      });
+      yield toClips(values, [part.length, ...shape]);
+    }
+  }
+  return batches();
+}
+
+/** The clips of `sampleInBatches` in one piece. */
 export function sampleClips(
   sample: Sample,
   params: VideoDiTParams,
   config: VideoDiTConfig,
-  { clip, labels, seed, batchSize = 64, onBatch }: SampleOptions,
+  options: SampleOptions,
 ): Clips {
-  assertLabels(labels, config.numClasses);
-  tokenGrid(config, clip); // throws before anything is drawn
-  const clipShape = [clip.numFrames, clip.height, clip.width, config.channels] as const;
-  const values = new Float32Array(labels.length * tf.util.sizeFromShape([...clipShape]));
-  const clipSize = values.length / labels.length;
-  const stream = createStream(seed);
-  for (let first = 0; first < labels.length; first += batchSize) {
-    const part = labels.slice(first, first + batchSize);
-    tf.tidy(() => {
-      const noise = tf.stack(part.map((_, i) => randomNormal(splitStream(stream, first + i), [...clipShape])));
-      const renoising = uploadStream(splitStream(stream, `renoise${first}`));
-      const data = sample(params, noise, tf.tensor1d([...part], 'int32'), renoising);
-      values.set(data.dataSync(), first * clipSize);
-    });
-    onBatch?.(first + part.length);
+  const { labels, clip } = options;
+  const batches = sampleInBatches(sample, params, config, options);
+  const shape = [labels.length, ...clipShape(config, clip)] as const;
+  const data = new Uint8Array(tf.util.sizeFromShape([...shape]));
+  let offset = 0;
+  for (const batch of batches) {
+    data.set(batch.data, offset);
+    offset += batch.data.length;
   }
-  return toClips(values, [labels.length, ...clipShape]);
+  return { data, shape };
 }
+
+const clipShape = ({ channels }: VideoDiTConfig, { numFrames, height, width }: ClipSize) =>
+  [numFrames, height, width, channels] as const;
 
 /** Labels 0, 1, ..., numClasses - 1, 0, 1, ... */
 export const cycleLabels = (length: number, numClasses: number): number[] =>

@@ -1,17 +1,20 @@
 import { sampleHeun, timeGrid } from '@eflow/flow';
-import { createStream, mapTree, randomNormal, splitStream } from '@eflow/tensor';
+import { createStream, mapTree, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import { initVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
+import { compile } from '../../engine/src/index.ts';
 import { bindNetworks, videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
 import {
+  type Compile,
   countEvaluations,
   createSample,
   defaultSampler,
   formatEvaluations,
   type SamplerFlags,
+  type SamplerSpec,
   samplerSpec,
 } from './samplers.ts';
 
@@ -113,6 +116,35 @@ describe('createSample', () => {
       expectNoLeak(() => tf.tidy(() => sample(params, noise, labels)));
     },
   );
+
+  it.each<[string, typeof eflow, Omit<SamplerSpec, 'numSteps'>]>([
+    ['few-step', eflow, { sampler: 'few-step' }],
+    ['few-step in trigonometric form', { ...eflow, map: 'trigonometric' } as typeof eflow, { sampler: 'few-step' }],
+    ['renoise', eflow, { sampler: 'renoise' }],
+    ['euler', flowMatching, { sampler: 'euler', grid: { kind: 'shifted', shift: 3 } }],
+    ['heun', flowMatching, { sampler: 'heun' }],
+    ['classifier-free guidance', flowMatching, { sampler: 'euler', guidance: { kind: 'classifier-free', scale: 2 } }],
+    ['path-drop guidance', flowMatching, { sampler: 'heun', guidance: { kind: 'path-drop', scale: 2 } }],
+  ])('compiled, loops over one graph, and gives what the whole does: %s', (_case, objective, part) => {
+    const spec = { ...part, numSteps: 5 };
+    let traced = 0;
+    const counting: Compile = (fn) =>
+      compile((...args: Parameters<typeof fn>) => {
+        traced++;
+        return fn(...args);
+      });
+    const sample = createSample(config, objective, spec, counting);
+    const options = { stream: [createStream(4), createStream(5)] };
+    const steps: number[] = [];
+    const looped = sample(params, noise, labels, { ...options, onStep: ({ step }) => steps.push(step) });
+    expect(steps).toEqual([1, 2, 3, 4, 5]);
+    expect(traced).toBe(part.guidance?.kind === 'path-drop' ? 2 : 1); // the strong path, and the weak one
+    const whole = compile(createSample(config, objective, spec))(params, noise, labels, {
+      stream: options.stream.map(uploadStream),
+    });
+    expectClose(looped, whole, { rtol: 1e-5, atol: 1e-5 });
+    expectNoLeak(() => sample(params, noise, labels, options));
+  });
 
   it('asks the weak path with the condition where it was trained with it', () => {
     const objective = loadConfig('digits-tiny', [

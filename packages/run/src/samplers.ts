@@ -1,6 +1,7 @@
 import {
   type Sample as FlowSample,
   type Network,
+  type NetworkInput,
   type SampleGuidance,
   sampleEuler,
   sampleFewStep,
@@ -10,9 +11,8 @@ import {
   timeGrid,
 } from '@eflow/flow';
 import { createStream, type RandomStream } from '@eflow/tensor';
-import type { VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
+import { type VideoDiTConfig, type VideoDiTParams, videoDiT, weakVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
-import { bindNetworks } from './build.ts';
 import type { RunConfig } from './config.ts';
 
 /**
@@ -67,24 +67,52 @@ function parseGrid(text: string): TimeGrid {
 /** The sampler that an objective trains for: jumps where it learns jumps. */
 export const defaultSampler = ({ kind }: Objective): Sampler => (kind === 'flowMatching' ? 'euler' : 'few-step');
 
+export interface SamplingOptions {
+  /** Draws the noise that `renoise` adds on the way: one stream for all clips, or one for each. The others take none. */
+  stream?: RandomStream | readonly RandomStream[];
+  /** Called after every step. */
+  onStep?: (progress: { step: number; numSteps: number }) => void;
+}
+
 /**
- * From noise [B, F, H, W, C] and labels [B] int32 to clips [B, F, H, W, C], which the caller owns. `renoise`, which adds
- * noise on the way, draws it from the stream. A function of its arguments alone, so that it can be compiled.
+ * From noise [B, F, H, W, C] and labels [B] int32 to clips [B, F, H, W, C], which the caller owns. A function of its
+ * arguments alone, so that the whole of it can be exported as a model.
  */
 export type Sample = (
   params: VideoDiTParams,
   noise: tf.Tensor,
   labels: tf.Tensor,
-  stream?: { seed: tf.Tensor1D },
+  options?: SamplingOptions,
 ) => tf.Tensor;
 
-/** The sampler over a network that was trained with an objective. Throws as `checkSampler` does. */
-export function createSample(network: VideoDiTConfig, objective: Objective, spec: SamplerSpec): Sample {
+/** `compile` of @eflow/engine, or what else makes a function of tensors faster. */
+export type Compile = <Args extends unknown[], Result extends tf.Tensor>(
+  fn: (...args: Args) => Result,
+) => (...args: Args) => Result;
+
+/**
+ * The sampler over a network that was trained with an objective. With `compile` it loops over its steps in JavaScript and calls
+ * the compiled network, one graph for all steps, however many: compiled as a whole, a sampler would be unrolled.
+ * Throws as `checkSampler` does.
+ */
+export function createSample(
+  network: VideoDiTConfig,
+  objective: Objective,
+  spec: SamplerSpec,
+  compile: Compile = (fn) => fn,
+): Sample {
   checkSampler(objective, spec);
-  return (params, noise, condition, stream) => {
-    const nullCondition = tf.fill([noise.shape[0]!], network.numClasses, 'int32');
-    return run(bindNetworks(params, network), { noise, condition, nullCondition }, objective, spec, stream).data;
-  };
+  const strong = compile((params: VideoDiTParams, input: NetworkInput) => videoDiT(params, network, input));
+  const weak = compile((params: VideoDiTParams, input: NetworkInput) => weakVideoDiT(params, network, input));
+  return (params, noise, condition, options = {}) =>
+    tf.tidy(() => {
+      const bound = {
+        strong: (input: NetworkInput) => strong(params, input),
+        weak: (input: NetworkInput) => weak(params, input),
+      };
+      const nullCondition = tf.fill([noise.shape[0]!], network.numClasses, 'int32');
+      return run(bound, { noise, condition, nullCondition }, objective, spec, options).data;
+    });
 }
 
 /** Network passes of one sample: full ones, and of the weak path. Throws as `checkSampler` does. */
@@ -98,7 +126,7 @@ export function countEvaluations(objective: Objective, spec: SamplerSpec): { nfe
       { noise: one, condition: one, nullCondition: one },
       objective,
       spec,
-      createStream(0),
+      { stream: createStream(0) },
     );
     return { nfe, weakNfe };
   });
@@ -113,10 +141,10 @@ function run(
   { noise, condition, nullCondition }: Record<'noise' | 'condition' | 'nullCondition', tf.Tensor>,
   objective: Objective,
   { sampler, numSteps, grid, guidance }: SamplerSpec,
-  stream: RandomStream | undefined,
+  { stream, onStep }: SamplingOptions,
 ): FlowSample {
   const map = 'map' in objective ? objective.map : 'euler';
-  const input = { noise, condition, steps: timeGrid(numSteps, grid), map };
+  const input = { noise, condition, steps: timeGrid(numSteps, grid), map, ...(onStep && { onStep }) };
   const isPathDrop = guidance?.kind === 'path-drop';
   // The weak path is asked as it was trained.
   const weakSees = 'weakCondition' in objective && objective.weakCondition === 'same' ? condition : nullCondition;

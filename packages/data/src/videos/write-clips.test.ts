@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { readIndex } from './shards.ts';
 import { openVideos } from './video-clips.ts';
-import { writeClips } from './write-clips.ts';
+import { createClipWriter, writeClips } from './write-clips.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'clips-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -24,6 +25,56 @@ it.each([1, 3])('writes clips of %d channels that are read again to the byte', (
   expect(read.map(({ label }) => videos.classes[label])).toEqual(matches.map((i) => ['b', 'a', 'b', 'c', 'a'][i]));
   if (channels === 1) expect(read[0]!.pixels.every((x, i, all) => x === all[i - (i % 3)])).toBe(true);
   videos.close();
+});
+
+it('numbers classes by value where all labels are integers', () => {
+  const clips = { data: new Uint8Array(12), shape: [12, 1, 1, 1, 1] as const };
+  const numbers = Array.from({ length: 12 }, (_, i) => String(11 - i));
+  writeClips(join(root, 'numbers'), clips, { labels: numbers });
+  expect(readIndex(join(root, 'numbers')).classes).toEqual(numbers.toReversed());
+  writeClips(join(root, 'names'), clips, { labels: [...numbers.slice(1), 'b'] });
+  expect(readIndex(join(root, 'names')).classes.slice(0, 4)).toEqual(['0', '1', '10', '2']);
+});
+
+it('takes clips batch by batch, into several files, and gives the folder its name at the end', () => {
+  const folder = join(root, 'batches');
+  const data = Uint8Array.from({ length: 7 * 2 * 3 * 2 }, (_, i) => (i * 37) % 256);
+  const batch = (first: number, end: number) => ({
+    data: data.subarray(first * 12, end * 12),
+    shape: [end - first, 2, 3, 2, 1] as const,
+  });
+  const writer = createClipWriter(folder, { fps: 5, shardBytes: 100 }); // a clip takes 36, as RGB
+  writer.add(batch(0, 4), ['a', 'b', 'a', 'b']);
+  expect(existsSync(folder)).toBe(false);
+  writer.add(batch(4, 7), ['c', 'c', 'c']);
+  writer.finish();
+  const { shards, classes, counts } = readIndex(folder);
+  expect(shards.map(({ videos }) => videos.length)).toEqual([3, 3, 1]);
+  expect(shards.flatMap(({ videos }) => videos.map(({ path }) => path))).toEqual(
+    Array.from({ length: 7 }, (_, i) => `clip-00000${i}`),
+  );
+  expect(shards[0]!.videos[1]).toMatchObject({ label: 'b', numFrames: 2, fps: 5, offset: 36 });
+  expect([classes, counts.seen]).toEqual([['a', 'b', 'c'], 7]);
+  const pixels = Buffer.concat(shards.map(({ file }) => readFileSync(join(folder, file))));
+  expect(pixels).toEqual(Buffer.from([...data].flatMap((value) => [value, value, value])));
+  for (const { file, bytes } of shards) expect(readFileSync(join(folder, file)).length).toBe(bytes);
+});
+
+it('leaves nothing where writing ends early, and removes what a killed writer left', () => {
+  const clips = { data: new Uint8Array(12), shape: [1, 2, 2, 3, 1] as const };
+  const parent = join(root, 'early');
+  mkdirSync(join(parent, 'g.tmp-0123456789ab'), { recursive: true });
+  writeFileSync(join(parent, 'g.tmp-0123456789ab', 'shard-00000.bin'), 'half');
+  mkdirSync(join(parent, 'g.tmp-of-mine'));
+  const writer = createClipWriter(join(parent, 'g'));
+  writer.add(clips);
+  expect(() => writer.add({ data: new Uint8Array(24), shape: [1, 2, 4, 3, 1] })).toThrow('4x3 after those of 2x3');
+  writer.abort();
+  expect(readdirSync(parent)).toEqual(['g.tmp-of-mine']);
+  expect(() => createClipWriter(join(parent, 'empty')).finish()).toThrow('no clip to write');
+  writeClips(join(parent, 'g'), clips); // a second try
+  writeFileSync(join(root, 'file'), '');
+  expect(() => createClipWriter(join(root, 'file', 'below'))).toThrow('cannot be written');
 });
 
 it('refuses what it cannot write', () => {

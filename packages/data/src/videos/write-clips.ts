@@ -1,8 +1,23 @@
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { sync as writeFileAtomically } from 'write-file-atomic';
-import { INDEX, orderClasses, type ShardIndex, type ShardVideo, UNLABELLED } from './shards.ts';
+import { createHash, type Hash, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { INDEX, orderClasses, type Shard, type ShardIndex, type ShardVideo, UNLABELLED } from './shards.ts';
+
+/** Pixels of clips, uint8 [N, F, H, W, C]; C is 1 (grey) or 3 (RGB). */
+export interface ClipPixels {
+  data: Uint8Array;
+  shape: readonly [N: number, F: number, H: number, W: number, C: number];
+}
 
 export interface WriteClipsOptions {
   /** The class of every clip; none unless given. */
@@ -11,43 +26,148 @@ export interface WriteClipsOptions {
   fps?: number;
 }
 
+export interface ClipWriterOptions {
+  /** Frames per second; 8 unless given. */
+  fps?: number;
+  /** A shard's file is ended once it is as large; 1 GiB unless given. */
+  shardBytes?: number;
+}
+
+/** Writes clips batch by batch. Until `finish` nothing stands in the folder's place. */
+export interface ClipWriter {
+  /**
+   * Appends clips, each with its label where there are any. Throws if pixels do not fill the shape, on channels other than 1
+   * or 3, on labels that are not as many as clips, and on frames of another size than before.
+   */
+  add(clips: ClipPixels, labels?: readonly string[]): void;
+  /** Writes the index and puts the folder in its place. Throws if there is no clip. */
+  finish(): void;
+  /** Removes what was written, unless it is finished. */
+  abort(): void;
+}
+
 /**
- * Writes clips as `prepareVideos` writes videos, without the loss of a codec: `openVideos` reads them, and so do those who measure
- * them. Pixels are uint8, [N, F, H, W, C]; grey ones become RGB. Throws if the folder holds anything, if pixels do not fill the
- * shape, on channels other than 1 or 3, or on labels that are not as many as clips.
+ * A writer of clips as `prepareVideos` writes videos, without the loss of a codec: `openVideos` reads them, and so do those who
+ * measure them. Grey pixels become RGB. The clips go into a temporary folder beside `folder`, one writer at a time; what a
+ * killed one left there is removed. Throws if `folder` holds anything, or cannot be made.
  */
-export function writeClips(
+export function createClipWriter(
   folder: string,
-  { data, shape }: { data: Uint8Array; shape: readonly [N: number, F: number, H: number, W: number, C: number] },
-  { labels, fps = 8 }: WriteClipsOptions = {},
-): void {
-  const [count, numFrames, height, width, channels] = shape;
-  if (channels !== 1 && channels !== 3)
-    throw new Error(`writeClips: frames have ${channels} channels; expected 1 or 3`);
-  if (data.length !== count * numFrames * height * width * channels) {
-    throw new Error(`writeClips: ${data.length} pixels do not fill the shape [${shape.join(', ')}]`);
+  { fps = 8, shardBytes = 2 ** 30 }: ClipWriterOptions = {},
+): ClipWriter {
+  const temporary = openTemporary(folder);
+  const shards: Shard[] = [];
+  const classes = new Set<string>();
+  let open: { handle: number; hash: Hash; shard: Shard } | undefined;
+  let size: { height: number; width: number } | undefined;
+  let count = 0;
+
+  function closeShard(): void {
+    if (!open) return;
+    closeSync(open.handle);
+    shards.push({ ...open.shard, sha256: open.hash.digest('hex') });
+    open = undefined;
   }
-  if (labels && labels.length !== count) throw new Error(`writeClips: ${labels.length} labels for ${count} clips`);
+
+  function append(pixels: Uint8Array, video: Omit<ShardVideo, 'offset'>): void {
+    if (!open) {
+      const file = `shard-${String(shards.length).padStart(5, '0')}.bin`;
+      const shard: Shard = { file, bytes: 0, sha256: '', videos: [], rejected: [] };
+      open = { handle: openSync(join(temporary, file), 'wx'), hash: createHash('sha256'), shard };
+    }
+    const { handle, hash, shard } = open;
+    for (let done = 0; done < pixels.length; ) done += writeSync(handle, pixels, done, pixels.length - done);
+    hash.update(pixels);
+    shard.videos.push({ ...video, offset: shard.bytes });
+    shard.bytes += pixels.length;
+    if (shard.bytes >= shardBytes) closeShard();
+  }
+
+  return {
+    add({ data, shape }, labels) {
+      const [clips, numFrames, height, width, channels] = shape;
+      if (channels !== 1 && channels !== 3) {
+        throw new Error(`writeClips: frames have ${channels} channels; expected 1 or 3`);
+      }
+      const clipSize = numFrames * height * width * channels;
+      if (data.length !== clips * clipSize) {
+        throw new Error(`writeClips: ${data.length} pixels do not fill the shape [${shape.join(', ')}]`);
+      }
+      if (labels && labels.length !== clips) {
+        throw new Error(`writeClips: ${labels.length} labels for ${clips} clips`);
+      }
+      size ??= { height, width };
+      if (size.height !== height || size.width !== width) {
+        throw new Error(`writeClips: frames of ${height}x${width} after those of ${size.height}x${size.width}`);
+      }
+      for (let i = 0; i < clips; i++) {
+        const pixels = data.subarray(i * clipSize, (i + 1) * clipSize);
+        const label = labels?.[i];
+        classes.add(label ?? UNLABELLED);
+        append(channels === 3 ? pixels : toRgb(pixels), {
+          ...{ path: `clip-${String(count++).padStart(6, '0')}`, ...(label !== undefined && { label }) },
+          ...{ numFrames, fps, isShort: false },
+        });
+      }
+    },
+    finish() {
+      if (!size) throw new Error(`${folder}: no clip to write`);
+      closeShard();
+      const index: ShardIndex = {
+        ...{ format: 'eflow-shards-1', ...size, channels: 3, classes: orderClasses(classes), shards },
+        counts: { seen: count, ok: count, short: 0, rejected: 0 },
+      };
+      writeFileSync(join(temporary, INDEX), `${JSON.stringify(index)}\n`);
+      renameSync(temporary, folder);
+    },
+    abort() {
+      if (open) closeSync(open.handle);
+      open = undefined;
+      rmSync(temporary, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Writes clips as `createClipWriter` does, all at once. Throws as it does, and leaves nothing then. */
+export function writeClips(folder: string, clips: ClipPixels, { labels, fps }: WriteClipsOptions = {}): void {
+  const writer = createClipWriter(folder, { ...(fps !== undefined && { fps }) });
+  try {
+    writer.add(clips, labels);
+    writer.finish();
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
+}
+
+/** Makes the temporary folder, without those of writers that were killed. */
+function openTemporary(folder: string): string {
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     throw new Error(`${folder} holds something: give a new folder, or remove it`);
   }
-  const pixels =
-    channels === 3 ? data : Uint8Array.from({ length: 3 * data.length }, (_, i) => data[Math.floor(i / 3)]!);
-  const clipBytes = pixels.length / count;
-  const videos = Array.from({ length: count }, (_, i): ShardVideo => {
-    const label = labels?.[i];
-    const path = `clip-${String(i).padStart(6, '0')}`;
-    return { path, ...(label !== undefined && { label }), numFrames, fps, offset: i * clipBytes, isShort: false };
-  });
-  const file = 'shard-00000.bin';
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, file), pixels);
-  const sha256 = createHash('sha256').update(pixels).digest('hex');
-  const index: ShardIndex = {
-    ...{ format: 'eflow-shards-1', height, width, channels: 3 },
-    classes: orderClasses(labels ?? [UNLABELLED]),
-    shards: [{ file, bytes: pixels.length, sha256, videos, rejected: [] }],
-    counts: { seen: count, ok: count, short: 0, rejected: 0, skipped: 0 },
-  };
-  writeFileAtomically(join(folder, INDEX), `${JSON.stringify(index)}\n`);
+  const parent = dirname(resolve(folder));
+  const prefix = `${basename(resolve(folder))}.tmp-`;
+  try {
+    mkdirSync(parent, { recursive: true });
+    for (const name of readdirSync(parent)) {
+      const isLeftover = name.startsWith(prefix) && /^[0-9a-f]{12}$/.test(name.slice(prefix.length));
+      if (isLeftover) rmSync(join(parent, name), { recursive: true });
+    }
+    const temporary = join(parent, `${prefix}${randomBytes(6).toString('hex')}`);
+    mkdirSync(temporary);
+    return temporary;
+  } catch (error) {
+    throw new Error(`${folder} cannot be written (${(error as Error).message}): give a folder where you may write`);
+  }
+}
+
+function toRgb(grey: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array(3 * grey.length);
+  for (let i = 0; i < grey.length; i++) {
+    const value = grey[i]!;
+    rgb[3 * i] = value;
+    rgb[3 * i + 1] = value;
+    rgb[3 * i + 2] = value;
+  }
+  return rgb;
 }
