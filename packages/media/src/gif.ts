@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
-import type { Clips } from './clips.ts';
-import { checkFps, DEFAULT_FPS } from './frame-rate.ts';
+import { type Clips, checkClips } from './clips.ts';
 import { drawFrames, type Image, toRgba } from './grid.ts';
+import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import type { MovieOptions } from './webp.ts';
 import { writeWhole } from './write-file.ts';
 
@@ -16,8 +16,9 @@ const GREYS = Array.from({ length: 256 }, (_, value) => [value, value, value]);
  * Throws on bad clips or options and where the file cannot be written.
  */
 export async function writeGridGif(file: string, clips: Clips, options: MovieOptions = {}): Promise<void> {
+  checkClips(clips);
+  checkPicture('gif', clips.shape, options);
   const { fps = DEFAULT_FPS, ...grid } = options;
-  checkFps(fps, 50);
   const { palette, frames } = indexFrames(drawFrames(clips, grid));
   const encoder = gifenc.GIFEncoder();
   frames.forEach(({ data, width, height }, i) => {

@@ -1,4 +1,4 @@
-import { type Clips, checkClips } from './clips.ts';
+import { type Clips, type ClipsShape, checkClips } from './clips.ts';
 
 /** How clips are laid out in a grid, in reading order. */
 export interface GridOptions {
@@ -25,10 +25,9 @@ export const BORDER_GREY = 96;
 export function drawFrames(clips: Clips, options: GridOptions): Image[] {
   checkClips(clips);
   const [numClips, numFrames] = clips.shape;
-  const columns = options.columns ?? Math.ceil(Math.sqrt(numClips));
   return Array.from({ length: numFrames }, (_, frame) => {
     const cells = Array.from({ length: numClips }, (_, clip) => frameOf(clips, clip, frame));
-    return drawCells(cells, clips, { ...options, columns });
+    return drawCells(cells, clips, options);
   });
 }
 
@@ -50,27 +49,33 @@ function frameOf({ data, shape }: Clips, clip: number, frame: number): Uint8Arra
   return data.subarray(start, start + size);
 }
 
-function drawCells(cells: Uint8Array[], { shape }: Clips, options: GridOptions & { columns: number }): Image {
-  const { columns, scale = 1, border = 1 } = options;
+/** Width and height in pixels of a grid of cells, its columns and the pixels from one cell to the next. Throws on bad options. */
+export function gridSize(numCells: number, shape: ClipsShape, options: GridOptions) {
+  const { columns = Math.ceil(Math.sqrt(numCells)), scale = 1, border = 1 } = options;
   checkInteger('columns', columns, 1);
   checkInteger('scale', scale, 1);
   checkInteger('border', border, 0);
+  const [, , cellHeight, cellWidth] = shape;
+  const [stepX, stepY] = [cellWidth * scale + border, cellHeight * scale + border];
+  const rows = Math.ceil(numCells / columns);
+  return { width: columns * stepX - border, height: rows * stepY - border, columns, scale, stepX, stepY };
+}
+
+function drawCells(cells: Uint8Array[], { shape }: Clips, options: GridOptions): Image {
+  const { width, height, columns, scale, stepX, stepY } = gridSize(cells.length, shape, options);
   const [, , cellHeight, cellWidth, cellChannels] = shape;
   const channels = cellChannels === 1 ? 1 : 3;
-  const stepX = cellWidth * scale + border;
-  const stepY = cellHeight * scale + border;
-  const width = columns * stepX - border;
-  const height = Math.ceil(cells.length / columns) * stepY - border;
   const data = new Uint8Array(height * width * channels).fill(BORDER_GREY);
+  const row = new Uint8Array(cellWidth * scale * channels);
   cells.forEach((cell, i) => {
     const left = (i % columns) * stepX;
     const top = Math.floor(i / columns) * stepY;
-    for (let y = 0; y < cellHeight * scale; y++) {
-      for (let x = 0; x < cellWidth * scale; x++) {
-        const from = (Math.floor(y / scale) * cellWidth + Math.floor(x / scale)) * channels;
-        const to = ((top + y) * width + left + x) * channels;
-        for (let channel = 0; channel < channels; channel++) data[to + channel] = cell[from + channel]!;
+    for (let y = 0; y < cellHeight; y++) {
+      for (let to = 0; to < row.length; to += channels) {
+        const from = (y * cellWidth + Math.floor(to / channels / scale)) * channels;
+        for (let channel = 0; channel < channels; channel++) row[to + channel] = cell[from + channel]!;
       }
+      for (let copy = 0; copy < scale; copy++) data.set(row, ((top + y * scale + copy) * width + left) * channels);
     }
   });
   return { data, width, height, channels };

@@ -20,6 +20,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Clips } from './clips.ts';
 import { writeGridGif } from './gif.ts';
 import { drawFrames, drawStrip, type Image, toRgba } from './grid.ts';
+import { checkPicture } from './limits.ts';
 import { canWriteMp4, writeGridMp4 } from './mp4.ts';
 import { writeGridPng } from './png.ts';
 import { gridWebp, writeGridWebp } from './webp.ts';
@@ -178,9 +179,39 @@ describe('every writer', () => {
     [writeGridWebp, { fps: 0 }, 'fps: expected more than 0 and at most 1000'],
     [writeGridMp4, { fps: Number.NaN }, 'frames per second, got NaN'],
     [writeGridGif, { fps: 60 }, 'at most 50 frames per second, got 60'],
-    [writeGridWebp, { border: 9000, columns: 5 }, 'more than 16383 on a side; lower scale or columns'],
+    [
+      writeGridWebp,
+      { border: 9000, columns: 5 },
+      'more than 16383 on a side, which is the most that a WebP holds; lower scale',
+    ],
   ])('%o refuses %j', async (write, options, message) => {
     await expect(write(inFolder('bad'), scatter(1), options)).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['png', [20, 16, 64, 64, 3], { frames: 'strip', scale: 15 }, 'png: a strip of 15375x19219 pixels is more than the'],
+    ['webp', [4, 2, 8, 8192, 1], {}, 'webp: a grid of 16385x17 pixels is more than 16383 on a side'],
+    ['webp', [1, 300, 1000, 1000, 1], {}, 'a grid of 1000x1000 pixels, 300 frames of it, is more than the 268402689'],
+    ['gif', [1, 1, 1, 65_536, 1], {}, 'more than 65535 on a side'],
+    ['gif', [1, 1, 2, 2, 1], { fps: 51 }, 'at most 50 frames per second'],
+    ['mp4', [1, 1, 16_385, 2, 1], {}, 'more than 16384 on a side'],
+    ['mp4', [1, 1, 16_383, 16_383, 1], {}, 'pixels that can be written'],
+  ] as const)('has limits that can be known beforehand: %s, %j, %j', (format, shape, options, message) => {
+    expect(() => checkPicture(format, shape, options)).toThrow(message);
+  });
+
+  it.each([
+    ['png', [20, 16, 64, 64, 3], { frames: 'strip', scale: 6 }],
+    ['webp', [1, 2, 1, 16_383, 1], {}],
+    ['gif', [1, 2, 1, 65_535, 1], {}],
+    ['mp4', [1, 2, 2, 16_384, 1], {}],
+  ] as const)('writes what is just within: %s, %j', async (format, shape, options) => {
+    checkPicture(format, shape, options);
+    if (format === 'png') return; // its limit is far from what a test can wait for
+    const write = { webp: writeGridWebp, gif: writeGridGif, mp4: writeGridMp4 }[format];
+    const clips = { data: new Uint8Array(shape.reduce((a, b) => a * b)).fill(200), shape };
+    await write(inFolder(`within.${format}`), clips);
+    expect(readFileSync(inFolder(`within.${format}`)).length).toBeGreaterThan(0);
   });
 
   it('refuses columns for a strip', async () => {

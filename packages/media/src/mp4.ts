@@ -1,6 +1,6 @@
-import type { Clips } from './clips.ts';
-import { checkFps, DEFAULT_FPS } from './frame-rate.ts';
+import { type Clips, checkClips } from './clips.ts';
 import { BORDER_GREY, drawFrames, type Image, toRgba } from './grid.ts';
+import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import type { MovieOptions } from './webp.ts';
 import { writeWhole } from './write-file.ts';
 
@@ -34,8 +34,9 @@ export async function canWriteMp4(): Promise<boolean> {
  * Throws on bad clips or options, without the optional packages, and where the file cannot be written.
  */
 export async function writeGridMp4(file: string, clips: Clips, options: MovieOptions = {}): Promise<void> {
+  checkClips(clips);
+  checkPicture('mp4', clips.shape, options);
   const { fps = DEFAULT_FPS, ...grid } = options;
-  checkFps(fps, 1000);
   const frames = drawFrames(clips, grid).map(padToEven);
   const { BufferTarget, Mp4OutputFormat, Output, Quality, VideoSample, VideoSampleSource } = await loadMediabunny();
   const target = new BufferTarget();

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
-import type { Clips } from './clips.ts';
+import { type Clips, checkClips } from './clips.ts';
 import { drawFrames, drawStrip, type GridOptions } from './grid.ts';
+import { checkPicture } from './limits.ts';
 import { writeWhole } from './write-file.ts';
 
 export interface PngOptions extends GridOptions {
@@ -10,10 +11,9 @@ export interface PngOptions extends GridOptions {
 
 /** Writes a still of clips [N, F, H, W, C] as PNG. Throws on bad clips or options and where the file cannot be written. */
 export async function writeGridPng(file: string, clips: Clips, options: PngOptions = {}): Promise<void> {
+  checkClips(clips);
+  checkPicture('png', clips.shape, options);
   const { frames = 'first', ...grid } = options;
-  if (frames === 'strip' && grid.columns !== undefined) {
-    throw new Error(`columns: a strip has one column per frame, got ${grid.columns}; leave it out or ask for 'first'`);
-  }
   const { data, ...raw } = frames === 'strip' ? drawStrip(clips, grid) : drawFrames(clips, grid)[0]!;
   await writeWhole(file, await sharp(data, { raw }).png().toBuffer());
 }

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
-import type { Clips } from './clips.ts';
-import { checkFps, DEFAULT_FPS } from './frame-rate.ts';
+import { type Clips, checkClips } from './clips.ts';
 import { drawFrames, type GridOptions } from './grid.ts';
+import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import { writeWhole } from './write-file.ts';
 
 /** How clips move: all cells of the grid play at once. */
@@ -10,23 +10,16 @@ export interface MovieOptions extends GridOptions {
   fps?: number;
 }
 
-/** WebP's largest side. */
-const MAX_SIDE = 16383;
-
 /**
  * A grid of moving clips [N, F, H, W, C] as a lossless animated WebP that loops for ever; a frame lasts whole
  * milliseconds. Throws on bad clips or options.
  */
 export async function gridWebp(clips: Clips, options: MovieOptions = {}): Promise<Buffer> {
+  checkClips(clips);
+  checkPicture('webp', clips.shape, options);
   const { fps = DEFAULT_FPS, ...grid } = options;
-  checkFps(fps, 1000);
   const frames = drawFrames(clips, grid);
   const { width, height, channels } = frames[0]!;
-  if (Math.max(width, height) > MAX_SIDE) {
-    throw new Error(
-      `webp: a grid of ${width}x${height} pixels is more than ${MAX_SIDE} on a side; lower scale or columns`,
-    );
-  }
   const pixels = Buffer.concat(frames.map((frame) => frame.data));
   return sharp(pixels, { raw: { width, height: height * frames.length, channels, pageHeight: height } })
     .webp({ lossless: true, loop: 0, delay: frames.map(() => Math.round(1000 / fps)) })
