@@ -1,26 +1,28 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { writeClips } from '@eflow/data';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { createProgress, integer, number, runProgram } from '@eflow/command-line';
+import { createClipWriter } from '@eflow/data';
 import { compile, useTensorFlow } from '@eflow/engine';
-import { canWriteMp4, writeGridGif, writeGridMp4, writeGridPng, writeGridWebp } from '@eflow/media';
+import { type Clips, canWriteMp4 } from '@eflow/media';
 import {
   countEvaluations,
   createSample,
   cycleLabels,
   GUIDANCE_KINDS,
-  type LoadedNetwork,
   loadNetwork,
   openRunFolder,
   type RunConfig,
   SAMPLERS,
   type SamplerFlags,
   type SamplerSpec,
-  sampleClips,
+  sampleInBatches,
   samplerSpec,
+  videoDiTConfig,
 } from '@eflow/run';
 import { assertLabels, type ClipSize, tokenGrid } from '@eflow/video-dit';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { exportSampler } from './export-sampler.ts';
+import { GIF_FPS, openPictures, pictureFiles, planPictures } from './pictures.ts';
 
 interface Flags extends SamplerFlags {
   steps: number;
@@ -32,7 +34,7 @@ interface Flags extends SamplerFlags {
   width?: number;
   checkpoint?: string;
   weights: 'ema' | 'params';
-  scale: number;
+  scale?: number;
   fps: number;
   out?: string;
   overwrite?: boolean;
@@ -41,17 +43,9 @@ interface Flags extends SamplerFlags {
   shards?: string;
 }
 
-const integer = (least: number) => (text: string) => {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
-    throw new InvalidArgumentError(`expected an integer of at least ${least}`);
-  }
-  return value;
-};
-
 const program = new Command('sample')
   .description(
-    "Samples clips from a run's checkpoint: a still, animated WebP and GIF, and mp4 where the codec is installed.",
+    "Samples clips from a run's checkpoint. Pictures show the first 20: a still, an animated WebP, a GIF, and an mp4 where the codec is installed.",
   )
   .argument('<run>', 'the folder that training wrote, such as runs/digits-tiny')
   .option('--steps <n>', 'sampling steps', integer(1), 4)
@@ -62,7 +56,7 @@ const program = new Command('sample')
     ).choices([...SAMPLERS]),
   )
   .option('--grid <name>', 'times of the steps: uniform, shifted:3 or quadratic', 'uniform')
-  .option('--guidance-scale <w>', 'for euler and heun on a network trained without guidance', Number)
+  .option('--guidance-scale <w>', 'classifier-free or path-drop guidance (euler, heun)', number('a number'))
   .addOption(
     new Option('--guidance <kind>', 'by a second pass without the class, or by the weak path')
       .choices([...GUIDANCE_KINDS])
@@ -78,95 +72,149 @@ const program = new Command('sample')
   .option('--width <n>', 'pixels, the same', integer(1))
   .option('--checkpoint <name>', 'such as step-000500 (default: the newest)')
   .addOption(new Option('--weights <which>', 'averaged or raw parameters').choices(['ema', 'params']).default('ema'))
-  .option('--scale <n>', 'file pixels per clip pixel', integer(1), 6)
-  .option('--fps <n>', 'frames per second', integer(1), 8)
+  .option('--scale <n>', 'file pixels per clip pixel (default: 6 for clips of 16x16, less for larger ones)', integer(1))
+  .option('--fps <n>', `frames per second; above ${GIF_FPS} no GIF is written`, integer(1, 1000), 8)
   .option('--out <folder>', "where the files go (default: samples-N-steps in the run's folder)")
   .option('--overwrite', 'replace files that are there')
   .option(
     '--shards <folder>',
-    'write the clips there, too, without loss, as eflow-data prepare does: eflow-fvd measures them',
+    'write all clips there, too, without loss, as eflow-data prepare does: eflow-fvd measures them',
   )
   .option('--eager', 'run op by op instead of as one compiled graph')
   .option(
     '--export <folder>',
     'write the sampler as a TensorFlow SavedModel for --count clips a call, and sample nothing',
+  )
+  .addHelpText(
+    'after',
+    `
+Examples:
+  pnpm sample runs/mine --labels 3,1,4
+  pnpm sample runs/mine --sampler heun --steps 25 --guidance-scale 1.5
+  pnpm sample runs/mine --count 2048 --shards generated`,
   );
 
 async function main(root: string, flags: Flags): Promise<void> {
-  const spec = samplerSpec(openRunFolder(root).config.objective, flags.steps, flags);
-  if (flags.export) return exportModel(root, flags.export, spec, flags);
+  // All that can be known beforehand is checked before anything is computed.
+  const { config } = openRunFolder(root);
+  const spec = samplerSpec(config.objective, flags.steps, flags);
+  const network = videoDiTConfig(config);
+  const clip = sizeOfClips(config, flags);
+  tokenGrid(network, clip);
+  const labels = flags.labels ?? cycleLabels(flags.count, network.numClasses);
+  assertLabels(labels, network.numClasses);
+  if (flags.export) return exportModel(root, flags.export, spec, clip, flags);
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
-  const files = Object.fromEntries(
-    ['png', 'webp', 'gif', 'mp4', 'json'].map((kind) => [kind, join(out, `samples.${kind}`)]),
-  );
-  const taken = Object.values(files).filter((file) => existsSync(file));
-  if (taken.length > 0 && !flags.overwrite) {
-    throw new Error(`${taken[0]} exists: replace it with --overwrite, or choose another folder with --out`);
+  const taken = pictureFiles(out).find((file) => existsSync(file));
+  if (taken && !flags.overwrite) {
+    throw new Error(`${taken} exists: replace it with --overwrite, or choose another folder with --out`);
   }
   if (flags.shards && existsSync(flags.shards))
     throw new Error(`${flags.shards} exists: give a new folder with --shards`);
-  const { tensorflowVersion, device } = await useTensorFlow();
-  const loaded = await loadNetwork(root, flags);
-  const { network, params, step } = loaded;
-  const clip = sizeOfClips(loaded, flags);
-  const labels = flags.labels ?? cycleLabels(flags.count, network.numClasses);
-  assertLabels(labels, network.numClasses);
-  console.log(
-    `Sampling ${labels.length} clips of ${clip.numFrames} frames of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(loaded.config, spec)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
-  );
-
-  const start = performance.now();
-  const sample = createSample(network, loaded.config.objective, spec);
-  const clips = sampleClips(flags.eager ? sample : compile(sample), params, network, {
-    clip,
-    labels,
-    seed: flags.seed,
-    onBatch: (done) =>
-      console.log(`  ${done} of ${labels.length} clips, ${((performance.now() - start) / 1000).toFixed(1)} s`),
+  const hasMp4 = await canWriteMp4();
+  const plan = planPictures(labels.length, clip, {
+    ...{ fps: flags.fps, canWriteMp4: hasMp4 },
+    ...(flags.scale !== undefined && { scale: flags.scale }),
   });
+  if (!hasMp4) console.log('No mp4: the optional codec is missing (pnpm add mediabunny @mediabunny/server).');
+  if (flags.fps > GIF_FPS) console.log(`No GIF: it holds at most ${GIF_FPS} frames per second.`);
+  const { tensorflowVersion, device } = await useTensorFlow();
+  const { params, step } = await loadNetwork(root, flags);
 
-  if (flags.shards) writeClips(flags.shards, clips, { labels: labels.map(String), fps: flags.fps });
-  mkdirSync(out, { recursive: true });
-  const movie = { scale: flags.scale, fps: flags.fps };
-  await writeGridPng(files.png!, clips, { frames: 'strip', scale: flags.scale });
-  await writeGridWebp(files.webp!, clips, movie);
-  await writeGridGif(files.gif!, clips, movie);
-  const written = [files.png, files.webp, files.gif];
-  if (await canWriteMp4()) {
-    await writeGridMp4(files.mp4!, clips, movie);
-    written.push(files.mp4);
-  } else {
-    console.log('No mp4: the optional codec is missing (pnpm add mediabunny @mediabunny/server).');
+  const pictures = openPictures(out, plan);
+  let shards: ReturnType<typeof createClipWriter> | undefined;
+  try {
+    if (flags.shards) shards = createClipWriter(flags.shards, { fps: flags.fps });
+    console.log(
+      `Sampling ${labels.length} clips of ${clip.numFrames} frames of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(config, spec)}, of ${describeLabels(labels)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
+    );
+    if (plan.shown < labels.length) {
+      const hint = flags.shards ? '' : '; --shards FOLDER writes all of them';
+      console.log(`${plan.shown} of ${labels.length.toLocaleString('en')} shown in the pictures${hint}.`);
+    }
+    const start = performance.now();
+    const progress = createProgress(labels.length, 'clips');
+    const sample = createSample(network, config.objective, spec, flags.eager ? undefined : compile);
+    const batches = sampleInBatches(sample, params, network, {
+      ...{ clip, labels, seed: flags.seed },
+      onStep: (done) => progress.update(done),
+    });
+    let done = 0;
+    const shown: Uint8Array[] = [];
+    for (const clips of batches) {
+      const count = clips.shape[0];
+      shards?.add(clips, labels.slice(done, done + count).map(String));
+      if (done < plan.shown) shown.push(firstClips(clips, plan.shown - done));
+      done += count;
+    }
+    progress.end();
+    console.log(`Sampled in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
+    const drawing = createProgress(plan.formats.length, 'pictures');
+    const files = await pictures.write(
+      { data: Buffer.concat(shown), shape: [plan.shown, clip.numFrames, clip.height, clip.width, network.channels] },
+      { run: root, step, labels, clip, ...flags, ...spec, ...plan },
+      (done) => drawing.update(done),
+    );
+    drawing.end();
+    shards?.finish();
+    console.log([...files, ...(flags.shards ? [flags.shards] : [])].join('\n'));
+  } catch (error) {
+    shards?.abort();
+    throw error;
+  } finally {
+    pictures.close();
   }
-  writeFileSync(files.json!, `${JSON.stringify({ run: root, step, labels, clip, ...flags, ...spec }, null, 2)}\n`);
-  console.log(written.join('\n'));
 }
 
 const describe = ({ sampler, numSteps }: SamplerSpec) => `${numSteps} steps of the sampler ${sampler}`;
+
+/** The classes that clips are asked for, such as "classes 3, 1, 4"; of more than ten the first. */
+function describeLabels(labels: readonly number[]): string {
+  const distinct = [...new Set(labels)];
+  const more = distinct.length > 10 ? ` and ${distinct.length - 10} more` : '';
+  return `${distinct.length > 1 ? 'classes' : 'class'} ${distinct.slice(0, 10).join(', ')}${more}`;
+}
 
 function evaluations({ objective }: RunConfig, spec: SamplerSpec): string {
   const { nfe, weakNfe } = countEvaluations(objective, spec);
   return `${nfe} network passes${weakNfe > 0 ? ` and ${weakNfe} of the weak path` : ''}`;
 }
 
-/** As in training, but for what was asked for. Throws unless patches divide it. */
-function sizeOfClips({ config: { data }, network }: LoadedNetwork, flags: Flags): ClipSize {
-  const clip = {
-    numFrames: flags.frames ?? data.numFrames,
-    height: flags.height ?? data.height,
-    width: flags.width ?? data.width,
-  };
-  tokenGrid(network, clip);
-  return clip;
+/** As in training, but for what was asked for. */
+const sizeOfClips = ({ data }: RunConfig, flags: Flags): ClipSize => ({
+  numFrames: flags.frames ?? data.numFrames,
+  height: flags.height ?? data.height,
+  width: flags.width ?? data.width,
+});
+
+/** Pixels of the first `count` clips, or of all if there are fewer. */
+const firstClips = ({ data, shape }: Clips, count: number): Uint8Array =>
+  data.slice(0, (data.length / shape[0]) * Math.min(count, shape[0]));
+
+/** Throws unless the folder can be made, and is not there yet. */
+function checkNewFolder(folder: string): void {
+  if (existsSync(folder)) throw new Error(`${folder} exists: give a new folder with --export`);
+  const parent = dirname(resolve(folder));
+  try {
+    mkdirSync(parent, { recursive: true });
+    accessSync(parent, constants.W_OK);
+  } catch (error) {
+    throw new Error(`${folder} cannot be written (${(error as Error).message}): choose another folder with --export`);
+  }
 }
 
-async function exportModel(root: string, folder: string, spec: SamplerSpec, flags: Flags): Promise<void> {
+async function exportModel(
+  root: string,
+  folder: string,
+  spec: SamplerSpec,
+  clip: ClipSize,
+  flags: Flags,
+): Promise<void> {
+  checkNewFolder(folder);
   await useTensorFlow();
-  const loaded = await loadNetwork(root, flags);
-  const { network, params, step } = loaded;
-  const clip = sizeOfClips(loaded, flags);
+  const { config, network, params, step } = await loadNetwork(root, flags);
   const { count } = flags;
-  await exportSampler(folder, network, params, { spec, objective: loaded.config.objective, clip, batchSize: count });
+  await exportSampler(folder, network, params, { spec, objective: config.objective, clip, batchSize: count });
   const inputs = spec.sampler === 'renoise' ? 'noise, label and seed' : 'noise and label';
   console.log(
     `${folder}: ${describe(spec)} and the weights of step ${step}; ${inputs} of ${count} clips in, video out.`,
@@ -174,7 +222,4 @@ async function exportModel(root: string, folder: string, spec: SamplerSpec, flag
 }
 
 program.action(main);
-program.parseAsync().catch((error: Error) => {
-  console.error(`sample: ${error.message}`);
-  process.exitCode = 1;
-});
+await runProgram(program);

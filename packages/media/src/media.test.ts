@@ -201,15 +201,12 @@ describe('every writer', () => {
   });
 
   it.each([
-    ['png', [20, 16, 64, 64, 3], { frames: 'strip', scale: 6 }],
-    ['webp', [1, 2, 1, 16_383, 1], {}],
-    ['gif', [1, 2, 1, 65_535, 1], {}],
-    ['mp4', [1, 2, 2, 16_384, 1], {}],
-  ] as const)('writes what is just within: %s, %j', async (format, shape, options) => {
-    checkPicture(format, shape, options);
-    if (format === 'png') return; // its limit is far from what a test can wait for
-    const write = { webp: writeGridWebp, gif: writeGridGif, mp4: writeGridMp4 }[format];
-    const clips = { data: new Uint8Array(shape.reduce((a, b) => a * b)).fill(200), shape };
+    ['webp', 16_383, writeGridWebp],
+    ['gif', 65_535, writeGridGif],
+    ['mp4', 16_384, writeGridMp4],
+  ] as const)('writes what is just within: %s, %d pixels wide', async (format, width, write) => {
+    const clips: Clips = { data: new Uint8Array(4 * width).fill(200), shape: [1, 2, 2, width, 1] };
+    checkPicture(format, clips.shape);
     await write(inFolder(`within.${format}`), clips);
     expect(readFileSync(inFolder(`within.${format}`)).length).toBeGreaterThan(0);
   });

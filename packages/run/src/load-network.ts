@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadCheckpoint } from '@eflow/checkpoint';
 import { createStream, disposeTree } from '@eflow/tensor';
@@ -28,12 +29,20 @@ export async function loadNetwork(
 ): Promise<LoadedNetwork> {
   const { folder, config } = openRunFolder(root);
   const network = videoDiTConfig(config);
+  const path = checkpoint === undefined ? folder.checkpoints : findCheckpoint(folder.checkpoints, checkpoint);
   const template = initVideoDiT(createStream(0), network);
   try {
-    const path = checkpoint ? join(folder.checkpoints, checkpoint) : folder.checkpoints;
     const { step, trees } = await loadCheckpoint(path, { [weights]: template });
     return { config, network, params: trees[weights]!, step };
   } finally {
     disposeTree(template);
   }
+}
+
+function findCheckpoint(folder: string, name: string): string {
+  const names = existsSync(folder) ? readdirSync(folder).filter((one) => /^step-\d+$/.test(one)) : [];
+  if (names.includes(name)) return join(folder, name);
+  throw new Error(
+    `${folder} has no checkpoint '${name}'; it has ${names.sort().join(', ') || 'none yet: train first'}`,
+  );
 }

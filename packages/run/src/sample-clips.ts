@@ -35,12 +35,14 @@ export function sampleInBatches(
     for (let first = 0; first < labels.length; first += batchSize) {
       const part = labels.slice(first, first + batchSize);
       const streams = part.map((_, i) => splitStream(stream, first + i));
-      const values = tf.tidy(() => {
+      let values = new Float32Array();
+      // Assigned, not returned: tidy walks all that is returned, looking for tensors.
+      tf.tidy(() => {
         const noise = tf.stack(streams.map((one) => randomNormal(one, [...shape])));
-        return sample(params, noise, tf.tensor1d([...part], 'int32'), {
+        values = sample(params, noise, tf.tensor1d([...part], 'int32'), {
           stream: streams,
           onStep: ({ step, numSteps }) => onStep?.(first + (part.length * step) / numSteps),
-        }).dataSync<'float32'>();
+        }).dataSync<'float32'>() as Float32Array<ArrayBuffer>;
       });
       yield toClips(values, [part.length, ...shape]);
     }

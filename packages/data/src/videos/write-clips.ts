@@ -115,7 +115,7 @@ export function createClipWriter(
       closeShard();
       const index: ShardIndex = {
         ...{ format: 'eflow-shards-1', ...size, channels: 3, classes: orderClasses(classes), shards },
-        counts: { seen: count, ok: count, short: 0, rejected: 0 },
+        counts: { seen: count, ok: count, short: 0, rejected: 0, skipped: 0 },
       };
       writeFileSync(join(temporary, INDEX), `${JSON.stringify(index)}\n`);
       renameSync(temporary, folder);
