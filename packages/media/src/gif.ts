@@ -31,7 +31,10 @@ export async function writeGridGif(file: string, clips: Clips, options: MovieOpt
 /** A palette [R, G, B] of at most 256 colours and, for each frame, the index of each pixel's colour in it. */
 function indexFrames(frames: Image[]): { palette: number[][]; frames: Image[] } {
   if (frames[0]!.channels === 1) return { palette: GREYS, frames }; // a grey is its own index
-  const rgba = frames.map(toRgba);
-  const palette = gifenc.quantize(new Uint8Array(Buffer.concat(rgba)), 256);
-  return { palette, frames: frames.map((frame, i) => ({ ...frame, data: gifenc.applyPalette(rgba[i]!, palette) })) };
+  const rgba = new Uint8Array(Buffer.concat(frames.map(toRgba)));
+  // Choosing among colours of 4 bits takes seconds less than among those of 5 and 6, and the means of such cells are exact.
+  const palette = gifenc.quantize(rgba, 256, { format: 'rgb444' });
+  const index = gifenc.applyPalette(rgba, palette);
+  const size = index.length / frames.length;
+  return { palette, frames: frames.map((frame, i) => ({ ...frame, data: index.subarray(i * size, (i + 1) * size) })) };
 }

@@ -11,6 +11,6 @@ declare module 'gifenc' {
     bytes(): Uint8Array;
   }
   export function GIFEncoder(): Encoder;
-  export function quantize(rgba: Uint8Array, maxColors: number): number[][];
+  export function quantize(rgba: Uint8Array, maxColors: number, options?: { format: 'rgb444' | 'rgb565' }): number[][];
   export function applyPalette(rgba: Uint8Array, palette: number[][]): Uint8Array;
 }
