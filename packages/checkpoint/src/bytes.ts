@@ -2,7 +2,7 @@
 import { fillTree, type Tree, treeEntries } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { parseHeader, parseHeaderLength, type SafetensorsHeader, type TensorInfo } from './safetensors-header.ts';
-import { decode, type SafetensorsEntry, type TensorData } from './tensor-data.ts';
+import { decode, isReadable, type SafetensorsEntry, type TensorData, unreadableEntry } from './tensor-data.ts';
 import { checkFit, toTensor } from './tree-tensors.ts';
 
 export type { Dtype } from './safetensors-header.ts';
@@ -19,7 +19,11 @@ export function parseSafetensors(bytes: Uint8Array | ArrayBuffer): {
   const { header, read } = open('parseSafetensors', bytes);
   const tensors = new Map<string, SafetensorsEntry>();
   for (const [name, info] of header.tensors) {
-    tensors.set(name, { dtype: info.dtype, shape: info.shape, data: read(info) });
+    const { dtype, shape } = info;
+    const entry = isReadable(dtype)
+      ? { dtype, shape, data: read(info) }
+      : unreadableEntry('parseSafetensors', name, info);
+    tensors.set(name, entry);
   }
   return { tensors, metadata: header.metadata };
 }

@@ -71,6 +71,28 @@ describe('saveCheckpoint and loadCheckpoint', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  it('look at no tree but those that templates name', async () => {
+    await save(1);
+    await truncate(join(await save(2), 'params.safetensors'), 10);
+    const template = { blocks: [{ weight: tf.zeros([2, 3]) }], bias: tf.zeros([1]) };
+    expect((await loadCheckpoint(folder, { ema: template })).step).toBe(2);
+    expect((await loadCheckpoint(folder, { params: template })).step).toBe(1);
+    expect((await listCheckpoints(folder, ['ema'])).map(({ problem }) => problem)).toEqual([undefined, undefined]);
+    expect((await listCheckpoints(folder))[0]!.problem).toContain('params.safetensors has 10 bytes');
+  });
+
+  it('read a tree twice, to hash it and to load it, and no other', async () => {
+    const bytes = 4 * 2 ** 21;
+    const tree = { weight: tf.zeros([2 ** 21]) };
+    await saveCheckpoint(folder, { step: 1, config, trees: { params: tree, ema: tree, optimizer: tree } });
+    const bytesRead = async () => Number(/rchar: (\d+)/.exec(await readFile('/proc/self/io', 'utf8'))![1]);
+    const before = await bytesRead();
+    await loadCheckpoint(folder, { ema: tree });
+    const read = (await bytesRead()) - before;
+    expect(read).toBeGreaterThan(2 * bytes);
+    expect(read).toBeLessThan(2.5 * bytes);
+  });
+
   it('use the newest step by number, or the step that is asked for', async () => {
     for (const step of [2, 10, 1_000_000, 999_999]) await save(step);
     expect(await firstWeight(folder)).toEqual({ step: 1_000_000, value: 1_000_000 });

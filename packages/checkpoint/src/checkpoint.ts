@@ -10,6 +10,7 @@ import {
   parseStepFolder,
   stepFolderName,
   TREE_NAME,
+  treeFile,
   verifyCheckpoint,
   writeManifest,
 } from './manifest.ts';
@@ -60,7 +61,7 @@ export async function saveCheckpoint(folder: string, contents: CheckpointContent
   try {
     const files: Manifest['files'] = {};
     for (const [name, tree] of Object.entries(trees)) {
-      files[`${name}.safetensors`] = await saveTree(join(temporary, `${name}.safetensors`), tree);
+      files[treeFile(name)] = await saveTree(join(temporary, treeFile(name)), tree);
     }
     const manifest = { format: 'eflow-checkpoint-1', step, seed, config, environment } as const;
     await writeManifest(temporary, { ...manifest, ...(state !== undefined && { state }), files });
@@ -73,10 +74,10 @@ export async function saveCheckpoint(folder: string, contents: CheckpointContent
   return target;
 }
 
-/** Every checkpoint in `folder`, newest first, each read and verified to the last byte. */
-export async function listCheckpoints(folder: string): Promise<FoundCheckpoint[]> {
+/** Every checkpoint in `folder`, newest first, each verified to the last byte of every tree, or of those named in `trees`. */
+export async function listCheckpoints(folder: string, trees?: readonly string[]): Promise<FoundCheckpoint[]> {
   const found: FoundCheckpoint[] = [];
-  for await (const checkpoint of scan(folder)) found.push(checkpoint);
+  for await (const { manifest: _, ...checkpoint } of scan(folder, trees)) found.push(checkpoint);
   return found;
 }
 
@@ -87,9 +88,18 @@ export async function listCheckpoints(folder: string): Promise<FoundCheckpoint[]
 export async function findLatestCheckpoint(
   folder: string,
 ): Promise<{ latest: FoundCheckpoint | undefined; skipped: FoundCheckpoint[] }> {
+  const { latest, skipped } = await findVerified(folder);
+  return { latest: latest && { step: latest.step, folder: latest.folder }, skipped };
+}
+
+/** The newest checkpoint of which the named trees, or all, are valid, with the manifest that was verified. */
+async function findVerified(
+  folder: string,
+  trees?: readonly string[],
+): Promise<{ latest: (FoundCheckpoint & { manifest: Manifest }) | undefined; skipped: FoundCheckpoint[] }> {
   const skipped: FoundCheckpoint[] = [];
-  for await (const checkpoint of scan(folder)) {
-    if (checkpoint.problem === undefined) return { latest: checkpoint, skipped };
+  for await (const { manifest, ...checkpoint } of scan(folder, trees)) {
+    if (manifest) return { latest: { ...checkpoint, manifest }, skipped };
     skipped.push(checkpoint);
   }
   return { latest: undefined, skipped };
@@ -97,30 +107,31 @@ export async function findLatestCheckpoint(
 
 /**
  * Loads one step's folder, or the newest valid checkpoint of a run's folder. With `templates` exactly those trees are
- * loaded, each like its template; without, all of them as `readTree` gives them. The caller owns the leaves. Throws if
- * there is no valid checkpoint, a file is damaged, or a tree does not fit; each message names the file.
+ * verified and loaded, each like its template; without, all of them as `readTree` gives them. The caller owns the leaves.
+ * Throws if there is no valid checkpoint, a file is damaged, or a tree does not fit; each message names the file.
  */
 export async function loadCheckpoint<Trees extends Readonly<Record<string, Tree>> = Record<string, Tree>>(
   path: string,
   templates?: Trees,
 ): Promise<Checkpoint<Trees>> {
-  const folder = parseStepFolder(path) === undefined ? await requireLatest(path) : path;
-  const { files, format: _, ...manifest } = await verifyCheckpoint(folder);
-  const names = Object.keys(templates ?? files).map((name) => name.replace(/\.safetensors$/, ''));
+  const asked = templates && Object.keys(templates);
+  const { folder, manifest } =
+    parseStepFolder(path) === undefined
+      ? await requireLatest(path, asked)
+      : { folder: path, manifest: await verifyCheckpoint(path, asked) };
+  const { files, format: _, ...rest } = manifest;
+  const names = asked ?? Object.keys(files).map((file) => file.replace(/\.safetensors$/, ''));
   const trees: Record<string, Tree> = {};
   try {
     for (const name of names) {
-      const file = join(folder, `${name}.safetensors`);
-      if (!(`${name}.safetensors` in files)) {
-        throw new Error(`${folder} holds no tree '${name}', only ${Object.keys(files).join(', ')}; load one of those`);
-      }
+      const file = join(folder, treeFile(name));
       trees[name] = templates ? await loadTree(file, templates[name]!) : await readTree(file);
     }
   } catch (error) {
     disposeTree(trees);
     throw error;
   }
-  return { ...manifest, folder, trees: trees as Trees };
+  return { ...rest, folder, trees: trees as Trees };
 }
 
 export interface Retention {
@@ -155,8 +166,11 @@ export async function pruneCheckpoints(folder: string, { keepLast, milestoneEver
   return removed;
 }
 
-async function* scan(folder: string): AsyncGenerator<FoundCheckpoint> {
-  for (const step of await listSteps(folder)) yield inspect(join(folder, stepFolderName(step)));
+/** A checkpoint, with its manifest if the trees that were asked for are valid. */
+type Inspected = FoundCheckpoint & { manifest?: Manifest };
+
+async function* scan(folder: string, trees?: readonly string[]): AsyncGenerator<Inspected> {
+  for (const step of await listSteps(folder)) yield inspect(join(folder, stepFolderName(step)), trees);
 }
 
 /** Steps of which there is a checkpoint, valid or not, newest first. */
@@ -169,19 +183,18 @@ async function listSteps(folder: string): Promise<number[]> {
   return steps.sort((a, b) => b - a);
 }
 
-async function inspect(folder: string): Promise<FoundCheckpoint> {
+async function inspect(folder: string, trees?: readonly string[]): Promise<Inspected> {
   const step = parseStepFolder(folder)!;
   try {
-    await verifyCheckpoint(folder);
-    return { step, folder };
+    return { step, folder, manifest: await verifyCheckpoint(folder, trees) };
   } catch (error) {
     return { step, folder, problem: (error as Error).message };
   }
 }
 
-async function requireLatest(folder: string): Promise<string> {
-  const { latest, skipped } = await findLatestCheckpoint(folder);
-  if (latest) return latest.folder;
+async function requireLatest(folder: string, trees?: readonly string[]) {
+  const { latest, skipped } = await findVerified(folder, trees);
+  if (latest) return latest;
   const problems = skipped.map(({ problem }) => `\n  ${problem}`).join('');
   throw new Error(`${folder} holds no valid checkpoint: check the path, or start a new run.${problems}`);
 }

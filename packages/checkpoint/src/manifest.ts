@@ -25,6 +25,9 @@ const MANIFEST = 'manifest.json';
 /** What a tree may be called: safe as a file name and as a key. */
 export const TREE_NAME = /^[A-Za-z][\w-]*$/;
 
+/** The file of a tree in a checkpoint's folder. */
+export const treeFile = (tree: string): string => `${tree}.safetensors`;
+
 export const stepFolderName = (step: number): string => `step-${String(step).padStart(6, '0')}`;
 
 /** The step in a folder's name such as `step-000500`; undefined for any other name, temporary ones included. */
@@ -38,12 +41,19 @@ export async function writeManifest(folder: string, manifest: Manifest): Promise
 }
 
 /**
- * Reads and verifies the checkpoint in `folder`: the manifest is whole, and every file has its size and SHA-256. Throws
- * an Error that names the damaged file and the way out.
+ * Reads and verifies the checkpoint in `folder`: the manifest is whole, and every file, or those of `trees` alone, has its
+ * size and SHA-256. Throws an Error that names the damaged file and the way out, or the trees that there are.
  */
-export async function verifyCheckpoint(folder: string): Promise<Manifest> {
+export async function verifyCheckpoint(folder: string, trees?: readonly string[]): Promise<Manifest> {
   const manifest = await readManifest(folder);
-  for (const [name, expected] of Object.entries(manifest.files)) {
+  for (const name of trees?.map(treeFile) ?? Object.keys(manifest.files)) {
+    const expected = manifest.files[name];
+    if (!expected) {
+      const present = Object.keys(manifest.files).join(', ');
+      throw new Error(
+        `${folder} holds no tree '${name.replace(/\.safetensors$/, '')}', only ${present}; load one of those`,
+      );
+    }
     const file = join(folder, name);
     const found = await digestFile(file).catch((error: Error) => damaged(file, `cannot be read (${error.message})`));
     if (found.bytes !== expected.bytes) damaged(file, `has ${found.bytes} bytes, the manifest says ${expected.bytes}`);

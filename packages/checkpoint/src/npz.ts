@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { unzipSync, zipSync } from 'fflate';
 import { writeAtomically } from './atomic-file.ts';
-import { countElements, DTYPE_BYTES, type Dtype } from './safetensors-header.ts';
+import { countBytes, countElements, type Dtype } from './safetensors-header.ts';
 import { decode, type SafetensorsEntry } from './tensor-data.ts';
 
 /** NumPy's names of the dtypes that are read, little-endian. */
@@ -73,7 +73,7 @@ function parseNpy(bytes: Uint8Array): SafetensorsEntry {
   const dtype = DTYPES.get(descr);
   if (!dtype) throw new Error(`its dtype is ${descr}; read are ${[...DTYPES.keys()].join(', ')}`);
   const shape = sides.split(',').flatMap((side) => (side.trim() === '' ? [] : [Number(side)]));
-  const size = countElements(shape) * DTYPE_BYTES.get(dtype)!;
+  const size = countBytes(dtype, shape);
   if (size !== bytes.length - end) {
     throw new Error(`${descr} of shape (${shape.join(', ')}) has ${size} bytes, it has ${bytes.length - end}`);
   }

@@ -17,17 +17,23 @@ export interface SafetensorsHeader {
   metadata: Record<string, string>;
 }
 
-export type Dtype = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32';
+/** Bits of one element of every dtype of the format. */
+const DTYPE_BITS = {
+  ...{ BOOL: 8, U8: 8, I8: 8, U16: 16, I16: 16, U32: 32, I32: 32, U64: 64, I64: 64 },
+  ...{ F16: 16, BF16: 16, F32: 32, F64: 64, C64: 64 },
+  ...{ F4: 4, F6_E2M3: 6, F6_E3M2: 6, F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8 },
+} as const;
 
-/** Bytes of one element. The format has further dtypes; a file that holds one of those is refused. */
-export const DTYPE_BYTES: ReadonlyMap<string, number> = new Map<Dtype, number>([
-  ['F64', 8],
-  ['F32', 4],
-  ['F16', 2],
-  ['BF16', 2],
-  ['I64', 8],
-  ['I32', 4],
-]);
+/** A dtype of the format. Tensors of F64, F32, F16, BF16, I64 and I32 are read; those of the others are listed. */
+export type Dtype = keyof typeof DTYPE_BITS;
+
+/** Bytes that a tensor takes. Throws if that is no whole number, as of an odd number of 4-bit elements. */
+export function countBytes(dtype: Dtype, shape: readonly number[]): number {
+  const bits = countElements(shape) * DTYPE_BITS[dtype];
+  if (!Number.isSafeInteger(bits)) fail(`shape [${shape.join(', ')}] is no countable shape`);
+  if (bits % 8 !== 0) fail(`dtype ${dtype}, shape [${shape.join(', ')}] takes ${bits} bits, which are no whole bytes`);
+  return bits / 8;
+}
 
 const MAX_HEADER_BYTES = 100_000_000;
 const MAX_TENSORS = 100_000;
@@ -38,6 +44,11 @@ const MAX_NAME_LENGTH = 512;
 export function parseHeaderLength(prefix: Uint8Array, fileBytes: number): number {
   if (fileBytes < 8 || prefix.length < 8) fail(`it has ${fileBytes} bytes; the header's length alone takes 8`);
   const length = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER_BYTES) && /^\{\s*["}]/.test(new TextDecoder('latin1').decode(prefix))) {
+    fail(
+      'it is JSON text. Such as model.safetensors.index.json lists the parts of a model: give a part, or one file that all are saved into',
+    );
+  }
   if (length > BigInt(MAX_HEADER_BYTES)) fail(`its header of ${length} bytes is over the cap of ${MAX_HEADER_BYTES}`);
   if (8 + Number(length) > fileBytes) fail(`its header of ${length} bytes reaches past its end at ${fileBytes}`);
   return Number(length);
@@ -93,9 +104,8 @@ export function countElements(shape: readonly number[]): number {
 function parseInfo(name: string, info: unknown): TensorInfo {
   if (!isObject(info)) fail(`${quote(name)} must be an object with dtype, shape and data_offsets`);
   const { dtype, shape, data_offsets: offsets } = info;
-  const itemBytes = typeof dtype === 'string' ? DTYPE_BYTES.get(dtype) : undefined;
-  if (itemBytes === undefined) {
-    fail(`${quote(name)} has dtype ${quote(dtype)}; expected one of ${[...DTYPE_BYTES.keys()].join(', ')}`);
+  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BITS, dtype)) {
+    fail(`${quote(name)} has dtype ${quote(dtype)}; expected one of ${Object.keys(DTYPE_BITS).join(', ')}`);
   }
   if (!isCounts(shape) || shape.length > MAX_RANK) {
     fail(`${quote(name)} has shape ${quote(shape)}; expected at most ${MAX_RANK} integers from 0 to 2^53 - 1`);
@@ -104,7 +114,7 @@ function parseInfo(name: string, info: unknown): TensorInfo {
     fail(`${quote(name)} has data_offsets ${quote(offsets)}; expected [begin, end] with begin <= end`);
   }
   const [begin, end] = offsets as [number, number];
-  const bytes = countElements(shape) * itemBytes;
+  const bytes = countBytes(dtype as Dtype, shape);
   if (bytes !== end - begin) {
     fail(`${quote(name)} of dtype ${dtype}, shape [${shape.join(', ')}] takes ${bytes} bytes, not ${end - begin}`);
   }

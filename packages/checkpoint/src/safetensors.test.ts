@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseSafetensors } from './bytes.ts';
 import { openSafetensors, readSafetensors, writeSafetensors } from './safetensors.ts';
 import type { SafetensorsEntry } from './tensor-data.ts';
 
@@ -115,6 +116,41 @@ describe('safetensors', () => {
     await expect(readSafetensors(file)).rejects.toThrow('follow the header');
   });
 
+  it('lists every dtype of the format, and refuses the data of those that it does not read, by name', async () => {
+    const file = join(folder, 'dtypes.safetensors');
+    const bits = { BOOL: 8, U8: 8, I8: 8, U16: 16, I16: 16, U32: 32, U64: 64, C64: 64, F8_E4M3: 8, F8_E5M2: 8 };
+    const more = { F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8, F6_E2M3: 6, F6_E3M2: 6, F4: 4, F32: 32, I64: 64 };
+    let offset = 0;
+    const header = Object.entries({ ...bits, ...more }).map(([dtype, size]) => {
+      const begin = offset;
+      offset += (4 * size) / 8;
+      return [`x.${dtype}`, { dtype, shape: [4], data_offsets: [begin, offset] }];
+    });
+    await writeRaw(file, Object.fromEntries(header), offset);
+    const { tensors } = await readSafetensors(file);
+    expect(tensors.size).toBe(18);
+    expect([...tensors.get('x.F32')!.data, ...tensors.get('x.I64')!.data]).toEqual([0, 0, 0, 0, 0n, 0n, 0n, 0n]);
+    for (const [name, entry] of tensors) {
+      if (['F32', 'I64'].includes(entry.dtype)) continue;
+      expect(() => entry.data).toThrow(`${file}: '${name}' is of dtype ${entry.dtype}, which is not read`);
+      expect(() => entry.data).toThrow('save it as F32');
+    }
+    const parsed = parseSafetensors(await readFile(file)).tensors.get('x.BOOL')!;
+    expect(parsed.shape).toEqual([4]);
+    expect(() => parsed.data).toThrow("'x.BOOL' is of dtype BOOL");
+    await writeRaw(file, { a: { dtype: 'F4', shape: [3], data_offsets: [0, 1] } }, 1);
+    await expect(readSafetensors(file)).rejects.toThrow('takes 12 bits, which are no whole bytes');
+  });
+
+  it('says what an index of a model in parts is', async () => {
+    const file = join(folder, 'model.safetensors.index.json');
+    await writeFile(file, '{\n  "metadata": {},\n  "weight_map": { "a": "model-00001-of-00002.safetensors" }\n}\n');
+    const message = await readSafetensors(file).then(String, (error: Error) => error.message);
+    expect(message).toContain(`${file} is not a valid safetensors file: it is JSON text`);
+    expect(message).toContain('give a part');
+    expect(message).not.toContain('Copy it again');
+  });
+
   it('refuses a missing file and a folder', async () => {
     await expect(readSafetensors(join(folder, 'nothing'))).rejects.toThrow(/nothing cannot be opened \(ENOENT\)/);
     await expect(readSafetensors(folder)).rejects.toThrow(folder);
@@ -170,6 +206,15 @@ describe('safetensors', () => {
     expect((await readdir(folder)).filter((name) => name.includes('.tmp-'))).toEqual([]);
   });
 });
+
+/** Writes a header and zeros. */
+async function writeRaw(file: string, header: object, dataBytes: number): Promise<void> {
+  const text = JSON.stringify(header);
+  const bytes = Buffer.alloc(8 + text.length + dataBytes);
+  bytes.writeBigUInt64LE(BigInt(text.length));
+  bytes.write(text, 8);
+  await writeFile(file, bytes);
+}
 
 function pair(name: string): [string, SafetensorsEntry] {
   return [name, { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) }];

@@ -1,15 +1,15 @@
 import { open } from 'node:fs/promises';
 import { type FileDigest, readFully, writeAtomically } from './atomic-file.ts';
 import {
+  countBytes,
   countElements,
-  DTYPE_BYTES,
   formatHeader,
   parseHeader,
   parseHeaderLength,
   type SafetensorsHeader,
   type TensorInfo,
 } from './safetensors-header.ts';
-import { decode, type SafetensorsEntry, type TensorData } from './tensor-data.ts';
+import { decode, isReadable, type SafetensorsEntry, type TensorData, unreadableEntry } from './tensor-data.ts';
 
 /** What `writeSafetensors` takes: a tensor, or one whose data are fetched when their turn comes, to hold one at a time. */
 export type SafetensorsSource = Omit<SafetensorsEntry, 'data'> & { data: TensorData | (() => Promise<TensorData>) };
@@ -47,7 +47,7 @@ function placeTensors(
   try {
     for (const [name, { dtype, shape }] of entries) {
       if (tensors.has(name)) throw new Error(`two tensors are named '${name}'; give each its own name`);
-      const end = offset + countElements(shape) * DTYPE_BYTES.get(dtype)!;
+      const end = offset + countBytes(dtype, shape);
       tensors.set(name, { dtype, shape: [...shape], begin: offset, end });
       offset = end;
     }
@@ -57,14 +57,18 @@ function placeTensors(
   }
 }
 
-/** Reads a whole safetensors file. Throws, naming the file, what is wrong and the way out, unless all of it is valid. */
+/**
+ * Reads a whole safetensors file. Throws, naming the file, what is wrong and the way out, unless all of it is valid. Tensors of
+ * dtypes that are not read, such as BOOL, are listed: asking for their data throws.
+ */
 export async function readSafetensors(
   file: string,
 ): Promise<{ tensors: Map<string, SafetensorsEntry>; metadata: Record<string, string> }> {
   return openSafetensors(file, async ({ header, read }) => {
     const tensors = new Map<string, SafetensorsEntry>();
     for (const [name, info] of header.tensors) {
-      tensors.set(name, { dtype: info.dtype, shape: info.shape, data: await read(info) });
+      const entry = async () => ({ dtype: info.dtype, shape: info.shape, data: await read(info) });
+      tensors.set(name, isReadable(info.dtype) ? await entry() : unreadableEntry(file, name, info));
     }
     return { tensors, metadata: header.metadata };
   });
@@ -83,9 +87,10 @@ export async function openSafetensors<T>(file: string, use: (contents: OpenSafet
   /** Errors about the file's content; those thrown by `use` pass as they are. */
   const reading = <R>(promise: Promise<R>): Promise<R> =>
     promise.catch((error: Error) => {
-      throw new Error(
-        `${file} is not a valid safetensors file: ${error.message}. Copy it again from its source, or load another checkpoint`,
-      );
+      const wayOut = /^it is JSON/.test(error.message)
+        ? ''
+        : '. Copy it again from its source, or load another checkpoint';
+      throw new Error(`${file} is not a valid safetensors file: ${error.message}${wayOut}`);
     });
   const readHeader = async () => {
     const { size } = await handle.stat();
@@ -109,10 +114,10 @@ export async function openSafetensors<T>(file: string, use: (contents: OpenSafet
 }
 
 function checkData(name: string, { dtype, shape }: SafetensorsSource, data: TensorData): void {
-  const type = { F64: Float64Array, F32: Float32Array, I64: BigInt64Array, I32: Int32Array, F16: null, BF16: null }[
-    dtype
-  ];
-  if (type === null) throw new Error(`writeSafetensors: '${name}' is ${dtype}, which is only read; write it as F32`);
+  const types = { F64: Float64Array, F32: Float32Array, I64: BigInt64Array, I32: Int32Array };
+  if (!(dtype in types))
+    throw new Error(`writeSafetensors: '${name}' is ${dtype}, which is only read; write it as F32`);
+  const type = types[dtype as keyof typeof types];
   const size = countElements(shape);
   if (data instanceof type && data.length === size) return;
   throw new Error(

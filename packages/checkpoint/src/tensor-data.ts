@@ -1,4 +1,4 @@
-import type { Dtype } from './safetensors-header.ts';
+import type { Dtype, TensorInfo } from './safetensors-header.ts';
 
 export type TensorData = Float64Array | Float32Array | BigInt64Array | Int32Array;
 
@@ -6,7 +6,28 @@ export type TensorData = Float64Array | Float32Array | BigInt64Array | Int32Arra
 export interface SafetensorsEntry {
   dtype: Dtype;
   shape: readonly number[];
-  data: TensorData;
+  /** Of a tensor of another dtype, asking for it throws, with its name and dtype. */
+  readonly data: TensorData;
+}
+
+const READABLE: readonly Dtype[] = ['F64', 'F32', 'F16', 'BF16', 'I64', 'I32'];
+
+/** Whether tensors of this dtype are read. */
+export const isReadable = (dtype: Dtype): boolean => READABLE.includes(dtype);
+
+/** A tensor that is listed, and refused where it is asked for. `where` names the file. */
+export const unreadableEntry = (where: string, name: string, { dtype, shape }: TensorInfo): SafetensorsEntry => ({
+  ...{ dtype, shape },
+  get data(): never {
+    return refuseDtype(where, name, dtype);
+  },
+});
+
+/** Throws: tensors of this dtype are not read. */
+export function refuseDtype(where: string, name: string, dtype: Dtype): never {
+  throw new Error(
+    `${where}: '${name}' is of dtype ${dtype}, which is not read, only ${READABLE.join(', ')}: save it as F32, or as I32 if it holds integers`,
+  );
 }
 
 /**
@@ -27,6 +48,8 @@ export function decode(dtype: Dtype, bytes: ArrayBuffer): TensorData {
       return new Float32Array(Uint32Array.from(new Uint16Array(bytes), (bits) => bits << 16).buffer);
     case 'F16':
       return Float32Array.from(new Uint16Array(bytes), widenHalf);
+    default:
+      throw new Error(`tensors of dtype ${dtype} are not read`); // callers ask isReadable first
   }
 }
 

@@ -189,6 +189,20 @@ describe('readTree', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  it('refuses a tensor whose dtype is not read, and so does loadTree', async () => {
+    const file = join(folder, 'mask.safetensors');
+    const text = '{"mask":{"dtype":"BOOL","shape":[4],"data_offsets":[0,4]}}';
+    const bytes = Buffer.alloc(8 + text.length + 4);
+    bytes.writeBigUInt64LE(BigInt(text.length));
+    bytes.write(text, 8);
+    await writeFile(file, bytes);
+    await expect(readTree(file)).rejects.toThrow(`${file}: 'mask' is of dtype BOOL, which is not read`);
+    await expect(loadTree(file, { mask: tf.zeros([4]) })).rejects.toThrow(`${file}: 'mask' is of dtype BOOL`);
+    await expect(loadTree(file, { weight: tf.zeros([4]) })).rejects.toThrow(
+      "lacks 'weight'; the network has no 'mask'",
+    );
+  });
+
   it('refuses a file that is no safetensors file', async () => {
     const file = join(folder, 'weights.safetensors');
     await writeFile(file, '<html>not found</html>');

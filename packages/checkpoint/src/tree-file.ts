@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { FileDigest } from './atomic-file.ts';
 import { openSafetensors, type SafetensorsSource, writeSafetensors } from './safetensors.ts';
 import type { SafetensorsHeader } from './safetensors-header.ts';
+import { isReadable, refuseDtype } from './tensor-data.ts';
 import { checkFit, toTensor } from './tree-tensors.ts';
 
 /**
@@ -29,10 +30,13 @@ export async function loadTree<T extends Tree>(file: string, template: T): Promi
 /**
  * Reads a file into a tree of its own making: names are split at their dots, and keys 0, 1, ... n-1 make an array. The
  * caller owns the leaves. F64 and 16-bit floats become float32, I64 int32. Throws if a name is both a tensor and a
- * prefix of another.
+ * prefix of another, and on a tensor of another dtype.
  */
 export async function readTree(file: string): Promise<Tree> {
-  const leaves = await readLeaves(file, ({ tensors }) => checkNesting(file, tensors));
+  const leaves = await readLeaves(file, ({ tensors }) => {
+    for (const [name, { dtype }] of tensors) if (!isReadable(dtype)) refuseDtype(file, name, dtype);
+    checkNesting(file, tensors);
+  });
   return nest([...leaves].map(([name, leaf]) => [name === '' ? [] : name.split('.'), leaf]));
 }
 

@@ -1,7 +1,7 @@
 import { type Tree, treeEntries } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Dtype, SafetensorsHeader, TensorInfo } from './safetensors-header.ts';
-import type { TensorData } from './tensor-data.ts';
+import { isReadable, refuseDtype, type TensorData } from './tensor-data.ts';
 
 /**
  * Throws unless a file's tensors are the leaves of `template`: the same names, shapes and kinds. The message says which
@@ -11,7 +11,7 @@ export function checkFit(where: string, template: Tree, { tensors }: Safetensors
   const wanted = new Map(treeEntries(template));
   const differing = [...wanted].flatMap(([name, leaf]) => {
     const info = tensors.get(name);
-    return info ? describeDifference(name, info, leaf) : [];
+    return info ? describeDifference(where, name, info, leaf) : [];
   });
   const missing = [...wanted.keys()].filter((name) => !tensors.has(name)).map((name) => `'${name}'`);
   const unknown = [...tensors.keys()].filter((name) => !wanted.has(name)).map((name) => `'${name}'`);
@@ -40,7 +40,8 @@ export function toTensor(where: string, name: string, { dtype, shape }: TensorIn
   return tf.tensor(data instanceof Float64Array ? Float32Array.from(data) : data, shape, tensorDtype(dtype));
 }
 
-function describeDifference(name: string, info: TensorInfo, leaf: tf.Tensor): string[] {
+function describeDifference(where: string, name: string, info: TensorInfo, leaf: tf.Tensor): string[] {
+  if (!isReadable(info.dtype)) refuseDtype(where, name, info.dtype);
   const dtype = tensorDtype(info.dtype);
   const [here, there] = [info.shape, leaf.shape].map((shape) => `[${shape.join(', ')}]`);
   if (dtype !== leaf.dtype) return [`'${name}' is ${dtype} ${here} here and ${leaf.dtype} ${there} in the network`];
