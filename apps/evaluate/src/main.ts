@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { listCheckpoints } from '@eflow/checkpoint';
+import { createProgress, integer, number, runProgram } from '@eflow/command-line';
 import { compile, useTensorFlow } from '@eflow/engine';
 import { digitsClassifierWeights } from '@eflow/fvd';
 import { type Clips, writeGridWebp } from '@eflow/media';
@@ -17,17 +18,16 @@ import {
   readMetrics,
   SAMPLERS,
   type SamplerFlags,
-  type StepMetrics,
   sampleClips,
   samplerSpec,
   videoDiTConfig,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { comparedSteps, type Evaluation, type Result } from './evaluation.ts';
 import { COVARIANCE_RULE, compare, loadClassifier, readClips, realClips } from './measure.ts';
 import { renderReport } from './report.ts';
-import { describeAge, formatTable } from './table.ts';
+import { describeAge, formatTable, secondsUntil } from './table.ts';
 
 interface Flags extends SamplerFlags {
   steps: number[];
@@ -41,14 +41,6 @@ interface Flags extends SamplerFlags {
 const SHOWN = 20;
 const GRID = { columns: 5, scale: 3 };
 
-const integer = (least: number) => (text: string) => {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
-    throw new InvalidArgumentError(`expected an integer of at least ${least}`);
-  }
-  return value;
-};
-
 const program = new Command('evaluate')
   .description(
     "Measures a run of moving digits: untrained, while it trained, and at its end, beside real clips. Writes evaluation.json and report.html into the run's folder.",
@@ -57,31 +49,38 @@ const program = new Command('evaluate')
   .option(
     '--steps <list>',
     'numbers of sampling steps for the first and the last checkpoint',
-    (text) => text.split(',').map(integer(1)),
+    (text) => [...new Set(text.split(',').map(integer(1)))],
     [1, 2, 4, 8],
   )
   .addOption(new Option('--sampler <name>', 'see pnpm sample --help').choices([...SAMPLERS]))
   .option('--grid <name>', 'times of the steps: uniform, shifted:3 or quadratic', 'uniform')
-  .option('--guidance-scale <w>', 'for euler and heun on a network trained without guidance', Number)
+  .option('--guidance-scale <w>', 'classifier-free or path-drop guidance (euler, heun)', number('a number'))
   .addOption(new Option('--guidance <kind>', 'see pnpm sample --help').choices([...GUIDANCE_KINDS]))
   .option('--last', 'measure the newest checkpoint alone')
   .option('--out <name>', "write <name>.json in the run's folder, its grids beside it, and no page")
   .option('--clips <n>', 'generated clips per figure, and real ones to compare with', integer(256), 1000)
-  .option('--seed <n>', 'of the samples', integer(0), 0);
+  .option('--seed <n>', 'seed of the samples', integer(0), 0)
+  .addHelpText(
+    'after',
+    `
+Examples:
+  pnpm evaluate runs/digits-tiny
+  pnpm evaluate runs/digits-tiny --last --steps 4 --clips 10000 --out at-4`,
+  );
 
 async function main(root: string, flags: Flags): Promise<void> {
   const { folder, config } = openRunFolder(root);
   checkMeasurable(config);
   const specs = flags.steps.map((numSteps) => samplerSpec(config.objective, numSteps, flags));
   const metrics = readMetrics(folder);
-  const checkpoints = (await listCheckpoints(folder.checkpoints)).reverse();
+  const out = join(root, flags.out ?? 'evaluation');
+  checkOutput(out);
+  const checkpoints = (await listCheckpoints(folder.checkpoints, ['ema'])).reverse();
   for (const { problem } of checkpoints) if (problem) console.error(`Skipped: ${problem}`);
   const sound = checkpoints.filter(({ problem }) => problem === undefined);
   const usable = flags.last ? sound.slice(-1) : sound;
   if (usable.length === 0) throw new Error(`${folder.checkpoints} holds no valid checkpoint; train first`);
   await useTensorFlow();
-  const out = join(root, flags.out ?? 'evaluation');
-  mkdirSync(out, { recursive: true });
 
   const { params: classifier, heldOutAccuracy } = await loadClassifier();
   const reference = realClips(config, 0, flags.clips);
@@ -108,15 +107,16 @@ async function main(root: string, flags: Flags): Promise<void> {
       const start = performance.now();
       const labels = cycleLabels(flags.clips, network.numClasses);
       const { sample, nfe, weakNfe } = samplers.get(numSteps)!;
+      const progress = createProgress(flags.clips, 'clips');
       const clips = sampleClips(sample, params, network, {
-        clip: config.data,
-        labels,
-        seed: flags.seed,
+        ...{ clip: config.data, labels, seed: flags.seed },
+        onStep: (done) => progress.update(done),
       });
+      progress.end();
       const figures = compare(readClips(classifier, clips, labels), referenceReading);
       const grid = `step-${step}-${numSteps}.webp`;
       await writeGridWebp(join(out, grid), firstClips(clips, SHOWN), GRID);
-      const result = { step, seconds: secondsAt(metrics, step), numSteps, nfe, weakNfe, ...figures, grid };
+      const result = { step, seconds: secondsUntil(metrics, step), numSteps, nfe, weakNfe, ...figures, grid };
       results.push(result);
       console.log(
         `  ${describeAge(result)}, ${formatEvaluations(result)} passes: distance ${figures.frechetDistance.toFixed(1)} (${flags.clips} clips in ${((performance.now() - start) / 1000).toFixed(0)} s)`,
@@ -174,8 +174,15 @@ function checkMeasurable({ data }: RunConfig): void {
   }
 }
 
-/** Seconds of training when `step` updates had been made. */
-const secondsAt = (metrics: StepMetrics[], step: number) => metrics.find((m) => m.step === step - 1)?.seconds ?? 0;
+/** Makes the folder of the grids. Throws unless it, and the file beside it, can be written. */
+function checkOutput(out: string): void {
+  try {
+    mkdirSync(out, { recursive: true });
+    for (const path of [out, dirname(out)]) accessSync(path, constants.W_OK);
+  } catch (error) {
+    throw new Error(`${out} cannot be written (${(error as Error).message}): choose another name with --out`);
+  }
+}
 
 function firstClips({ data, shape }: Clips, count: number): Clips {
   return pick(
@@ -208,7 +215,4 @@ function pick({ data, shape }: Clips, indices: number[]): Clips {
 }
 
 program.action(main);
-program.parseAsync().catch((error: Error) => {
-  console.error(`evaluate: ${error.message}`);
-  process.exitCode = 1;
-});
+await runProgram(program);

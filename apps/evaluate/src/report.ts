@@ -33,11 +33,11 @@ export function renderReport(
   const overTime = results.filter(({ numSteps }) => numSteps === shared);
   const row = (cells: readonly string[], tag: string) =>
     `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
-  const finalMetrics = metrics.at(-1)!;
+  const final = metrics.at(-1); // absent if no step changed the weights yet
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(config.name)}</title><style>${STYLE}</style></head><body>
 <h1>${escapeHtml(config.name)}: a few-step video generator, trained from scratch</h1>
-<p>${finalMetrics.step + 1} steps of ${config.training.batchSize} clips in ${Math.round(finalMetrics.seconds)} seconds. Every grid moves; clip i asks for the digit i mod 10.</p>
+<p>${final ? final.step + 1 : 0} steps of ${config.training.batchSize} clips in ${Math.round(final?.seconds ?? 0)} seconds. Every grid moves; clip i asks for the digit i mod 10.</p>
 <h2>Figures</h2>
 <table>${row(COLUMNS, 'th')}${tableRows(evaluation)
     .map((cells) => row(cells, 'td'))

@@ -1,4 +1,5 @@
-import { formatEvaluations } from '@eflow/run';
+import { formatClock } from '@eflow/command-line';
+import { formatEvaluations, type StepMetrics } from '@eflow/run';
 import type { Evaluation, Figures } from './evaluation.ts';
 
 export const COLUMNS = ['clips', 'network passes', 'Frechet distance', 'class accuracy', 'frame consistency'] as const;
@@ -14,8 +15,12 @@ const figures = ({ frechetDistance, classAccuracy, frameConsistency }: Figures) 
 /** "untrained", or the time of training after which a checkpoint was written. */
 export function describeAge({ step, seconds }: { step: number; seconds: number }): string {
   if (step === 0) return 'untrained';
-  return `after ${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, '0')} min (step ${step})`;
+  return `after ${formatClock(seconds)} ${seconds < 3599.5 ? 'min' : 'h'} (step ${step})`;
 }
+
+/** Seconds of training until `step` steps had been made; of steps whose update was left out there are no metrics. */
+export const secondsUntil = (metrics: readonly StepMetrics[], step: number): number =>
+  metrics.findLast((one) => one.step < step)?.seconds ?? 0;
 
 /** One row per checkpoint and number of steps, and one of real clips. */
 export function tableRows({ results, real }: Evaluation): string[][] {

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openVideos } from '@eflow/data';
+import { openVideos, readIndex } from '@eflow/data';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = mkdtempSync(join(tmpdir(), 'sample-'));
@@ -59,6 +59,62 @@ describe('sizes of samples', () => {
     videos.close();
     const again = command('sample', run, ...args, '--overwrite');
     expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('shards exists: give a new folder')]);
+  });
+
+  it('show the first 20 clips, and --shards keeps all', () => {
+    const [folder, out] = [join(root, 'all'), join(root, 'first-20')];
+    const args = ['--steps', '1', '--count', '70', '--scale', '1', '--out', out, '--shards', folder];
+    const { status, stdout, stderr } = command('sample', run, ...args);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('20 of 70 shown');
+    expect(sizeOfPng(join(out, 'samples.png'))).toEqual([2 * 9 - 1, 20 * 9 - 1]); // cells of 8 and a line between two
+    const { shards, classes } = readIndex(folder);
+    expect(shards.flatMap(({ videos }) => videos.map(({ label }) => label))).toEqual(
+      Array.from({ length: 70 }, (_, i) => String(i % 10)),
+    );
+    expect(classes).toHaveLength(10);
+  });
+
+  it('leave the GIF out above its frame rate, and say so', () => {
+    const out = join(root, 'fast');
+    const { status, stdout } = command('sample', run, '--steps', '1', '--count', '2', '--fps', '60', '--out', out);
+    expect(status).toBe(0);
+    expect(stdout).toContain('No GIF: it holds at most 50 frames per second');
+    expect(readdirSync(out).sort()).toEqual(['samples.json', 'samples.mp4', 'samples.png', 'samples.webp']);
+  });
+
+  it('leave nothing of a try that failed, so that the same command works again', () => {
+    const parent = join(root, 'failed');
+    const [out, shards] = [join(parent, 'out'), join(parent, 'shards')];
+    mkdirSync(join(out, 'samples.json'), { recursive: true }); // a folder where a file is to be written
+    const args = ['--steps', '1', '--count', '2', '--out', out, '--shards', shards, '--overwrite'];
+    const failed = command('sample', run, ...args);
+    expect([failed.status, failed.stderr]).toEqual([1, expect.stringContaining('samples.json')]);
+    expect(readdirSync(parent)).toEqual(['out']);
+    expect(readdirSync(out).filter((name) => name.startsWith('.'))).toEqual([]);
+    rmSync(join(out, 'samples.json'), { recursive: true });
+    expect(command('sample', run, ...args).status).toBe(0);
+    expect(readdirSync(parent).sort()).toEqual(['out', 'shards']);
+  });
+
+  it.each([
+    [['--labels', '3,12'], 'label 1 is 12; expected an integer from 0 to 9'],
+    [['--labels', '3,,1'], 'expected an integer of at least 0'],
+    [['--guidance-scale', 'much'], 'expected a number'],
+    [['--checkpoint', 'step-000500'], "no checkpoint 'step-000500'; it has step-000000, step-000001"],
+    [['--scale', '100000'], 'png: a strip of'],
+    [['--out', join(run, 'config.yaml', 'below')], 'cannot be written'],
+    [['--shards', join(run, 'config.yaml', 'below')], 'cannot be written'],
+    [['--export', run], 'exists: give a new folder with --export'],
+    [['--export', join(run, 'config.yaml', 'below')], 'cannot be written'],
+  ])('are refused before anything is sampled: %j', (args, message) => {
+    const out = args[0] === '--out' ? [] : ['--out', join(root, 'refused')];
+    const { status, stdout, stderr } = command('sample', run, ...out, ...args);
+    expect(status).toBe(1);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('    at ');
+    expect(stdout).not.toContain('Sampl');
+    expect(existsSync(join(root, 'refused', 'samples.png'))).toBe(false);
   });
 
   it.each([

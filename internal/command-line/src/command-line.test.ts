@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -83,4 +83,21 @@ describe('runProgram', () => {
     expect(await once(child, 'close')).toEqual([1, null]);
     expect(errors).toBe('\ntool: no such thing\n');
   });
+});
+
+it('createProgress is silent about short work, and tells of long work without a timer', () => {
+  const program = `
+    import { createProgress } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
+    let now = 0;
+    performance.now = () => now;
+    const progress = createProgress(40, 'clips');
+    for (const [seconds, done] of [[1.9, 3.5], [2.5, 10.5], [9, 20], [12.6, 30], [30, 40]]) {
+      now = 1000 * seconds;
+      progress.update(done);
+    }
+    progress.end();`;
+  const node = ['--import', 'tsx', '--input-type=module', '--eval', program];
+  const { stdout, stderr } = spawnSync(process.execPath, node, { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(stdout).toBe('  10 of 40 clips | 0:03 + 0:07 to go\n  30 of 40 clips | 0:13 + 0:04 to go\n');
 });

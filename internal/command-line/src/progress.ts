@@ -14,26 +14,26 @@ export interface Progress {
 }
 
 /**
- * Shows on standard error how far work is that takes over two seconds, and how long it is likely to take: one live line on a
+ * Shows on standard output how far work is that takes over two seconds, and how long it is likely to take: one live line on a
  * terminal, a line every ten seconds elsewhere. It needs no timer, so that it works while native calls block this process.
  */
 export function createProgress(total: number, what: string): Progress {
-  const { stderr } = process;
+  const { stdout } = process;
   const begin = performance.now();
   let next = SILENT_SECONDS;
   let isShown = false;
   return {
     update(done) {
       const seconds = (performance.now() - begin) / 1000;
-      if (seconds < next) return;
-      next = seconds + (stderr.isTTY ? EVERY_SECONDS_ON_TERMINAL : EVERY_SECONDS);
+      if (seconds < next || done >= total) return;
+      next = seconds + (stdout.isTTY ? EVERY_SECONDS_ON_TERMINAL : EVERY_SECONDS);
       const left = (seconds / done) * (total - done);
       const line = `  ${Math.floor(done)} of ${total} ${what} | ${formatClock(seconds)} + ${formatClock(left)} to go`;
-      stderr.write(stderr.isTTY ? `\r\u001B[K${line}` : `${line}\n`);
+      stdout.write(stdout.isTTY ? `\r\u001B[K${line}` : `${line}\n`);
       isShown = true;
     },
     end() {
-      if (isShown && stderr.isTTY) stderr.write('\r\u001B[K');
+      if (isShown && stdout.isTTY) stdout.write('\r\u001B[K');
     },
   };
 }
