@@ -6,7 +6,7 @@ export type TensorData = Float64Array | Float32Array | BigInt64Array | Int32Arra
 export interface SafetensorsEntry {
   dtype: Dtype;
   shape: readonly number[];
-  /** Of a tensor of another dtype, asking for it throws, with its name and dtype. */
+  /** Asking for it throws, with name and dtype, where the dtype is not read. */
   readonly data: TensorData;
 }
 
