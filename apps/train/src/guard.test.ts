@@ -37,13 +37,29 @@ describe('judge', () => {
     const spike = { ...calm, [name]: 100 * calm[name as keyof typeof calm] };
     const guard = after(64, 6);
     const verdict = judge(spike, guard, 6);
-    expect(verdict.reason).toMatch(new RegExp(`^${name} is \\d+, \\d+\\.\\d standard deviations above the last 64`));
-    expect(verdict.guard).toEqual({ ...guard, skipped: 1 });
+    expect(verdict.reason).toMatch(new RegExp(`^${name} is \\d+, \\d+\\.\\d standard deviations above the mean of the last 64`));
+    const { velocityLoss, gradNorm } = spike;
+    expect(verdict.guard).toEqual({ ...guard, skipped: 1, recent: [...guard.recent, { velocityLoss, gradNorm }] });
+    expect(judge(calm, verdict.guard, 6).reason).toBeUndefined();
     expect(judge(spike, after(63, 6), 6).reason).toBeUndefined(); // too few to know
     expect(judge(spike, after(64)).reason).toBeUndefined();
   });
 
-  it('keeps 128 updates, and as JSON gives the same verdicts', () => {
+  it.each(['velocityLoss', 'gradNorm'])('goes on where %s stays at ten times its level', (name) => {
+    const shifted = { ...calm, [name]: 10 * calm[name as keyof typeof calm] };
+    let guard = after(500, 6);
+    const refused: number[] = [];
+    for (let step = 0; step < 300; step++) {
+      const verdict = judge(shifted, guard, 6);
+      if (verdict.reason !== undefined) refused.push(step);
+      guard = verdict.guard;
+    }
+    // With a share p of the window at the new level, that is sqrt((1 - p) / p) deviations above its mean: 6 at 1 in 37.
+    expect(refused).toEqual([0, 1, 2, 3]);
+    expect(guard.skipped).toBe(4);
+  });
+
+  it('keeps 128 steps, and as JSON gives the same verdicts', () => {
     const guard = after(500, 6);
     expect(guard.recent).toHaveLength(128);
     const outcome = { ...calm, gradNorm: 1.3 };

@@ -12,7 +12,7 @@ export type GuardState = {
   skipped: number;
   /** How many of the last ones, one after the other, were not finite. */
   notFiniteInARow: number;
-  /** Of the last updates, for spikes. */
+  /** Of the last steps that were finite, updates and spikes alike. */
   recent: { velocityLoss: number; gradNorm: number }[];
 };
 
@@ -21,14 +21,15 @@ export const NEW_GUARD: GuardState = { skipped: 0, notFiniteInARow: 0, recent: [
 /** Steps in a row that are not finite end the run. */
 export const MOST_IN_A_ROW = 3;
 
-/** Updates that a spike is measured against, and how many there must be (Levanter's and OLMo's rule). */
+/** Steps that a spike is measured against, and how many there must be (Levanter's and OLMo's rule). */
 const WINDOW = 128;
 const LEAST = WINDOW / 2;
 
 /**
  * Whether an update may be made: `reason` says why not. It may not where the loss or the gradient's norm is not finite, or,
  * if `spikeDeviations` is given, where the velocity's loss or the norm is that many standard deviations above its mean over
- * the last updates.
+ * the last steps. Those include the spikes that were left out, as in OLMo-core: where the loss stays at a new level, the
+ * window learns of it, and training goes on.
  */
 export function judge(
   outcome: Outcome,
@@ -42,10 +43,11 @@ export function judge(
       guard: { ...guard, skipped: guard.skipped + 1, notFiniteInARow: guard.notFiniteInARow + 1 },
     };
   }
-  const spike = spikeDeviations === undefined ? undefined : findSpike(outcome, guard.recent, spikeDeviations);
-  if (spike) return { reason: spike, guard: { ...guard, skipped: guard.skipped + 1, notFiniteInARow: 0 } };
-  const recent = spikeDeviations === undefined ? [] : [...guard.recent, { velocityLoss, gradNorm }].slice(-WINDOW);
-  return { guard: { ...guard, notFiniteInARow: 0, recent } };
+  if (spikeDeviations === undefined) return { guard: { ...guard, notFiniteInARow: 0, recent: [] } };
+  const reason = findSpike(outcome, guard.recent, spikeDeviations);
+  const recent = [...guard.recent, { velocityLoss, gradNorm }].slice(-WINDOW);
+  const skipped = guard.skipped + (reason === undefined ? 0 : 1);
+  return { ...(reason !== undefined && { reason }), guard: { skipped, notFiniteInARow: 0, recent } };
 }
 
 function findSpike(outcome: Outcome, recent: GuardState['recent'], deviations: number): string | undefined {
@@ -56,7 +58,7 @@ function findSpike(outcome: Outcome, recent: GuardState['recent'], deviations: n
     const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
     const above = (outcome[name] - mean) / Math.sqrt(variance);
     if (above > deviations) {
-      return `${name} is ${outcome[name]}, ${above.toFixed(1)} standard deviations above the last ${values.length} updates' ${mean.toPrecision(3)}`;
+      return `${name} is ${outcome[name]}, ${above.toFixed(1)} standard deviations above the mean of the last ${values.length} steps, ${mean.toPrecision(3)}`;
     }
   }
   return undefined;
