@@ -37,7 +37,9 @@ describe('judge', () => {
     const spike = { ...calm, [name]: 100 * calm[name as keyof typeof calm] };
     const guard = after(64, 6);
     const verdict = judge(spike, guard, 6);
-    expect(verdict.reason).toMatch(new RegExp(`^${name} is \\d+, \\d+\\.\\d standard deviations above the mean of the last 64`));
+    expect(verdict.reason).toMatch(
+      new RegExp(`^${name} is \\d+, \\d+\\.\\d standard deviations above the mean of the last 64`),
+    );
     const { velocityLoss, gradNorm } = spike;
     expect(verdict.guard).toEqual({ ...guard, skipped: 1, recent: [...guard.recent, { velocityLoss, gradNorm }] });
     expect(judge(calm, verdict.guard, 6).reason).toBeUndefined();

@@ -150,6 +150,27 @@ describe('loadConfig', () => {
     });
   });
 
+  it('takes out what an override sets to null, so that its default or its absence holds', () => {
+    const optional = [
+      ...['training.maxSeconds', 'training.initialWeights', 'training.threads', 'training.milestoneEvery'],
+      ...['training.spikeDeviations', 'measurement.i3dWeights', 'network.attention.causalBlockSize'],
+    ];
+    const attention = 'network.attention={ kind: linear, causalBlockSize: 8 }';
+    const given = optional.slice(0, -1).map((key) => `${key}=${/Weights$/.test(key) ? 'some.safetensors' : 7}`);
+    const set = loadConfig('digits-tiny', [attention, ...given]);
+    expect(set.training).toMatchObject({ maxSeconds: 7, milestoneEvery: 7 });
+    const unset = loadConfig(file('set.yaml', stringify(set)), [
+      ...optional.map((key) => `${key}=null`),
+      ...['training.keepCheckpoints=3', 'training.keepCheckpoints=null', 'measurement=null'],
+    ]);
+    const { initialWeights, maxSeconds, milestoneEvery, spikeDeviations, ...rest } = set.training;
+    const { threads, ...training } = rest;
+    expect([initialWeights, maxSeconds, milestoneEvery, spikeDeviations, threads]).not.toContain(undefined);
+    expect(unset.training).toEqual(training);
+    expect(unset.network.attention).toEqual({ kind: 'linear', featureMap: 'relu' });
+    expect(unset.measurement).toEqual(loadConfig('digits-tiny').measurement);
+  });
+
   it('splits a depth of one number', () => {
     expect(loadConfig('digits-tiny', ['network.depth=18']).network.depth).toEqual([3, 12, 3]);
   });
@@ -243,6 +264,9 @@ describe('loadConfig', () => {
     ],
     ['a weak path that is not trained', ['objective.pathDropProb=0'], 'nothing trains the weak path'],
     ['a batch that cannot be split', ['training.batchSize=1'], 'a batch of 1'],
+    ['to take out a key that there is not', ['training.maxSecond=null'], "did you mean 'maxSeconds'?"],
+    ['to take out a key that there must be', ['training.steps=null'], 'training.steps: Invalid input: expected number'],
+    ['nothing for null', ['training.maxSeconds='], 'training.maxSeconds: Invalid input: expected number'],
     ['no key', ['training'], "override 'training': expected key=value"],
     ['a path through a value', ['name.a=1'], "'name' is a value, not a section"],
     ['no prototype pollution', ['__proto__.polluted=1'], '__proto__: unknown key'],

@@ -19,7 +19,8 @@ export const presetNames = (): string[] =>
 /**
  * The config in a YAML or JSON file, or in a preset of that name, with dotted overrides such as
  * `training.batchSize=16` applied and defaults filled in. `network.preset` stands for a preset's keys: keys beside it win,
- * and as an override it replaces what was said before it. An override of a `kind`, of the data, the objective or the attention, drops
+ * and as an override it replaces what was said before it. `training.maxSeconds=null` takes a key out, so that its default or its
+ * absence holds. An override of a `kind`, of the data, the objective or the attention, drops
  * the keys that the new kind does not have. Throws an Error that names every wrong key with the nearest known
  * one, every wrong value with what was expected, and sizes that do not go together.
  */
@@ -97,6 +98,7 @@ function applyOverride(document: Document, override: string): void {
   const value: unknown = parse(isList ? `[${text}]` : text);
   if (path.join('.') !== 'network.preset') {
     setValue(document, path, value, override);
+    if (text.trim() === 'null') unset(document, path);
     if (path.at(-1) === 'kind') keepKnownKeys(document, path.slice(0, -1));
     return;
   }
@@ -116,9 +118,18 @@ function setValue(document: Document, path: readonly string[], value: unknown, o
   }, document);
 }
 
+/** Takes a key out, so that its default holds, or its absence; one that is not known stays, to be told of. */
+function unset(document: Document, path: readonly string[]): void {
+  const [section, key] = [path.slice(0, -1), path.at(-1)!];
+  if (knownKeys(section, document).includes(key)) delete sectionAt(document, section)[key];
+}
+
+const sectionAt = (document: Document, path: readonly string[]): Document =>
+  path.reduce((node, key) => node[key] as Document, document);
+
 /** Drops the keys of a section that its kind does not have; a kind that is not known keeps all, to be told of. */
 function keepKnownKeys(document: Document, path: readonly string[]): void {
-  const section = path.reduce((node, key) => node[key] as Document, document);
+  const section = sectionAt(document, path);
   const known = knownKeys(path, document);
   if (known.length === 0) return;
   for (const key of Object.keys(section)) if (!known.includes(key)) delete section[key];

@@ -37,7 +37,8 @@ export type VideoDiTParams = {
 };
 
 /**
- * New parameters from a stream: Xavier-uniform, with zero output, so that a new network predicts 0. The caller owns them.
+ * New parameters from a stream: Xavier-uniform, the embedders' last layers and the mask token N(0, 0.02^2), and zero output, so that
+ * a new network predicts 0. The caller owns them.
  * Throws if the config's sizes do not go together.
  */
 export function initVideoDiT(stream: RandomStream, config: VideoDiTConfig): VideoDiTParams {
