@@ -74,6 +74,7 @@ const videos = z.strictObject({
   frameStride: count.default(1).describe("frames of the video from one of the clip's to the next"),
   start: z.enum(CLIP_STARTS).default('random').describe('where in its video a clip begins'),
   flip: z.boolean().default(false).describe('mirrors half of the clips'),
+  maxTooShort: share.default(0.05).describe('share of the videos that may be too short for a clip; they are left out'),
 });
 
 const data = z.discriminatedUnion('kind', [movingDigits, videos]);

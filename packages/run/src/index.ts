@@ -1,5 +1,15 @@
 export { bindNetworks, clipSpec, openClips, videoDiTConfig } from './build.ts';
 export { type RunConfig, runConfigSchema } from './config.ts';
+export {
+  assertSameData,
+  classNames,
+  type DataRecord,
+  describeTooShort,
+  findClass,
+  readDataRecord,
+  recordData,
+  writeDataRecord,
+} from './data-record.ts';
 export { type Difference, findDifferences } from './find-differences.ts';
 export { loadConfig, presetNames } from './load-config.ts';
 export { type LoadedNetwork, type LoadOptions, loadNetwork } from './load-network.ts';

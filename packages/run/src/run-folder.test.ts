@@ -1,9 +1,18 @@
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from './load-config.ts';
-import { createRunFolder, forgetSteps, openRunFolder, readMetrics, readSkipped } from './run-folder.ts';
+import { createRunFolder, forgetSteps, openRunFolder, type RunFolder, readMetrics, readSkipped } from './run-folder.ts';
 
 let root: string;
 beforeEach(() => {
@@ -48,6 +57,29 @@ describe('createRunFolder', () => {
     rmSync(join(torn, 'events'), { recursive: true });
     createRunFolder(torn, config);
     expect(existsSync(join(torn, 'events'))).toBe(true);
+  });
+
+  it.each<[string, (folder: RunFolder) => void, boolean]>([
+    ['nothing', () => {}, true],
+    [
+      'empty lists of steps',
+      ({ metrics, skipped }) => {
+        for (const file of [metrics, skipped]) writeFileSync(file, '');
+      },
+      true,
+    ],
+    ['a checkpoint of the start', ({ checkpoints }) => mkdirSync(join(checkpoints, 'step-000000')), true],
+    ['a step', ({ metrics }) => writeFileSync(metrics, '{"step":0}\n'), false],
+    ['a step that was left out', ({ skipped }) => writeFileSync(skipped, '{"step":0}\n'), false],
+    ['a checkpoint', ({ checkpoints }) => mkdirSync(join(checkpoints, 'step-000010')), false],
+    ['a damaged checkpoint', ({ checkpoints }) => mkdirSync(join(checkpoints, 'step-000010.damaged-ab')), false],
+  ])('takes a run of another config that has %s for an empty folder or not', (_, fill, isEmpty) => {
+    fill(createRunFolder(root, config));
+    const other = loadConfig('digits-tiny', ['seed=2']);
+    if (!isEmpty) return expect(() => createRunFolder(root, other)).toThrow('holds a run of another config');
+    const { checkpoints } = createRunFolder(root, other);
+    expect(openRunFolder(root).config).toEqual(other);
+    expect(readdirSync(checkpoints)).toEqual([]);
   });
 
   it('leaves a folder alone that is no run, even when told to overwrite', () => {

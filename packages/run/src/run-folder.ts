@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LossTerm } from '@eflow/flow';
 import type { Protocol } from '@eflow/fvd';
@@ -19,8 +19,10 @@ export interface RunFolder {
   skipped: string;
   /** measurements.jsonl: one line per measurement; absent where there was none. */
   measurements: string;
-  /** train.lock: the process that trains; absent where none does. */
+  /** train.lock: the number of the process that trains; absent where none does. */
   lock: string;
+  /** data.json: the videos and classes that are trained on (`DataRecord`); absent for moving digits. */
+  data: string;
   /** checkpoints/step-NNNNNN/ */
   checkpoints: string;
   /** previews/: grids sampled while training. */
@@ -37,6 +39,7 @@ const runFolder = (root: string): RunFolder => ({
   skipped: join(root, 'skipped.jsonl'),
   measurements: join(root, 'measurements.jsonl'),
   lock: join(root, 'train.lock'),
+  data: join(root, 'data.json'),
   checkpoints: join(root, 'checkpoints'),
   previews: join(root, 'previews'),
   events: join(root, 'events'),
@@ -44,12 +47,13 @@ const runFolder = (root: string): RunFolder => ({
 
 /**
  * Makes a run's folder and writes its config. A folder that holds a run of the same config is left as it is, so that the
- * same command goes on with a run that was ended. Throws if it holds anything else, unless `overwrite` is set and it is an
- * earlier run, whose files are then removed.
+ * same command goes on with a run that was ended; a run that has made no step is replaced, since its start failed. Throws if the
+ * folder holds anything else, unless `overwrite` is set and it is an earlier run, whose files are then removed. One process
+ * at a time may call this for a folder.
  */
 export function createRunFolder(root: string, config: RunConfig, { overwrite = false } = {}): RunFolder {
   const folder = runFolder(root);
-  const { config: file, metrics, skipped, measurements, checkpoints, previews, events } = folder;
+  const { config: file, checkpoints, previews, events } = folder;
   // The config is written first: before it stands there, a kill leaves at most the temporary file that it is written to.
   const names = existsSync(root) ? readdirSync(root).filter((name) => !/^config\.yaml\.\d+$/.test(name)) : [];
   if (names.length > 0) {
@@ -58,27 +62,35 @@ export function createRunFolder(root: string, config: RunConfig, { overwrite = f
         `${root} is not a run (it has no config.yaml): it is left alone; choose another folder with --out`,
       );
     }
-    if (overwrite) {
-      for (const path of [file, metrics, skipped, measurements, checkpoints, previews, events]) {
-        rmSync(path, { recursive: true, force: true });
-      }
-    } else {
-      const differences = findDifferences(loadConfig(file), config);
-      if (differences.length > 0) {
-        const first = differences
-          .slice(0, 3)
-          .map(({ key, before, after }) => `${key} is ${before} there and ${after} here`);
-        throw new Error(
-          `${root} holds a run of another config (${first.join('; ')}): ` +
-            'go on with that by --resume, replace it with --overwrite, or choose another folder with --out',
-        );
-      }
+    const differences = overwrite ? [] : findDifferences(loadConfig(file), config);
+    if (differences.length > 0 && hasSteps(folder)) {
+      const first = differences
+        .slice(0, 3)
+        .map(({ key, before, after }) => `${key} is ${before} there and ${after} here`);
+      throw new Error(
+        `${root} holds a run of another config (${first.join('; ')}): ` +
+          'go on with that by --resume, replace it with --overwrite, or choose another folder with --out',
+      );
     }
+    if (overwrite || differences.length > 0) removeRun(folder);
   }
   mkdirSync(root, { recursive: true });
   if (!existsSync(file)) writeConfig(folder, config);
   for (const path of [checkpoints, previews, events]) mkdirSync(path, { recursive: true });
   return folder;
+}
+
+/** Whether anything was trained: a step was logged, or there is a checkpoint, damaged or not, of another than the start. */
+function hasSteps({ metrics, skipped, checkpoints }: RunFolder): boolean {
+  const isLogged = [metrics, skipped].some((file) => existsSync(file) && statSync(file).size > 0);
+  return isLogged || (existsSync(checkpoints) && readdirSync(checkpoints).some((name) => !/^step-0+\b/.test(name)));
+}
+
+/** Removes what a run wrote; its config last, so that what a kill leaves is still a run. */
+function removeRun({ metrics, skipped, measurements, data, checkpoints, previews, events, config }: RunFolder): void {
+  for (const path of [metrics, skipped, measurements, data, checkpoints, previews, events, config]) {
+    rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /** Writes the whole config into a run's folder: at its start, and where a resumed run changes it. */
@@ -145,6 +157,8 @@ export interface StepMeasurement {
   kernelDistance: number;
   kernelStandardError: number;
   protocol: Protocol;
+  /** How many videos the real clips were drawn from, and how many of them are too short for one; absent for moving digits. */
+  data?: { videos: number; tooShort: number };
 }
 
 /** The measurements of a run so far. */

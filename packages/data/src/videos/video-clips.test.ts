@@ -64,6 +64,13 @@ describe('openVideos', () => {
   it('gives every video that is long enough once in each epoch, in another order', () => {
     const clips = openVideos(spec);
     expect(clips).toMatchObject({ shape: [3, 2, 3, 3], numClasses: 2, length: 6, tooShort: 1, classes: ['a', 'b'] });
+    expect([clips.span, clips.classCounts]).toEqual([
+      5,
+      [
+        { videos: 4, tooShort: 0 },
+        { videos: 3, tooShort: 1 },
+      ],
+    ]);
     clips.close();
     const videos = clipsOf({}, 60).map(({ video }) => video);
     const epochs = Array.from({ length: 10 }, (_, epoch) => videos.slice(6 * epoch, 6 * epoch + 6));

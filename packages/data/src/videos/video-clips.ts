@@ -31,6 +31,10 @@ export interface VideoClips extends ClipDataset {
   classes: string[];
   /** Videos with too few frames for a clip, which are left out. */
   tooShort: number;
+  /** Frames that a video needs for a clip. */
+  span: number;
+  /** Videos of each class, in the order of `classes`, and how many of them are too short. */
+  classCounts: { videos: number; tooShort: number }[];
   close(): void;
 }
 
@@ -64,12 +68,28 @@ export function openVideos(spec: VideosSpec): VideoClips {
     return handle;
   }
 
+  function labelOf({ label = UNLABELLED }: ShardVideo): number {
+    return labels.get(label)!;
+  }
+
+  function countClasses(): VideoClips['classCounts'] {
+    const counts = classes.map(() => ({ videos: 0, tooShort: 0 }));
+    for (const { video } of all) {
+      const count = counts[labelOf(video)]!;
+      count.videos++;
+      if (video.numFrames < span) count.tooShort++;
+    }
+    return counts;
+  }
+
   return {
     shape: [numFrames, height, width, channels],
     numClasses: classes.length,
     length: videos.length,
     classes,
     tooShort: all.length - videos.length,
+    span,
+    classCounts: countClasses(),
     clip(index) {
       checkIndex('clip index', index);
       const epoch = Math.floor(index / videos.length);
@@ -89,7 +109,7 @@ export function openVideos(spec: VideosSpec): VideoClips {
         );
       }
       if (spec.flip && mirror < 0.5) mirrorRows(pixels, width, channels);
-      return { pixels, label: labels.get(video.label ?? UNLABELLED)!, caption: video.caption ?? video.label ?? '' };
+      return { pixels, label: labelOf(video), caption: video.caption ?? video.label ?? '' };
     },
     close() {
       for (const handle of handles.values()) closeSync(handle);
