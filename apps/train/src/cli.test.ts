@@ -113,6 +113,39 @@ describe('train and sample as commands', () => {
     expect(other.stderr).toContain('holds a run of another config (seed is 0 there and 1 here)');
   });
 
+  it('trains to the end where the reader of what it prints goes away', async () => {
+    const out = join(root, 'unread');
+    const args = ['digits-tiny', ...TINY, 'training.steps=40', 'training.checkpointEverySeconds=0.2', '--out', out];
+    const training = spawn(process.execPath, [...node, app('train'), ...args]);
+    let stderr = '';
+    training.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    training.stdout.once('data', () => training.stdout.destroy());
+    const [code] = await once(training, 'close');
+    expect(code, stderr).toBe(0);
+    expect(stderr).not.toContain('it goes on from its newest checkpoint');
+    expect(readFileSync(join(out, 'metrics.jsonl'), 'utf8').trim().split('\n')).toHaveLength(40);
+  });
+
+  it('--overwrite leaves a run as it is where the new one cannot start', () => {
+    const out = join(root, 'kept');
+    const short = [...TINY, 'optimizer.warmupSteps=0', '--out', out];
+    expect(command('train', 'digits-tiny', ...short, 'training.steps=1').status).toBe(0);
+    const before = readFileSync(join(out, 'metrics.jsonl'), 'utf8');
+    for (const change of [
+      'training.initialWeights=/nowhere.safetensors',
+      'data={ kind: videos, folder: /nowhere, height: 8, width: 8, numFrames: 2, numClasses: 2 }',
+    ]) {
+      const { status, stderr } = command('train', 'digits-tiny', ...short, change, '--overwrite');
+      expect([status, stderr]).toEqual([1, expect.stringContaining('/nowhere')]);
+      expect(readFileSync(join(out, 'metrics.jsonl'), 'utf8')).toBe(before);
+    }
+    const again = command('train', 'digits-tiny', ...short, 'training.steps=2', '--overwrite');
+    expect(again.status, again.stderr).toBe(0);
+    expect(readFileSync(join(out, 'metrics.jsonl'), 'utf8').trim().split('\n')).toHaveLength(2);
+  });
+
   it('--dry-run prints what a run would be and writes nothing', () => {
     const { status, stdout } = command('train', 'digits-tiny', ...TINY, '--dry-run', '--out', join(root, 'dry'));
     expect(status).toBe(0);

@@ -1,10 +1,22 @@
 import { makeBatch } from '@eflow/data';
 import { type EngineInfo, reportMemory } from '@eflow/engine';
 import { countPasses, createObjective, type Pass } from '@eflow/flow';
-import { countStepFlops, openClips, type RunConfig, videoDiTConfig } from '@eflow/run';
+import {
+  assertSameData,
+  countStepFlops,
+  type DataRecord,
+  describeTooShort,
+  openClips,
+  openRunFolder,
+  type RunConfig,
+  readDataRecord,
+  recordData,
+  videoDiTConfig,
+} from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import { countKept, countNetwork, countTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
 import { initState } from './state.ts';
+import type { Task } from './supervise.ts';
 import { createTrainStep, upload } from './train-step.ts';
 
 /** Steps that are measured: at least so many, and for at least so long, after those that settle. */
@@ -26,10 +38,15 @@ export interface DryRun {
   /** Steps and seconds that the run would take. */
   plannedSteps: number;
   plannedSeconds: number;
+  /** Absent for moving digits. */
+  data?: DataRecord;
 }
 
-/** Parameters and FLOPs of a run, and time and memory, measured on a few steps. */
-export function dryRun(config: RunConfig, { eager = false } = {}): DryRun {
+/** Parameters and FLOPs of a run, and time and memory, measured on a few steps. Throws where its data do not suit it. */
+export function dryRun({ config, root, start, eager }: Task): DryRun {
+  const record = recordData(config);
+  const earlier = start === 'resume' ? readDataRecord(openRunFolder(root).folder) : undefined;
+  if (record && earlier) assertSameData(earlier, record);
   const network = videoDiTConfig(config);
   const { data, objective, training } = config;
   const keepRatio = keepRatioAt(0, objective);
@@ -46,6 +63,7 @@ export function dryRun(config: RunConfig, { eager = false } = {}): DryRun {
     peakResidentBytes: reportMemory().peakResidentBytes,
     plannedSteps: Math.min(training.steps, Math.floor((training.maxSeconds ?? Number.POSITIVE_INFINITY) / stepSeconds)),
     plannedSeconds,
+    ...(record && { data: record }),
   };
 }
 
@@ -71,6 +89,7 @@ export function describeDryRun(config: RunConfig, run: DryRun, engine: EngineInf
       `[${training.batchSize}, ${network.numHeads}, ${run.tokens}, ${network.hiddenSize / network.numHeads}] (B, N, L, D), ${network.attention.kind}`,
     ],
     ['classes', `${network.numClasses}`],
+    ...(run.data ? [['videos', describeTooShort(run.data) ?? `${run.data.videos}`] as [string, string]] : []),
     ['objective', describePasses(config)],
     ['parameters', run.parameters.toLocaleString('en')],
     ...Object.entries(dense.parts).map(([part, count]): [string, string] => [

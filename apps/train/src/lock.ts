@@ -1,71 +1,72 @@
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
-/** A process; the start tells it from a later one with the same number. */
-interface Holder {
-  pid: number;
-  /** In ticks since the machine started. */
-  startTime: string;
+/** The right to train in a folder. */
+export interface Lock {
+  /** Writes this process's number to train.lock, for people and messages: it locks nothing. */
+  sign(): void;
+  release(): void;
 }
 
 const POLL_MS = 200;
 
 /**
- * Takes the lock of a run's folder, so that two processes cannot train into it, and returns a function that gives it back.
- * The lock of a process that is no more is taken over. One that is held is waited for: its holder may be about to end, as
- * it does when its supervisor is killed. Throws, naming the holder, after `waitSeconds`.
+ * Takes the lock of a run's folder, so that two processes cannot train into it: an abstract Unix socket named after the folder.
+ * Linux gives that name to one process, and takes it back at the process's end, whatever ends it and however long its event
+ * loop is blocked: no lock is ever stale. One that is held is waited for: its holder may be about to end, as it does when its
+ * supervisor is killed. Throws, naming the holder, after `waitSeconds`. The folder must exist.
  */
-export async function takeLock(file: string, waitSeconds: number): Promise<() => void> {
-  // Linked, not written, into its place: another process never reads half of it.
-  const mine = `${file}.${process.pid}`;
-  writeFileSync(mine, JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) }));
-  try {
-    await acquire(mine, file, waitSeconds);
-  } finally {
-    rmSync(mine);
-  }
-  return () => rmSync(file, { force: true });
-}
-
-async function acquire(mine: string, file: string, waitSeconds: number): Promise<void> {
+export async function takeLock(root: string, waitSeconds: number): Promise<Lock> {
+  const path = realpathSync(root);
+  const file = join(path, 'train.lock');
+  const name = `\0eflow-train-${createHash('sha256').update(path).digest('hex')}`;
   for (let waited = 0; ; waited += POLL_MS / 1000) {
-    try {
-      return linkSync(mine, file);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const server = await listen(name);
+    if (server) {
+      let isSigned = false;
+      return {
+        sign() {
+          writeFileSync(file, `${JSON.stringify({ pid: process.pid })}\n`);
+          isSigned = true;
+        },
+        release() {
+          if (isSigned) rmSync(file, { force: true });
+          server.close();
+        },
+      };
     }
     const holder = readHolder(file);
-    if (!holder) {
-      rmSync(file, { force: true });
-      continue;
+    if (waited >= waitSeconds) {
+      const end = holder === undefined ? '' : `end it with kill ${holder}, `;
+      throw new Error(
+        `${describe(holder)} is training in this folder (${root}): wait for it, ${end}or choose another folder with --out`,
+      );
     }
-    if (waited >= waitSeconds) throw new Error(describe(holder, file));
-    if (waited === 0) console.error(`Waiting for process ${holder.pid}, which is training in this folder, to end.`);
+    if (waited === 0) console.error(`Waiting for ${describe(holder)}, which is training in this folder, to end.`);
     await setTimeout(POLL_MS);
   }
 }
 
-/** Throws, naming the holder, if the lock is held. */
-export function assertUnlocked(file: string): void {
-  const holder = readHolder(file);
-  if (holder) throw new Error(describe(holder, file));
-}
+/** Listens at a name; undefined if another process does. It does not keep this process alive. */
+const listen = (path: string): Promise<Server | undefined> =>
+  new Promise((done, failed) => {
+    const server = createServer((socket) => socket.destroy()).unref();
+    server.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? done(undefined) : failed(error),
+    );
+    server.listen({ path, exclusive: true }, () => done(server));
+  });
 
-const describe = ({ pid }: Holder, file: string) =>
-  `process ${pid} is training in this folder (${file}): wait for it, end it with kill ${pid}, or choose another folder with --out`;
+const describe = (pid: number | undefined) => (pid === undefined ? 'another process' : `process ${pid}`);
 
-/** The process that holds the lock; undefined if there is none, or it is no more. */
-function readHolder(file: string): Holder | undefined {
+/** The number of the process that signed last; undefined if none has. */
+function readHolder(file: string): number | undefined {
   try {
-    const holder: Holder = JSON.parse(readFileSync(file, 'utf8'));
-    return startTimeOf(holder.pid) === holder.startTime ? holder : undefined;
+    return JSON.parse(readFileSync(file, 'utf8')).pid;
   } catch {
     return undefined;
   }
-}
-
-/** Throws if there is no such process. The 22nd field of its stat; the second, its name, may hold spaces and brackets. */
-function startTimeOf(pid: number): string {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
 }

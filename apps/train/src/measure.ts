@@ -12,7 +12,15 @@ import {
   recordExtractor,
 } from '@eflow/fvd';
 import { type ClipSource, drawOf, loadDigits, loadI3D, openSource } from '@eflow/fvd-cli';
-import { cycleLabels, openClips, type RunConfig, type Sample, type StepMeasurement, sampleClips } from '@eflow/run';
+import {
+  cycleLabels,
+  type DataRecord,
+  openClips,
+  type RunConfig,
+  type Sample,
+  type StepMeasurement,
+  sampleClips,
+} from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import type { VideoDiTConfig } from '@eflow/video-dit';
 import type { TrainState } from './state.ts';
@@ -22,9 +30,9 @@ const BATCH = 4;
 
 /**
  * Looks at the run's real clips, and returns what measures the EMA weights against them: by the classifier of moving digits, or
- * by I3D where the clips are of videos. Throws if the weights are not I3D's, or clips are too short for it.
+ * by I3D where the clips are of videos, whose record is then in every measurement. Throws if the weights are not I3D's, or clips are too short for it.
  */
-export async function createMeasure(config: RunConfig, network: VideoDiTConfig, sample: Sample) {
+export async function createMeasure(config: RunConfig, network: VideoDiTConfig, sample: Sample, record?: DataRecord) {
   const { extractor, covarianceRule } = await loadExtractor(config);
   const real = await realClips(config);
   const reference = await extractFeatures(extractor, real.batches(BATCH));
@@ -53,6 +61,7 @@ export async function createMeasure(config: RunConfig, network: VideoDiTConfig, 
       frechetDistance: featureDistance(generated, reference, covarianceRule),
       ...{ kernelDistance: kernel.distance, kernelStandardError: kernel.standardError },
       protocol,
+      ...(record && { data: { videos: record.videos, tooShort: record.tooShort } }),
     };
   };
 }

@@ -1,3 +1,4 @@
+import { formatClock } from '@eflow/command-line';
 import type { StepMetrics } from '@eflow/run';
 import { SingleBar } from 'cli-progress';
 
@@ -13,11 +14,6 @@ const TERMS = [
   ['additivityLoss', 'mva'],
   ['meanVelocityLoss', 'mean'],
 ] as const;
-
-const clock = (seconds: number) => {
-  const whole = Math.max(0, Math.round(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
-};
 
 /** A live line on a terminal, a line every ten seconds elsewhere. */
 export function createProgressLine(steps: number, maxSeconds?: number) {
@@ -51,8 +47,10 @@ export function createProgressLine(steps: number, maxSeconds?: number) {
         }).join(', '),
         rate: (1 / smooth).toFixed(2),
         clips: (metrics.clipsPerSecond * (metrics.stepSeconds / smooth)).toFixed(0),
-        elapsed: clock(metrics.seconds),
-        left: clock(Math.min((steps - metrics.step - 1) * smooth, ((1 - done) * spent) / Math.max(done - start, 1e-9))),
+        elapsed: formatClock(metrics.seconds),
+        left: formatClock(
+          Math.min((steps - metrics.step - 1) * smooth, ((1 - done) * spent) / Math.max(done - start, 1e-9)),
+        ),
       });
     },
     stop: () => bar.stop(),

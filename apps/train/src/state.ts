@@ -1,6 +1,6 @@
 import { loadCheckpoint, readSafetensors, saveCheckpoint } from '@eflow/checkpoint';
 import { type AdamWState, adamW, type Schedule, warmupConstant, warmupCosine } from '@eflow/optim';
-import type { RunConfig, RunFolder } from '@eflow/run';
+import type { DataRecord, RunConfig, RunFolder } from '@eflow/run';
 import { createStream, disposeTree, ravel, splitStream, type Tree } from '@eflow/tensor';
 import { initFromDiT, initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -27,6 +27,8 @@ export interface TrainState {
   step: number;
   weights: Weights;
   guard: GuardState;
+  /** The videos that the weights were trained on; absent for moving digits. */
+  data?: DataRecord;
   readonly unravel: (vector: tf.Tensor1D) => VideoDiTParams;
 }
 
@@ -62,13 +64,13 @@ function startFrom(config: RunConfig, tree: VideoDiTParams): TrainState {
 }
 
 /** What is kept beside the weights. Draws and samples are functions of the seed and the step: there is no other state. */
-type SavedState = { sample: number; guard: GuardState };
+type SavedState = { sample: number; guard: GuardState; data?: DataRecord };
 
 /** Writes the state as a checkpoint, every vector as a tree of named tensors. */
 export async function saveState(
   folder: RunFolder,
   config: RunConfig,
-  { step, weights, guard, unravel }: TrainState,
+  { step, weights, guard, data, unravel }: TrainState,
   environment: Record<string, string>,
 ) {
   const trees = {
@@ -83,7 +85,7 @@ export async function saveState(
       config,
       seed: config.seed,
       environment,
-      state: { sample: step * config.training.batchSize, guard } satisfies SavedState,
+      state: { sample: step * config.training.batchSize, guard, ...(data && { data }) } satisfies SavedState,
     });
   } finally {
     disposeTree(trees);
@@ -102,7 +104,8 @@ export async function loadState(checkpoint: string, config: RunConfig, network: 
     optimizer: mapMoments(trees.optimizer, (tree) => ravel(tree).vector),
   };
   disposeTree([like, trees, fresh]);
-  return { step, weights, guard: (state as SavedState | undefined)?.guard ?? NEW_GUARD, unravel };
+  const { guard = NEW_GUARD, data } = (state ?? {}) as Partial<SavedState>;
+  return { step, weights, guard, ...(data && { data }), unravel };
 }
 
 /** Both of AdamW's moments, each through `fn`. */

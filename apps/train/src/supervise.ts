@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { RunConfig, RunFolder } from '@eflow/run';
+import type { RunConfig } from '@eflow/run';
 
 /** Training was ended by Ctrl-C or SIGTERM and left a checkpoint. */
 export const EXIT_STOPPED = 130;
@@ -9,17 +9,32 @@ const EXIT_FAILED = 1;
 const SAME_SIGNAL_MS = 1000;
 const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
 
-/** What the worker is sent: first what to train, later perhaps that it is to stop. */
-export type Message = { config: RunConfig; folder: RunFolder; eager: boolean } | 'stop';
+/**
+ * A new run, which goes on with one of the same config that is there; one in the place of another; or one that goes on, perhaps with
+ * changes.
+ */
+export type Start = 'new' | 'overwrite' | 'resume';
+
+/** What to train, and where. */
+export interface Task {
+  config: RunConfig;
+  /** The run's folder. */
+  root: string;
+  start: Start;
+  eager: boolean;
+}
+
+/** What the worker is sent: first its task, later perhaps that it is to stop. */
+export type Message = Task | 'stop';
 
 /**
  * Trains in a process of its own, since TensorFlow keeps a process from hearing signals, and starts it again, from its newest
  * checkpoint, up to `maxRestarts` times if it crashes. A signal to this process lets the step be finished and a checkpoint
  * be written; a second one ends both at once. Returns the exit code.
  */
-export async function supervise(config: RunConfig, folder: RunFolder, eager: boolean): Promise<number> {
+export async function supervise({ config, root, start, eager }: Task): Promise<number> {
   const { maxRestarts } = config.training;
-  let worker = start();
+  let worker = startWorker({ config, root, start, eager });
   let stoppedAt = Number.POSITIVE_INFINITY;
   const isStopping = () => stoppedAt < Number.POSITIVE_INFINITY;
   const stop = (signal: NodeJS.Signals) => {
@@ -49,17 +64,18 @@ export async function supervise(config: RunConfig, folder: RunFolder, eager: boo
       console.error(
         `\nTraining was ${how}; it goes on from its newest checkpoint (restart ${restarts + 1} of ${maxRestarts}).`,
       );
-      worker = start();
+      // What was there before is replaced once.
+      worker = startWorker({ config, root, start: start === 'overwrite' ? 'new' : start, eager });
     }
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
+}
 
-  function start() {
-    const child = fork(WORKER, { execArgv: process.execArgv });
-    child.send({ config, folder, eager } satisfies Message);
-    return child;
-  }
+function startWorker(task: Task) {
+  const child = fork(WORKER, { execArgv: process.execArgv });
+  child.send(task satisfies Message);
+  return child;
 }
 
 const ended = (child: ReturnType<typeof fork>) =>

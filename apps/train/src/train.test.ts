@@ -153,7 +153,11 @@ describe('train', () => {
 
   it('writes previews, curves for TensorBoard and a whole config', async () => {
     const { folder } = await run('files', ['training.steps=2', 'training.previewEvery=2', 'training.previewClips=4']);
-    expect(readdirSync(folder.previews).sort()).toEqual(['step-000002.png', 'step-000002.webp']);
+    expect(readdirSync(folder.previews).sort()).toEqual(['labels.json', 'step-000002.png', 'step-000002.webp']);
+    expect(JSON.parse(readFileSync(join(folder.previews, 'labels.json'), 'utf8'))).toEqual({
+      labels: [0, 1, 2, 3],
+      classes: ['0', '1', '2', '3'],
+    });
     expect(readFileSync(join(folder.events, readdirSync(folder.events)[0]!)).includes('velocityLoss')).toBe(true);
     expect(readFileSync(folder.config, 'utf8')).toContain('weightEps: 0.01');
   });

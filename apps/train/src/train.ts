@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { findLatestCheckpoint, pruneCheckpoints } from '@eflow/checkpoint';
@@ -6,18 +7,24 @@ import { compile, type EngineInfo, reportMemory } from '@eflow/engine';
 import { isFvd } from '@eflow/fvd';
 import { writeGridPng, writeGridWebp } from '@eflow/media';
 import {
+  assertSameData,
+  classNames,
   clipSpec,
   createSample,
   cycleLabels,
   defaultSampler,
+  describeTooShort,
   openClips,
   type RunConfig,
   type RunFolder,
+  readDataRecord,
+  recordData,
   type Sample,
   type StepMeasurement,
   sampleClips,
   videoDiTConfig,
   writeConfig,
+  writeDataRecord,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import type { VideoDiTConfig } from '@eflow/video-dit';
@@ -39,7 +46,8 @@ export interface TrainOptions {
 /**
  * Trains, from the folder's newest valid checkpoint if it has one, until the config's steps or seconds are over or a stop is
  * requested. Returns how far it came. A run that is ended at any moment, and goes on, makes the same losses and weights, bit
- * for bit, as one that is not. Throws if the checkpoint is of another network, and where step after step is not finite.
+ * for bit, as one that is not. Throws if the checkpoint is of another network or was trained on other classes or videos, if too
+ * many videos are too short, and where step after step is not finite.
  */
 export async function train(config: RunConfig, folder: RunFolder, options: TrainOptions) {
   const { training } = config;
@@ -47,8 +55,21 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
   const { latest, skipped } = await findLatestCheckpoint(folder.checkpoints);
   for (const { problem } of skipped) console.error(`Left out: ${problem}`);
   const state = latest ? await loadState(latest.folder, config, network) : await firstState(config, network);
-  if (latest) writeConfig(folder, config); // only now: a change that does not fit the checkpoint has thrown
+  const record = recordData(config);
+  const earlier = state.data ?? readDataRecord(folder);
+  if (latest && record && earlier) assertSameData(earlier, record);
   openClips(config, 'train').close?.(); // says, before anything is compiled, what does not fit
+  // Only now: what does not fit the checkpoint has thrown.
+  if (latest) writeConfig(folder, config);
+  if (record) {
+    if (latest && earlier && earlier.digest !== record.digest) {
+      console.error(`Going on with other videos: those of ${record.folder} in place of ${earlier.folder}.`);
+    }
+    const leftOut = describeTooShort(record);
+    if (leftOut) console.error(`${record.folder}: ${leftOut}`);
+    writeDataRecord(folder, record);
+    state.data = record;
+  }
   const environment = {
     tensorflow: options.engine.tensorflowVersion,
     device: options.engine.device,
@@ -60,9 +81,17 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
     const spec = { sampler: defaultSampler(config.objective), numSteps };
     return createSample(network, config.objective, spec, eager ? undefined : compile);
   };
-  const preview = { sample: sampler({ numSteps: training.previewSteps }), network };
+  const labels = cycleLabels(training.previewClips, network.numClasses);
+  const preview = { sample: sampler({ numSteps: training.previewSteps }), network, labels };
+  const names = classNames(folder, config);
+  if (training.previewEvery > 0) {
+    const what = { labels, ...(names && { classes: labels.map((label) => names[label]) }) };
+    writeFileSync(join(folder.previews, 'labels.json'), `${JSON.stringify(what, null, 2)}\n`);
+  }
   const measure =
-    config.measurement.every > 0 ? await createMeasure(config, network, sampler(config.measurement)) : undefined;
+    config.measurement.every > 0
+      ? await createMeasure(config, network, sampler(config.measurement), record)
+      : undefined;
   const learningRate = learningRateSchedule(config);
   const log = await createMetricsLog(folder, state.step);
   const batches = createBatches(clipSpec(config, 'train'), {
@@ -143,28 +172,37 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
   }
 }
 
+/** Throws where a new run of this config would fail before its first step, for the usual reasons: its data or initial weights. */
+export async function checkStart(config: RunConfig): Promise<void> {
+  recordData(config);
+  openClips(config, 'train').close?.();
+  const { weights } = await firstState(config, videoDiTConfig(config));
+  disposeTree(weights);
+}
+
 const describeMeasurement = ({
   step,
   frechetDistance,
   kernelDistance,
   kernelStandardError,
   protocol,
+  data,
 }: StepMeasurement) =>
   `step ${step}: ${isFvd(protocol) ? 'FVD' : 'Frechet distance (not FVD)'} ${frechetDistance.toPrecision(4)}, ` +
   `kernel distance ${kernelDistance.toPrecision(3)} +- ${kernelStandardError.toPrecision(2)} ` +
-  `(${protocol.numGenerated} generated against ${protocol.numReal} real clips, ${protocol.extractor})`;
+  `(${protocol.numGenerated} generated against ${protocol.numReal} real clips, ${protocol.extractor}${data && data.tooShort > 0 ? `; ${data.tooShort} of ${data.videos} videos are too short for a clip` : ''})`;
 
-/** A grid sampled from the EMA parameters, as a still and as a movie. */
+/** A grid sampled from the EMA parameters, as a still and as a movie; labels.json beside it says what each clip was asked to be. */
 async function writePreview(
   config: RunConfig,
   folder: RunFolder,
-  { sample, network }: { sample: Sample; network: VideoDiTConfig },
+  { sample, network, labels }: { sample: Sample; network: VideoDiTConfig; labels: number[] },
   { weights, unravel, step }: TrainState,
 ): Promise<void> {
   const params = unravel(weights.ema);
   const clips = sampleClips(sample, params, network, {
     clip: config.data,
-    labels: cycleLabels(config.training.previewClips, network.numClasses),
+    labels,
     seed: config.seed,
   });
   disposeTree(params);

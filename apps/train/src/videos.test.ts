@@ -80,8 +80,13 @@ it('measures FVD while it trains, with the weights of I3D that it is given', asy
     'training.previewEvery=0',
     'measurement.every=2',
     'measurement.clips=4',
+    'data.maxTooShort=0.2',
   ];
   const long = ['data.numFrames=10', 'network.patchSize=10,4,4'];
+  const index = join(root, 'shards/index.json');
+  const { shards, ...rest } = JSON.parse(readFileSync(index, 'utf8'));
+  shards[0].videos[0].numFrames = 5; // too short for a clip
+  writeFileSync(index, JSON.stringify({ ...rest, shards }));
   const measured = (name: string, ...others: string[]) => {
     const main = join(repository, 'apps/train/src/main.ts');
     const args = [main, join(root, 'ocean.yaml'), ...changes, ...others, '--out', join(root, name)];
@@ -91,8 +96,11 @@ it('measures FVD while it trains, with the weights of I3D that it is given', asy
   const given = `measurement.i3dWeights=${weights}`;
   const { status, stdout, stderr } = measured('measured', ...long, given);
   expect(status, stderr).toBe(0);
-  expect(stdout).toMatch(/step 2: FVD \S+, kernel distance .* \(4 generated against 4 real clips, I3D, Kinetics-400\)/);
-  const [{ protocol }] = readMeasurements(openRunFolder(join(root, 'measured')).folder) as [StepMeasurement];
+  expect(stdout).toMatch(
+    /step 2: FVD \S+, kernel distance .* \(4 generated against 4 real clips, I3D, Kinetics-400; 1 of 9 videos are too short for a clip\)/,
+  );
+  const [{ protocol, data }] = readMeasurements(openRunFolder(join(root, 'measured')).folder) as [StepMeasurement];
+  expect(data).toEqual({ videos: 9, tooShort: 1 });
   expect(protocol).toMatchObject({ feature: 'logits', numFrames: 10, frameStride: 2, covarianceRule: 'N' });
   expect(protocol.resize).toEqual({ rule: 'bilinear', height: 224, width: 224, crop: 'none' });
 
@@ -105,7 +113,7 @@ it('says what the config must be where the videos are of another size', () => {
   const config = readFileSync(join(root, 'ocean.yaml'), 'utf8').replace('numClasses: 2', 'numClasses: 3');
   writeFileSync(join(root, 'other.yaml'), config);
   const node = ['--import', 'tsx', '--conditions=@eflow/source', join(repository, 'apps/train/src/main.ts')];
-  const args = [join(root, 'other.yaml'), '--out', join(root, 'other')];
+  const args = [join(root, 'other.yaml'), 'data.maxTooShort=0.2', '--out', join(root, 'other')];
   const { status, stderr } = spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8' });
   expect(status).toBe(1);
   expect(stderr).toContain('clips of 8 x 16 x 16 x 3 in 3 classes, and those that there are of 8 x 16 x 16 x 3 in 2');
