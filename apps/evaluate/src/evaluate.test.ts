@@ -31,13 +31,16 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
   expect(stderr).toBe('');
   expect(status).toBe(0);
   expect(stdout).toContain('untrained');
-  const { real, results, protocol }: Evaluation = JSON.parse(readFileSync(join(run, 'evaluation.json'), 'utf8'));
+  const { real, results, protocol, classes }: Evaluation = JSON.parse(
+    readFileSync(join(run, 'evaluation.json'), 'utf8'),
+  );
   expect(results.map(({ step, numSteps }) => [step, numSteps])).toEqual([
     [0, 1],
     [0, 4],
     [3, 1],
     [3, 4],
   ]);
+  expect(classes.join()).toBe('0,1,2,3,4,5,6,7,8,9');
   expect(protocol).toMatchObject({ generatedClips: 256, realClips: 256, covariance: 'N-1', weights: 'ema' });
   // A network that predicts 0 leaves the noise as it is: far from real clips, which are near to one another.
   expect(results[0]!.frechetDistance).toBe(results[1]!.frechetDistance);

@@ -41,6 +41,8 @@ export interface Evaluation {
     weights: 'ema';
     seed: number;
   };
+  /** Names of the classes that clips were asked for, in turn. */
+  classes: string[];
   /** Held-out clips against other held-out clips: what no model can beat by much. */
   real: Figures & { grid: string };
   results: Result[];

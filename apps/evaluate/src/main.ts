@@ -7,6 +7,7 @@ import { compile, useTensorFlow } from '@eflow/engine';
 import { digitsClassifierWeights } from '@eflow/fvd';
 import { type Clips, writeGridWebp } from '@eflow/media';
 import {
+  classNames,
   countEvaluations,
   createSample,
   cycleLabels,
@@ -141,6 +142,7 @@ async function main(root: string, flags: Flags): Promise<void> {
       weights: 'ema',
       seed: flags.seed,
     },
+    classes: classNames(folder, config)!,
     real,
     results,
   };

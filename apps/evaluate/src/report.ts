@@ -37,7 +37,7 @@ export function renderReport(
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(config.name)}</title><style>${STYLE}</style></head><body>
 <h1>${escapeHtml(config.name)}: a few-step video generator, trained from scratch</h1>
-<p>${final ? final.step + 1 : 0} steps of ${config.training.batchSize} clips in ${Math.round(final?.seconds ?? 0)} seconds. Every grid moves; clip i asks for the digit i mod 10.</p>
+<p>${final ? final.step + 1 : 0} steps of ${config.training.batchSize} clips in ${Math.round(final?.seconds ?? 0)} seconds. Every grid moves; its clips were asked for the classes ${escapeHtml(evaluation.classes.join(', '))}, in turn.</p>
 <h2>Figures</h2>
 <table>${row(COLUMNS, 'th')}${tableRows(evaluation)
     .map((cells) => row(cells, 'td'))

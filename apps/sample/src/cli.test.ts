@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openVideos, readIndex } from '@eflow/data';
+import { openVideos, readIndex, writeClips } from '@eflow/data';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = mkdtempSync(join(tmpdir(), 'sample-'));
@@ -98,8 +98,8 @@ describe('sizes of samples', () => {
   });
 
   it.each([
-    [['--labels', '3,12'], 'label 1 is 12; expected an integer from 0 to 9'],
-    [['--labels', '3,,1'], 'expected an integer of at least 0'],
+    [['--labels', '3,12'], "no class '12': expected a name, or a number from 0 to 9"],
+    [['--labels', '3,,1'], "no class '': expected a name, or a number from 0 to 9"],
     [['--guidance-scale', 'much'], 'expected a number'],
     [['--checkpoint', 'step-000500'], "no checkpoint 'step-000500'; it has step-000000, step-000001"],
     [['--scale', '100000'], 'png: a strip of'],
@@ -127,5 +127,45 @@ describe('sizes of samples', () => {
     expect(status).toBe(1);
     expect(stderr).toContain(message);
     expect(stderr).not.toContain('    at ');
+  });
+});
+
+describe('classes', () => {
+  const named = join(root, 'named');
+  beforeAll(() => {
+    const [shards, config] = [join(root, 'named-shards'), join(root, 'named.yaml')];
+    const shape = [3, 2, 8, 8, 1] as const;
+    writeClips(shards, { data: new Uint8Array(3 * 2 * 64), shape }, { labels: ['cat', 'dog', 'emu'] });
+    const data = { kind: 'videos', folder: shards, height: 8, width: 8, numFrames: 2, numClasses: 3 };
+    const network = {
+      ...{ patchSize: [2, 4, 4], hiddenSize: 12, depth: [1, 1, 1], numHeads: 2 },
+      attention: { kind: 'softmax' },
+    };
+    const training = { batchSize: 4, steps: 1, previewEvery: 0 };
+    writeFileSync(config, JSON.stringify({ name: 'named', data, network, training }));
+    const { status, stderr } = command('train', config, '--out', named);
+    if (status !== 0) throw new Error(stderr);
+  });
+
+  it('are taken and told by name', () => {
+    const out = join(root, 'named-samples');
+    const { status, stdout, stderr } = command('sample', named, '--steps', '1', '--labels', 'emu, cat,2', '--out', out);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('of classes 2 emu, 0 cat, from step');
+    expect(JSON.parse(readFileSync(join(out, 'samples.json'), 'utf8'))).toMatchObject({
+      labels: [2, 0, 2],
+      classes: ['emu', 'cat', 'emu'],
+    });
+  });
+
+  it.each([
+    [named, 'cats', "no class 'cats': expected a name, or a number from 0 to 2; did you mean 'cat'?"],
+    [named, 'cat,3', "no class '3'"],
+    [run, '3,10', "no class '10': expected a name, or a number from 0 to 9"],
+    [run, '', "no class ''"],
+  ])('of %s are not %j', (of, labels, message) => {
+    const { status, stdout, stderr } = command('sample', of, '--steps', '1', '--labels', labels);
+    expect([status, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(message);
   });
 });

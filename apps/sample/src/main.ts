@@ -5,9 +5,11 @@ import { createClipWriter } from '@eflow/data';
 import { compile, useTensorFlow } from '@eflow/engine';
 import { type Clips, canWriteMp4 } from '@eflow/media';
 import {
+  classNames,
   countEvaluations,
   createSample,
   cycleLabels,
+  findClass,
   GUIDANCE_KINDS,
   loadNetwork,
   openRunFolder,
@@ -19,7 +21,7 @@ import {
   samplerSpec,
   videoDiTConfig,
 } from '@eflow/run';
-import { assertLabels, type ClipSize, tokenGrid } from '@eflow/video-dit';
+import { type ClipSize, tokenGrid } from '@eflow/video-dit';
 import { Command, Option } from 'commander';
 import { exportSampler } from './export-sampler.ts';
 import { GIF_FPS, openPictures, pictureFiles, planPictures } from './pictures.ts';
@@ -27,7 +29,7 @@ import { GIF_FPS, openPictures, pictureFiles, planPictures } from './pictures.ts
 interface Flags extends SamplerFlags {
   steps: number;
   count: number;
-  labels?: number[];
+  labels?: string[];
   seed: number;
   frames?: number;
   height?: number;
@@ -63,8 +65,10 @@ const program = new Command('sample')
       .default('classifier-free'),
   )
   .option('--count <n>', 'clips, with labels 0, 1, 2, ... in turn', integer(1), 20)
-  .option('--labels <list>', 'labels, one clip each, such as 3,1,4 (instead of --count)', (text) =>
-    text.split(',').map(integer(0)),
+  .option(
+    '--labels <list>',
+    'classes by name or number, one clip each, such as 3,1,4 or cat,dog (instead of --count)',
+    (text) => text.split(',').map((part) => part.trim()),
   )
   .option('--seed <n>', 'clip i depends on the seed, on i and on its label', integer(0), 0)
   .option('--frames <n>', 'frames of a clip, any that patches divide (default: as trained)', integer(1))
@@ -96,13 +100,16 @@ Examples:
 
 async function main(root: string, flags: Flags): Promise<void> {
   // All that can be known beforehand is checked before anything is computed.
-  const { config } = openRunFolder(root);
+  const { folder, config } = openRunFolder(root);
   const spec = samplerSpec(config.objective, flags.steps, flags);
   const network = videoDiTConfig(config);
   const clip = sizeOfClips(config, flags);
   tokenGrid(network, clip);
-  const labels = flags.labels ?? cycleLabels(flags.count, network.numClasses);
-  assertLabels(labels, network.numClasses);
+  const names = classNames(folder, config);
+  const { numClasses } = network;
+  const labels =
+    flags.labels?.map((text) => findClass(text, numClasses, names)) ?? cycleLabels(flags.count, numClasses);
+  const classes = names && labels.map((label) => names[label]!);
   if (flags.export) return exportModel(root, flags.export, spec, clip, flags);
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
   const taken = pictureFiles(out).find((file) => existsSync(file));
@@ -126,7 +133,7 @@ async function main(root: string, flags: Flags): Promise<void> {
   try {
     if (flags.shards) shards = createClipWriter(flags.shards, { fps: flags.fps });
     console.log(
-      `Sampling ${labels.length} clips of ${clip.numFrames} frames of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(config, spec)}, of ${describeLabels(labels)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
+      `Sampling ${labels.length} clips of ${clip.numFrames} frames of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(config, spec)}, of ${describeLabels(labels, names)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
     );
     if (plan.shown < labels.length) {
       const hint = flags.shards ? '' : '; --shards FOLDER writes all of them';
@@ -152,7 +159,7 @@ async function main(root: string, flags: Flags): Promise<void> {
     const drawing = createProgress(plan.formats.length, 'pictures');
     const files = await pictures.write(
       { data: Buffer.concat(shown), shape: [plan.shown, clip.numFrames, clip.height, clip.width, network.channels] },
-      { run: root, step, labels, clip, ...flags, ...spec, ...plan },
+      { run: root, step, ...flags, labels, classes, clip, ...spec, ...plan },
       (done) => drawing.update(done),
     );
     drawing.end();
@@ -168,11 +175,15 @@ async function main(root: string, flags: Flags): Promise<void> {
 
 const describe = ({ sampler, numSteps }: SamplerSpec) => `${numSteps} steps of the sampler ${sampler}`;
 
-/** The classes that clips are asked for, such as "classes 3, 1, 4"; of more than ten the first. */
-function describeLabels(labels: readonly number[]): string {
+/** The classes that clips are asked for, such as "classes 3, 1, 4" or "classes 0 cat, 1 dog"; of more than ten the first. */
+function describeLabels(labels: readonly number[], names: readonly string[] = []): string {
   const distinct = [...new Set(labels)];
+  const shown = distinct.slice(0, 10).map((label) => {
+    const name = names[label] ?? String(label);
+    return name === String(label) ? name : `${label} ${name}`;
+  });
   const more = distinct.length > 10 ? ` and ${distinct.length - 10} more` : '';
-  return `${distinct.length > 1 ? 'classes' : 'class'} ${distinct.slice(0, 10).join(', ')}${more}`;
+  return `${distinct.length > 1 ? 'classes' : 'class'} ${shown.join(', ')}${more}`;
 }
 
 function evaluations({ objective }: RunConfig, spec: SamplerSpec): string {
