@@ -31,10 +31,10 @@ describe('loadNetwork', () => {
   });
 
   it.each([
-    [trained, 'step-000500', "has no checkpoint 'step-000500'; those are step-000000, step-000020"],
+    [trained, 'step-000500', "has no checkpoint 'step-000500'; it has step-000000, step-000020"],
     [trained, '../checkpoints', "has no checkpoint '../checkpoints'"],
     [trained, '', "has no checkpoint ''"],
-    [empty, 'step-000500', "has no checkpoint 'step-000500'; it has none yet"],
+    [empty, 'step-000500', "has no checkpoint 'step-000500'; it has none yet: train first"],
   ])('says of %s that there is no %s, and what there is', async (run, checkpoint, message) => {
     await expect(loadNetwork(run, { checkpoint })).rejects.toThrow(message);
   });
