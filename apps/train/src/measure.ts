@@ -30,7 +30,8 @@ const BATCH = 4;
 
 /**
  * Looks at the run's real clips, and returns what measures the EMA weights against them: by the classifier of moving digits, or
- * by I3D where the clips are of videos, whose record is then in every measurement. Throws if the weights are not I3D's, or clips are too short for it.
+ * by I3D where the clips are of videos, whose record is then in every measurement. Throws if the weights are not I3D's, or clips
+ * are too short for it.
  */
 export async function createMeasure(config: RunConfig, network: VideoDiTConfig, sample: Sample, record?: DataRecord) {
   const { extractor, covarianceRule } = await loadExtractor(config);
