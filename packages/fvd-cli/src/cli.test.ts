@@ -128,7 +128,9 @@ describe('eflow-fvd', () => {
       return { stdout, stderr, ...readMeasurement(json) };
     };
     const all = by([...names].sort(), 'all');
-    expect(all.stdout).toContain('real: 14 videos seen = 12 measured + 0 not drawn + 2 rejected (too-short 2) + 0 skipped');
+    expect(all.stdout).toContain(
+      'real: 14 videos seen = 12 measured + 0 not drawn + 2 rejected (too-short 2) + 0 skipped',
+    );
     expect(all.stderr).toMatch(/real: rejected short\/.* \(too-short\): it has 5 frames, and 16 are needed/);
     expect(all.videos.generated.rejections).toHaveLength(2);
     expect(all.protocol).toMatchObject({ numReal: 12, realDraw: { of: 14, start: 'first' } });
@@ -164,7 +166,9 @@ describe('eflow-fvd', () => {
     const shards = join(root, 'sorted-shards');
     await prepareVideos({ source: { path: dirname(folder) }, out: shards, height: 32, width: 40 });
     const prepared = run(shards, shards, ...means, '--no-cache', '--videos', '9');
-    expect(prepared.stdout).toContain('real: 14 videos seen = 9 measured + 3 not drawn + 2 rejected (too-short 2) + 0 skipped');
+    expect(prepared.stdout).toContain(
+      'real: 14 videos seen = 9 measured + 3 not drawn + 2 rejected (too-short 2) + 0 skipped',
+    );
     expect(prepared.stdout).toContain('9 of 14 real videos (train, drawn by seed 0, random starts)');
     expect(prepared.stderr).toMatch(/generated: rejected short\/.* \(too-short\): it has 5 frames, and 16 are needed/);
   });
