@@ -36,7 +36,7 @@ const TURNS: Readonly<Record<string, readonly FilterSpec[]>> = {
 };
 /** Anti-aliased bilinear, as Pillow's and JAX's resize. */
 const SCALING = 'bilinear+accurate_rnd+full_chroma_int';
-export const MAX_SIDE = 8192;
+const MAX_SIDE = 8192;
 
 /**
  * The filters that make a coded frame what a player shows: cropped, with square pixels, upright. With a size, frames are made as small

@@ -37,7 +37,7 @@ export interface PrepareOptions {
   onProgress?: (progress: PrepareProgress) => void;
 }
 
-export interface PrepareProgress {
+interface PrepareProgress {
   /** Videos, of `total`. */
   done: number;
   total: number;
