@@ -6,19 +6,41 @@ import { fileURLToPath } from 'node:url';
 import { writeNpz, writeSafetensors } from '@eflow/checkpoint';
 import { prepareVideos } from '@eflow/data';
 import { writeGridMp4 } from '@eflow/media';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fixtureState } from '../../fvd/fixtures/i3d-weights.ts';
+import { createProgram } from './command.ts';
 import type { Measurement } from './measure.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fvd-cli-'));
 afterAll(() => rmSync(root, { recursive: true }));
 const weights = join(root, 'i3d.safetensors');
 
-function run(...args: string[]) {
-  const main = fileURLToPath(new URL('./cli.ts', import.meta.url));
-  const node = ['--import', 'tsx', '--conditions=@eflow/source', main];
-  return spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8' });
+/** Runs the command in this process, where TensorFlow is loaded already. */
+async function run(...args: string[]) {
+  const written = { stdout: '', stderr: '' };
+  const to = (stream: keyof typeof written) => (text: unknown) => {
+    written[stream] += text;
+    return true;
+  };
+  const line = (stream: keyof typeof written) => (text: unknown) => void to(stream)(`${text}\n`);
+  const spies = [
+    vi.spyOn(console, 'log').mockImplementation(line('stdout')),
+    vi.spyOn(console, 'error').mockImplementation(line('stderr')),
+    vi.spyOn(process.stdout, 'write').mockImplementation(to('stdout')),
+    vi.spyOn(process.stderr, 'write').mockImplementation(to('stderr')),
+  ];
+  try {
+    process.exitCode = 0;
+    await createProgram().exitOverride().parseAsync(args, { from: 'user' });
+    return { ...written, status: process.exitCode };
+  } catch (error) {
+    return { ...written, stderr: `${written.stderr}${(error as Error).message}\n`, status: 1 };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    process.exitCode = undefined;
+  }
 }
+
 const cache = ['--cache', join(root, 'cache')];
 const readMeasurement = (file: string): Measurement => JSON.parse(readFileSync(file, 'utf8'));
 /** A model of mean colours, which takes no time. */
@@ -53,9 +75,16 @@ beforeAll(async () => {
 });
 
 describe('eflow-fvd', () => {
-  it('measures folders of videos by I3D, with the protocol beside the numbers', () => {
+  it('is a command, which ends with the message of an error', () => {
+    const cli = fileURLToPath(new URL('./cli.ts', import.meta.url));
+    const node = ['--import', 'tsx', '--conditions=@eflow/source', cli];
+    const { status, stderr } = spawnSync(process.execPath, [...node, 'nowhere', 'nowhere'], { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([1, expect.stringContaining('\neflow-fvd: nowhere: no such file or folder')]);
+  });
+
+  it('measures folders of videos by I3D, with the protocol beside the numbers', async () => {
     const file = join(root, 'fvd.json');
-    const { status, stdout, stderr } = run(real, generated, '--weights', weights, ...cache, '--json', file);
+    const { status, stdout, stderr } = await run(real, generated, '--weights', weights, ...cache, '--json', file);
     expect([status, stderr]).toEqual([0, expect.stringContaining('generated')]);
     expect(stdout).toMatch(/FVD .*\n[\s\S]*KVD .*\+-[\s\S]*motion/);
     expect(stdout).toContain('frames to 224x224, bilinear, crop none; covariance over N');
@@ -72,41 +101,50 @@ describe('eflow-fvd', () => {
     // Again from the cache, whose files are those of both: nothing is looked at.
     expect(readdirSync(join(root, 'cache'))).toHaveLength(2);
     const again = join(root, 'again.json');
-    const cached = run(real, generated, '--weights', weights, ...cache, '--json', again);
+    const cached = await run(real, generated, '--weights', weights, ...cache, '--json', again);
     expect([cached.status, cached.stderr]).toEqual([0, '']);
     expect(JSON.parse(readFileSync(again, 'utf8'))).toEqual(JSON.parse(readFileSync(file, 'utf8')));
   });
 
   it('measures features, prepared videos, and by a model of the user', async () => {
     const [before, after] = [join(root, 'before.json'), join(root, 'after.json')];
-    expect(run(real, generated, ...means, ...cache, '--json', before).status).toBe(0);
+    expect((await run(real, generated, ...means, ...cache, '--json', before)).status).toBe(0);
     const out = join(root, 'real.npz');
-    expect(run('features', real, out, ...means).stdout).toContain('features [6, 4]');
-    const { status, stdout } = run(out, generated, ...means, ...cache, '--json', after);
+    expect((await run('features', real, out, ...means)).stdout).toContain('features [6, 4]');
+    const { status, stdout } = await run(out, generated, ...means, ...cache, '--json', after);
     expect(status).toBe(0);
-    const other = run(out, generated, ...means, '--mean', '0.5,0.5,0.5', ...cache);
+    const other = await run(out, generated, ...means, '--mean', '0.5,0.5,0.5', ...cache);
     expect(other.stderr).toContain('preprocessing is BFCHW, mean 0.485,0.456,0.406');
     expect(other.status).toBe(1);
-    expect(run('table', before, after).stdout).toMatch(/^\| before \| (\S+) \|.*\n\| after \| \1 \|/m);
+    expect((await run('table', before, after)).stdout).toMatch(/^\| before \| (\S+) \|.*\n\| after \| \1 \|/m);
     const swapped = join(root, 'swapped.json');
-    expect(run(generated, real, ...means, ...cache, '--json', swapped).status).toBe(0);
-    expect(run('table', before, swapped).stderr).toContain('numReal is 6 in one result and 5 in another');
-    const copies = run(real, real, ...means, ...cache);
+    expect((await run(generated, real, ...means, ...cache, '--json', swapped)).status).toBe(0);
+    expect((await run('table', before, swapped)).stderr).toContain('numReal is 6 in one result and 5 in another');
+    const copies = await run(real, real, ...means, ...cache);
     expect(copies.stdout).toMatch(/Warning: generated videos are far nearer to real ones .*: copies\?/);
     expect(stdout).not.toContain('copies?');
-    const files = run(out, out); // which say themselves what they are of
+    const files = await run(out, out); // which say themselves what they are of
     expect(files.stdout).toMatch(
       /means\.onnx, pooled, weights [0-9a-f]{12}; 6 of 6 real videos \(train\) and 6 of 6 generated/,
     );
     expect(stdout).toContain('Frechet distance (means.onnx, not FVD)');
     expect(JSON.parse(readFileSync(after, 'utf8'))).toEqual(JSON.parse(readFileSync(before, 'utf8')));
 
-    const frames = run(real, generated, '--extractor', 'nsfwjs', '--no-cache');
+    const frames = await run(real, generated, '--extractor', 'nsfwjs', '--no-cache');
     expect(frames.stdout).toMatch(/Frechet distance \(MobileNet v2 of nsfwjs, frame by frame, not FVD\) +\S+/);
 
     const shards = join(root, 'shards');
     await prepareVideos({ source: { path: real }, out: shards, height: 32, width: 40 });
-    const prepared = run(shards, shards, ...means, '--no-cache', '--frames', '18', '--protocol', 'common-metrics');
+    const prepared = await run(
+      shards,
+      shards,
+      ...means,
+      '--no-cache',
+      '--frames',
+      '18',
+      '--protocol',
+      'common-metrics',
+    );
     expect(prepared.status).toBe(0);
     expect(Number(/^Frechet .* {2}(\S+)$/m.exec(prepared.stdout)![1])).toBeLessThan(1e-6);
     expect(prepared.stdout).toContain('crop centre');
@@ -121,13 +159,13 @@ describe('eflow-fvd', () => {
       name.endsWith('.mp4'),
     );
     expect(names).toHaveLength(14);
-    const by = (order: string[], name: string, ...more: string[]) => {
+    const by = async (order: string[], name: string, ...more: string[]) => {
       const [list, json] = [join(dirname(folder), `${name}.csv`), join(root, `${name}.json`)];
       writeFileSync(list, `path\n${order.join('\n')}\n`);
-      const { stdout, stderr } = run(list, list, ...means, '--no-cache', '--json', json, ...more);
+      const { stdout, stderr } = await run(list, list, ...means, '--no-cache', '--json', json, ...more);
       return { stdout, stderr, ...readMeasurement(json) };
     };
-    const all = by([...names].sort(), 'all');
+    const all = await by([...names].sort(), 'all');
     expect(all.stdout).toContain(
       'real: 14 videos seen = 12 measured + 0 not drawn + 2 rejected (too-short 2) + 0 skipped',
     );
@@ -137,20 +175,20 @@ describe('eflow-fvd', () => {
     expect(all.protocol.realDraw).not.toHaveProperty('seed');
 
     const few = ['--videos', '8', '--seed', '1'];
-    const drawn = by([...names].sort(), 'drawn', ...few);
+    const drawn = await by([...names].sort(), 'drawn', ...few);
     expect(drawn.protocol).toMatchObject({ numReal: 8, realDraw: { of: 14, start: 'first', seed: 1 } });
     const { seen, measured, notDrawn, rejected } = drawn.videos.real;
     expect([seen, measured, measured + notDrawn + rejected]).toEqual([14, 8, 14]);
     expect(drawn.stdout).toContain('8 of 14 real videos (train, drawn by seed 1) and 8 of 14 generated videos');
     // Bright and dark ones, whatever the order of the list.
-    const { motion, frechetDistance, videos } = by([...names].sort().reverse(), 'reversed', ...few);
+    const { motion, frechetDistance, videos } = await by([...names].sort().reverse(), 'reversed', ...few);
     expect({ motion, frechetDistance, videos }).toEqual({
       ...{ motion: drawn.motion, frechetDistance: drawn.frechetDistance, videos: drawn.videos },
     });
     const out = join(root, 'drawn.npz');
-    const features = run('features', join(dirname(folder), 'drawn.csv'), out, ...means, ...few);
+    const features = await run('features', join(dirname(folder), 'drawn.csv'), out, ...means, ...few);
     expect(features.stdout).toMatch(/videos: 14 videos seen = 8 measured .*\n.*drawn\.npz: features \[8, 4\]/);
-    const stored = run(
+    const stored = await run(
       out,
       join(dirname(folder), 'drawn.csv'),
       ...means,
@@ -165,7 +203,7 @@ describe('eflow-fvd', () => {
 
     const shards = join(root, 'sorted-shards');
     await prepareVideos({ source: { path: dirname(folder) }, out: shards, height: 32, width: 40 });
-    const prepared = run(shards, shards, ...means, '--no-cache', '--videos', '9');
+    const prepared = await run(shards, shards, ...means, '--no-cache', '--videos', '9');
     expect(prepared.stdout).toContain(
       'real: 14 videos seen = 9 measured + 3 not drawn + 2 rejected (too-short 2) + 0 skipped',
     );
@@ -177,9 +215,9 @@ describe('eflow-fvd', () => {
     const folder = await writeVideos('kept', 5, 50, [7, 32, 40]);
     await writeVideos('kept/more', 4, 80);
     const kept = join(root, 'kept-cache');
-    const once = (name: string, at: string) => {
+    const once = async (name: string, at: string) => {
       const json = join(root, `${name}.json`);
-      const { status, stdout, stderr } = run(folder, folder, ...means, '--cache', at, '--json', json);
+      const { status, stdout, stderr } = await run(folder, folder, ...means, '--cache', at, '--json', json);
       expect(status).toBe(0);
       const lines = stderr.split('\n').filter((line) => line.includes('rejected'));
       return {
@@ -189,25 +227,25 @@ describe('eflow-fvd', () => {
         json: readMeasurement(json),
       };
     };
-    const { warnings, ...first } = once('first', kept);
+    const { warnings, ...first } = await once('first', kept);
     expect([warnings, first.lines.length]).toEqual([[], 10]);
     expect(first.json.videos.real).toMatchObject({ seen: 9, measured: 4, rejectedByCode: { 'too-short': 5 } });
-    expect(once('second', kept)).toEqual({ warnings, ...first });
+    expect(await once('second', kept)).toEqual({ warnings, ...first });
 
     const [file] = readdirSync(kept);
     writeFileSync(join(kept, file!), readFileSync(join(kept, file!)).subarray(0, 300));
-    const mended = once('mended', kept);
+    const mended = await once('mended', kept);
     expect(mended).toEqual({ ...first, warnings: [expect.stringContaining('a kept file is damaged')] });
-    expect(once('again', kept).warnings).toEqual([]);
+    expect((await once('again', kept)).warnings).toEqual([]);
 
     writeFileSync(join(root, 'a file'), ''); // where no folder can be made
-    const nowhere = once('nowhere', join(root, 'a file', 'cache'));
+    const nowhere = await once('nowhere', join(root, 'a file', 'cache'));
     expect(nowhere.warnings[0]).toMatch(/what was seen cannot be kept in .*a file\/cache \(ENOTDIR/);
     expect({ ...nowhere, warnings }).toEqual({ warnings, ...first });
   });
 
-  it('measures colour videos by the classifier of grey digits', () => {
-    const { status, stdout } = run(real, generated, '--extractor', 'digits', '--no-cache');
+  it('measures colour videos by the classifier of grey digits', async () => {
+    const { status, stdout } = await run(real, generated, '--extractor', 'digits', '--no-cache');
     expect(status).toBe(0);
     expect(stdout).toMatch(/Frechet distance \(moving-digits classifier, not FVD\) +[1-9]\S*/);
   });
@@ -215,21 +253,23 @@ describe('eflow-fvd', () => {
   it('says what became of all videos where too few are left', async () => {
     const folder = await writeVideos('few', 5, 50, [7, 32, 40]);
     await writeVideos('few/more', 2, 80);
-    const { status, stderr } = run(folder, generated, ...means, '--no-cache');
+    const { status, stderr } = await run(folder, generated, ...means, '--no-cache');
     expect(stderr).toContain('real: 7 videos seen = 2 measured + 0 not drawn + 5 rejected (too-short 5) + 0 skipped');
     expect(stderr).toMatch(/few: 2 videos to measure; at least 3 of each kind are needed\n$/);
     expect(stderr).not.toContain('generated');
     expect(status).toBe(1);
   });
 
-  it('names rows of a table by what their paths differ in', () => {
+  it('names rows of a table by what their paths differ in', async () => {
     const json = join(root, 'one/fvd.json');
     for (const name of ['one', 'two']) mkdirSync(join(root, name));
-    expect(run(real, generated, ...means, ...cache, '--json', json).status).toBe(0);
+    expect((await run(real, generated, ...means, ...cache, '--json', json)).status).toBe(0);
     copyFileSync(json, join(root, 'two/fvd.json'));
-    expect(run('table', json, join(root, 'two/fvd.json')).stdout).toMatch(/^\| one\/fvd \|.*\n\| two\/fvd \|/m);
+    expect((await run('table', json, join(root, 'two/fvd.json'))).stdout).toMatch(/^\| one\/fvd \|.*\n\| two\/fvd \|/m);
     writeFileSync(join(root, 'other.json'), '[]');
-    expect(run('table', json, join(root, 'other.json')).stderr).toMatch(/other\.json cannot be read .*compare --json/);
+    expect((await run('table', json, join(root, 'other.json'))).stderr).toMatch(
+      /other\.json cannot be read .*compare --json/,
+    );
   });
 
   it.each<[args: () => string[], message: RegExp]>([
@@ -253,8 +293,8 @@ describe('eflow-fvd', () => {
     [() => [real, generated, '--weights', weights, '--frames', '8'], /8 frames; I3D, Kinetics-400 needs at least 9/],
     [() => [real, generated, '--extractor', 'onnx'], /needs the file of its model: --model/],
     [() => [real, generated, ...means, ...cache, '--frames', '40'], /rejected .*too-short[\s\S]*there are no clips/],
-  ])('refuses %#', (args, message) => {
-    const { status, stderr } = run(...args());
+  ])('refuses %#', async (args, message) => {
+    const { status, stderr } = await run(...args());
     expect(stderr).toMatch(message);
     expect(status).toBe(1);
   });
@@ -264,19 +304,19 @@ describe('eflow-fvd', () => {
     await writeNpz(wrong, { logits: { shape: [4, 2], data: new Float32Array(8) } });
     const foreign = join(root, 'foreign.npz');
     await writeNpz(foreign, { features: { shape: [4, 2], data: Float32Array.of(0, 1, 2, 3, 5, 5, 7, 6) } });
-    expect(run(foreign, foreign).stdout).toContain('foreign.npz does not say what made its features');
-    const compare = (path: string) => run(path, generated, ...means, '--no-cache').stderr;
-    expect(compare(wrong)).toContain("expected an array 'features'");
+    expect((await run(foreign, foreign)).stdout).toContain('foreign.npz does not say what made its features');
+    const compare = async (path: string) => (await run(path, generated, ...means, '--no-cache')).stderr;
+    expect(await compare(wrong)).toContain("expected an array 'features'");
     const mixed = await writeVideos('mixed', 2, 10);
     await writeVideos('mixed/class 2', 1, 10, [18, 48, 40]);
-    expect(compare(mixed)).toMatch(/frames of (48x40, those before it 32x40|32x40, those before it 48x40)/);
+    expect(await compare(mixed)).toMatch(/frames of (48x40, those before it 32x40|32x40, those before it 48x40)/);
     mkdirSync(join(root, 'empty'));
     writeFileSync(join(root, 'empty', 'notes.txt'), 'no video');
-    expect(compare(join(root, 'empty'))).toContain('there is no video: files that end with');
+    expect(await compare(join(root, 'empty'))).toContain('there is no video: files that end with');
   });
 
-  it('self-check tells weights that are not those of FVD', () => {
-    const { status, stdout } = run('self-check', '--weights', weights);
+  it('self-check tells weights that are not those of FVD', async () => {
+    const { status, stdout } = await run('self-check', '--weights', weights);
     expect(stdout).toMatch(/expected about 131: FAIL/);
     expect(status).toBe(1);
   });

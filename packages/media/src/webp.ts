@@ -22,7 +22,7 @@ export async function gridWebp(clips: Clips, options: MovieOptions = {}): Promis
   const { width, height, channels } = frames[0]!;
   const pixels = Buffer.concat(frames.map((frame) => frame.data));
   return sharp(pixels, { raw: { width, height: height * frames.length, channels, pageHeight: height } })
-    .webp({ lossless: true, loop: 0, delay: frames.map(() => Math.round(1000 / fps)) })
+    .webp({ lossless: true, effort: 3, loop: 0, delay: frames.map(() => Math.round(1000 / fps)) })
     .toBuffer();
 }
 
