@@ -15,7 +15,7 @@ const SHAPE = [1, 15, 64, 64, 3] as const;
 /** The distance of black from white videos, by the original protocol. Videos of one colour are all alike: one of each is looked at. */
 export async function blackAgainstWhite(extractor: Extractor): Promise<number> {
   const look = async (value: number): Promise<FeatureSet> => {
-    const data = new Uint8Array(SHAPE.reduce((a, b) => a * b)).fill(value);
+    const data = new Uint8Array(SHAPE.reduce((a: number, b) => a * b, 1)).fill(value);
     const one = await extractFeatures(extractor, [{ data, shape: SHAPE }]);
     return pickRows(one, Array(COUNT).fill(0));
   };
