@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { countStepFlops, loadConfig, videoDiTConfig } from '@eflow/run';
+import { runHere } from '@eflow/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import type { CellRecord, FailedCell } from './results.ts';
@@ -20,12 +21,15 @@ import type { CellRecord, FailedCell } from './results.ts';
 const root = mkdtempSync(join(tmpdir(), 'ablation-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
-const command = ['--import', 'tsx', '--conditions=@eflow/source', fileURLToPath(new URL('./main.ts', import.meta.url))];
+const main = new URL('./main.ts', import.meta.url);
+const command = ['--import', 'tsx', '--conditions=@eflow/source', fileURLToPath(main)];
 
 function ablation(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...args], { encoding: 'utf8' });
   return { status, stdout, stderr };
 }
+
+const ablationHere = (...args: string[]) => runHere(main, ...args);
 
 /** A network of a few thousand parameters on frames that the classifier knows, and the objective that compiles soonest. */
 const TINY = {
@@ -105,17 +109,17 @@ describe('a study', () => {
     expect(page.match(/<details>/g)).toHaveLength(4);
   });
 
-  it('run again with a changed cell, is refused; with --overwrite makes that anew, and keeps what is finished', () => {
+  it('run again with a changed cell, is refused; with --overwrite makes that anew, and keeps what is finished', async () => {
     const before = ids.map(changedAt);
     const changed = { ...dense, patch: { ...dense.patch, 'optimizer.emaDecay': 0.5 } };
     const study = writeStudy('study', [diverges, changed, dropped]);
-    const refused = ablation(study, '--out', out);
+    const refused = await ablationHere(study, '--out', out);
     expect(refused.status).toBe(1);
     expect(refused.stderr).toContain('optimizer.emaDecay is 0.99 there and 0.5 in the study');
     expect(refused.stderr).toContain('--overwrite');
     expect(ids.map(changedAt)).toEqual(before);
 
-    const { status, stdout, stderr } = ablation(study, '--out', out, '--overwrite');
+    const { status, stdout, stderr } = await ablationHere(study, '--out', out, '--overwrite');
     expect(ids.map((id, i) => changedAt(id) === before[i])).toEqual([false, true, true, true]);
     expect(record(ids[0]!).config.optimizer.emaDecay).toBe(0.5);
 
@@ -145,7 +149,7 @@ it('stopped by Ctrl-C, leaves a checkpoint and goes on from it', async () => {
   expect(stoppedAt).toBeLessThan(150);
   expect(existsSync(join(run, '..', 'cell.json'))).toBe(false);
 
-  const second = ablation(study, '--out', out);
+  const second = await ablationHere(study, '--out', out);
   expect(second.status, second.stderr).toBe(0);
   expect(metrics().map((line) => JSON.parse(line).step)).toEqual(Array.from({ length: 150 }, (_, step) => step));
   expect(readdirSync(join(run, 'checkpoints')).sort()).toEqual([
@@ -155,10 +159,10 @@ it('stopped by Ctrl-C, leaves a checkpoint and goes on from it', async () => {
   ]);
 });
 
-it('measures a step five times before it plans by seconds, says each result, and knows it the next time', () => {
+it('measures a step five times before it plans by seconds, says each result, and knows it the next time', async () => {
   const out = join(root, 'timed');
   const study = writeStudy('timed', [{ name: 'timed' }]);
-  const { status, stdout, stderr } = ablation(study, '--out', out, '--seconds', '2');
+  const { status, stdout, stderr } = await ablationHere(study, '--out', out, '--seconds', '2');
   expect(status, stderr).toBe(0);
   for (const turn of [1, 2, 3, 4, 5]) expect(stdout).toContain(`measuring speed, turn ${turn} of 5\n`);
   const told = [...stdout.matchAll(/: a step takes ([\d.]+) ms\n/g)].map(([, milliseconds]) => Number(milliseconds));
@@ -168,14 +172,14 @@ it('measures a step five times before it plans by seconds, says each result, and
   const { config } = JSON.parse(readFileSync(join(out, 'cells/digits-tiny-timed-seed0/cell.json'), 'utf8'));
   expect(config.training.steps).toBe(Math.floor((0.97 * 2) / stepSeconds));
 
-  const again = ablation(study, '--out', out, '--seconds', '2');
+  const again = await ablationHere(study, '--out', out, '--seconds', '2');
   expect(again.status, again.stderr).toBe(0);
   expect(again.stdout).not.toContain('measuring speed');
 });
 
-it('--dry-run lists the cells with an estimate, without training or writing anything', () => {
+it('--dry-run lists the cells with an estimate, without training or writing anything', async () => {
   const out = join(root, 'dry');
-  const { status, stdout, stderr } = ablation(
+  const { status, stdout, stderr } = await ablationHere(
     ...[writeStudy('dry', [dropped, dense], { seeds: [3, 5] }), '--seconds', '70', '--only', 'dropped'],
     ...['objective.weightEps=0.5', '--dry-run', '--out', out],
   );
@@ -198,7 +202,7 @@ it('--dry-run lists the cells with an estimate, without training or writing anyt
   mkdirSync(out);
   const key = ['digits-tiny', ...[...stdout.matchAll(/^ {4}(?!measured)(.*)$/gm)].map(([, override]) => override)];
   writeFileSync(join(out, 'timings.json'), JSON.stringify({ [key.join(' ')]: 0.5 }));
-  const known = ablation(
+  const known = await ablationHere(
     join(root, 'dry.yaml'),
     '--only',
     'dropped',
@@ -211,8 +215,8 @@ it('--dry-run lists the cells with an estimate, without training or writing anyt
   expect(known.stdout).not.toMatch(/at least/i);
 });
 
-it('tells a wrong key in one clear error', () => {
-  const { status, stderr } = ablation(writeStudy('wrong', [dropped]), 'training.batchsize=3');
+it('tells a wrong key in one clear error', async () => {
+  const { status, stderr } = await ablationHere(writeStudy('wrong', [dropped]), 'training.batchsize=3');
   expect(status).toBe(1);
   expect(stderr).toContain("ablation: cell 'dropped': digits-tiny: one problem\n  training.batchsize: unknown key");
   expect(stderr).not.toContain('    at ');

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRunFolder, loadConfig } from '@eflow/run';
+import { runHere } from '@eflow/testing';
 import { afterAll, expect, it } from 'vitest';
 import type { Evaluation } from './evaluation.ts';
 
@@ -55,16 +56,16 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
   expect(page.match(/<svg /g)!.length).toBeGreaterThanOrEqual(4);
 });
 
-it('refuses what it cannot measure', () => {
-  const missing = command('evaluate', join(root, 'nowhere'));
+it('refuses what it cannot measure', async () => {
+  const evaluateHere = (...args: string[]) => runHere(new URL('./main.ts', import.meta.url), ...args);
+  const missing = await evaluateHere(join(root, 'nowhere'));
   expect(missing.status).toBe(1);
   expect(missing.stderr).toContain('no run here');
-  expect(command('evaluate', join(root, 'nowhere'), '--clips', '10').stderr).toContain(
-    'expected an integer of at least 256',
-  );
+  const few = await evaluateHere(join(root, 'nowhere'), '--clips', '10');
+  expect(few.stderr).toContain('expected an integer of at least 256');
   const large = join(root, 'large');
   createRunFolder(large, loadConfig('digits-tiny', ['data.height=32']));
-  const { status, stderr } = command('evaluate', large);
+  const { status, stderr } = await evaluateHere(large);
   expect(status).toBe(1);
   expect(stderr).toContain('frames of 16x16; data.height and data.width are 32 and 16');
 });

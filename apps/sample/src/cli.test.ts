@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openVideos, readIndex, writeClips } from '@eflow/data';
+import { runHere } from '@eflow/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = mkdtempSync(join(tmpdir(), 'sample-'));
@@ -15,6 +16,9 @@ function command(app: string, ...args: string[]) {
   const node = ['--import', 'tsx', '--conditions=@eflow/source'];
   return spawnSync(process.execPath, [...node, main, ...args], { encoding: 'utf8' });
 }
+
+/** Without the seconds that a process takes to load TensorFlow; that the command works in one is told by its sizes. */
+const sampleHere = (...args: string[]) => runHere(new URL('./main.ts', import.meta.url), ...args);
 
 beforeAll(() => {
   const changes = [
@@ -50,21 +54,21 @@ describe('sizes of samples', () => {
     expect(height).toBeLessThan(clip.height + 16);
   });
 
-  it('are written without loss with --shards, once', () => {
+  it('are written without loss with --shards, once', async () => {
     const folder = join(root, 'shards');
     const args = ['--steps', '1', '--labels', '3,1', '--out', join(root, 'with-shards'), '--shards', folder];
-    expect(command('sample', run, ...args).status).toBe(0);
+    expect((await sampleHere(run, ...args)).status).toBe(0);
     const videos = openVideos({ folder, numFrames: 2, frameStride: 1, start: 'first', flip: false, seed: 0 });
     expect([videos.length, videos.shape, videos.classes]).toEqual([2, [2, 8, 8, 3], ['1', '3']]);
     videos.close();
-    const again = command('sample', run, ...args, '--overwrite');
+    const again = await sampleHere(run, ...args, '--overwrite');
     expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('shards exists: give a new folder')]);
   });
 
-  it('show the first 20 clips, and --shards keeps all', () => {
+  it('show the first 20 clips, and --shards keeps all', async () => {
     const [folder, out] = [join(root, 'all'), join(root, 'first-20')];
     const args = ['--steps', '1', '--count', '70', '--scale', '1', '--out', out, '--shards', folder];
-    const { status, stdout, stderr } = command('sample', run, ...args);
+    const { status, stdout, stderr } = await sampleHere(run, ...args);
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toContain('20 of 70 shown');
     expect(sizeOfPng(join(out, 'samples.png'))).toEqual([2 * 9 - 1, 20 * 9 - 1]); // cells of 8 and a line between two
@@ -75,25 +79,25 @@ describe('sizes of samples', () => {
     expect(classes).toHaveLength(10);
   });
 
-  it('leave the GIF out above its frame rate, and say so', () => {
+  it('leave the GIF out above its frame rate, and say so', async () => {
     const out = join(root, 'fast');
-    const { status, stdout } = command('sample', run, '--steps', '1', '--count', '2', '--fps', '60', '--out', out);
+    const { status, stdout } = await sampleHere(run, '--steps', '1', '--count', '2', '--fps', '60', '--out', out);
     expect(status).toBe(0);
     expect(stdout).toContain('No GIF: it holds at most 50 frames per second');
     expect(readdirSync(out).sort()).toEqual(['samples.json', 'samples.mp4', 'samples.png', 'samples.webp']);
   });
 
-  it('leave nothing of a try that failed, so that the same command works again', () => {
+  it('leave nothing of a try that failed, so that the same command works again', async () => {
     const parent = join(root, 'failed');
     const [out, shards] = [join(parent, 'out'), join(parent, 'shards')];
     mkdirSync(join(out, 'samples.json'), { recursive: true }); // a folder where a file is to be written
     const args = ['--steps', '1', '--count', '2', '--out', out, '--shards', shards, '--overwrite'];
-    const failed = command('sample', run, ...args);
+    const failed = await sampleHere(run, ...args);
     expect([failed.status, failed.stderr]).toEqual([1, expect.stringContaining('samples.json')]);
     expect(readdirSync(parent)).toEqual(['out']);
     expect(readdirSync(out).filter((name) => name.startsWith('.'))).toEqual([]);
     rmSync(join(out, 'samples.json'), { recursive: true });
-    expect(command('sample', run, ...args).status).toBe(0);
+    expect((await sampleHere(run, ...args)).status).toBe(0);
     expect(readdirSync(parent).sort()).toEqual(['out', 'shards']);
   });
 
@@ -107,9 +111,9 @@ describe('sizes of samples', () => {
     [['--shards', join(run, 'config.yaml', 'below')], 'cannot be written'],
     [['--export', run], 'exists: give a new folder with --export'],
     [['--export', join(run, 'config.yaml', 'below')], 'cannot be written'],
-  ])('are refused before anything is sampled: %j', (args, message) => {
+  ])('are refused before anything is sampled: %j', async (args, message) => {
     const out = args[0] === '--out' ? [] : ['--out', join(root, 'refused')];
-    const { status, stdout, stderr } = command('sample', run, ...out, ...args);
+    const { status, stdout, stderr } = await sampleHere(run, ...out, ...args);
     expect(status).toBe(1);
     expect(stderr).toContain(message);
     expect(stderr).not.toContain('    at ');
@@ -122,8 +126,8 @@ describe('sizes of samples', () => {
     [['--frames', '1'], 'numFrames 1 is less than a patch, 2'],
     [['--width', '0'], 'expected an integer of at least 1'],
     [['--height', '10', '--export', join(root, 'model')], 'height 10 is not a multiple of its patch, 4'],
-  ])('cannot be %j: one clear error', (args, message) => {
-    const { status, stderr } = command('sample', run, ...args);
+  ])('cannot be %j: one clear error', async (args, message) => {
+    const { status, stderr } = await sampleHere(run, ...args);
     expect(status).toBe(1);
     expect(stderr).toContain(message);
     expect(stderr).not.toContain('    at ');
@@ -147,9 +151,9 @@ describe('classes', () => {
     if (status !== 0) throw new Error(stderr);
   });
 
-  it('are taken and told by name', () => {
+  it('are taken and told by name', async () => {
     const out = join(root, 'named-samples');
-    const { status, stdout, stderr } = command('sample', named, '--steps', '1', '--labels', 'emu, cat,2', '--out', out);
+    const { status, stdout, stderr } = await sampleHere(named, '--steps', '1', '--labels', 'emu, cat,2', '--out', out);
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toContain('of classes 2 emu, 0 cat, from step');
     expect(JSON.parse(readFileSync(join(out, 'samples.json'), 'utf8'))).toMatchObject({
@@ -163,8 +167,8 @@ describe('classes', () => {
     [named, 'cat,3', "no class '3'"],
     [run, '3,10', "no class '10': expected a name, or a number from 0 to 9"],
     [run, '', "no class ''"],
-  ])('of %s are not %j', (of, labels, message) => {
-    const { status, stdout, stderr } = command('sample', of, '--steps', '1', '--labels', labels);
+  ])('of %s are not %j', async (of, labels, message) => {
+    const { status, stdout, stderr } = await sampleHere(of, '--steps', '1', '--labels', labels);
     expect([status, stdout]).toEqual([1, '']);
     expect(stderr).toContain(message);
   });
