@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { bfloat16Support, useTensorFlow } from '@eflow/engine';
 import { createRunFolder, loadConfig, loadNetwork, openRunFolder, readMetrics } from '@eflow/run';
 import { treeLeaves } from '@eflow/tensor';
 import { expectClose } from '@eflow/testing';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TINY } from './tiny.ts';
 import { train } from './train.ts';
 
@@ -41,16 +41,24 @@ async function weights(path: string, which: 'ema' | 'params') {
   return { step, values: treeLeaves(params).map((leaf) => Array.from(leaf.dataSync())) };
 }
 
+/** A run of 8 steps that nothing stopped, for what another makes of the same config. */
+let whole: Awaited<ReturnType<typeof run>>;
+/** A run of a wider network that is long enough to learn, and to tell what grows. */
+let long: typeof whole;
+beforeAll(async () => {
+  whole = await run('whole', ['training.steps=8']);
+  long = await run('long', ['training.steps=260', 'network.hiddenSize=96', 'optimizer.learningRate=3e-3']);
+});
+
 describe('train', () => {
   it('gives the same losses and weights, bit for bit, for the same seed, and others for another', async () => {
-    const [first, second, other] = [
-      await run('a', ['training.steps=8']),
-      await run('b', ['training.steps=8']),
-      await run('c', ['training.steps=8', 'seed=1']),
+    const [second, other] = [
+      await run('second', ['training.steps=8']),
+      await run('another-seed', ['training.steps=8', 'seed=1']),
     ];
-    expect(losses(second.metrics)).toEqual(losses(first.metrics));
-    expect(await weights(second.path, 'params')).toEqual(await weights(first.path, 'params'));
-    expect(losses(other.metrics)).not.toEqual(losses(first.metrics));
+    expect(losses(second.metrics)).toEqual(losses(whole.metrics));
+    expect(await weights(second.path, 'params')).toEqual(await weights(whole.path, 'params'));
+    expect(losses(other.metrics)).not.toEqual(losses(whole.metrics));
   });
 
   it('gives compiled what it gives op by op, over both stages of token drop and with rematerialised blocks', async () => {
@@ -83,11 +91,14 @@ describe('train', () => {
         `objective.kind=${kind}`,
         'network.attention.featureMap=elu1',
         'training.steps=4',
-        'training.previewEvery=4',
+        'training.checkpointEverySeconds=0.000001', // after every step
       ];
-      const [eager, compiled] = [await run(`${kind}-eager`, all, { eager: true }), await run(`${kind}-compiled`, all)];
+      const eager = await run(`${kind}-eager`, all, { eager: true });
+      const compiled = await run(`${kind}-compiled`, [...all, 'training.previewEvery=4']);
       expectClose(losses(compiled.metrics).flat(), losses(eager.metrics).flat(), { rtol: 1e-4 });
-      await run(`${kind}-parts`, all, { stopAfter: 2 });
+      const path = join(root, `${kind}-parts`);
+      cpSync(compiled.path, path, { recursive: true });
+      for (const later of ['step-000003', 'step-000004']) rmSync(join(path, 'checkpoints', later), { recursive: true });
       const parts = await run(`${kind}-parts`, all, { resume: true });
       expect(losses(parts.metrics)).toEqual(losses(compiled.metrics));
       expect(readdirSync(compiled.folder.previews)).toContain('step-000004.png');
@@ -105,39 +116,35 @@ describe('train', () => {
   });
 
   it('goes on from a checkpoint as if it had never stopped', async () => {
-    const whole = await run('whole', ['training.steps=9']);
-    await run('parts', ['training.steps=9'], { stopAfter: 4 });
-    const parts = await run('parts', ['training.steps=9'], { resume: true });
-    expect(readdirSync(parts.folder.checkpoints).sort()).toEqual(['step-000000', 'step-000004', 'step-000009']);
+    await run('parts', ['training.steps=8'], { stopAfter: 4 });
+    const parts = await run('parts', ['training.steps=8'], { resume: true });
+    expect(readdirSync(parts.folder.checkpoints).sort()).toEqual(['step-000000', 'step-000004', 'step-000008']);
     expect(losses(parts.metrics)).toEqual(losses(whole.metrics));
     for (const which of ['params', 'ema'] as const)
       expect(await weights(parts.path, which)).toEqual(await weights(whole.path, which));
   });
 
   it('refuses to resume with another network, and leaves the run as it was', async () => {
-    const { path, folder } = await run('fixed', ['training.steps=2']);
+    const path = join(root, 'fixed');
+    cpSync(whole.path, path, { recursive: true });
+    const { folder } = openRunFolder(path);
     const before = readFileSync(folder.config, 'utf8');
-    await expect(run('fixed', ['training.steps=4', 'network.hiddenSize=24'], { resume: true })).rejects.toThrow(
+    await expect(run('fixed', ['training.steps=9', 'network.hiddenSize=24'], { resume: true })).rejects.toThrow(
       /params\.safetensors does not fit the network: 'patchEmbed\.weight' is \[32, 12\] here and \[32, 24\] in the network/,
     );
     expect(readFileSync(folder.config, 'utf8')).toBe(before);
-    expect((await weights(path, 'params')).step).toBe(2);
-    await run('fixed', ['training.steps=4'], { resume: true });
-    expect(readFileSync(folder.config, 'utf8')).toContain('steps: 4');
+    expect((await weights(path, 'params')).step).toBe(8);
+    await run('fixed', ['training.steps=9'], { resume: true });
+    expect(readFileSync(folder.config, 'utf8')).toContain('steps: 9');
   });
 
-  it('learns: the velocity loss falls well below that of a network that predicts 0', async () => {
-    const { metrics } = await run('learns', [
-      'training.steps=250',
-      'objective.guidanceScale=1',
-      'optimizer.learningRate=3e-3',
-    ]);
+  it('learns: the velocity loss falls well below that of a network that predicts 0', () => {
     const mean = (part: { velocityLoss: number }[]) => part.reduce((sum, m) => sum + m.velocityLoss, 0) / part.length;
-    expect(mean(metrics.slice(-50))).toBeLessThan(0.8 * mean(metrics.slice(0, 20)));
+    expect(mean(long.metrics.slice(-50))).toBeLessThan(0.6 * mean(long.metrics.slice(0, 20)));
   });
 
   it('does not grow: not in tensors over 200 steps, nor by a copy of the weights in each', async () => {
-    const { path, metrics } = await run('memory', ['training.steps=260', 'network.hiddenSize=96']);
+    const { path, metrics } = long;
     const settled = metrics.slice(60);
     expect(new Set(settled.map(({ numTensors }) => numTensors)).size).toBe(1);
     const weightBytes = 4 * (await weights(path, 'params')).values.flat().length;

@@ -5,11 +5,23 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeSafetensors } from '@eflow/checkpoint';
-import { openRunFolder, readMeasurements, readMetrics, type StepMeasurement } from '@eflow/run';
+import { useTensorFlow } from '@eflow/engine';
+import {
+  createRunFolder,
+  loadConfig,
+  openRunFolder,
+  readMeasurements,
+  readMetrics,
+  type StepMeasurement,
+} from '@eflow/run';
 import { ALL_FORMATS, FilePathSource, Input } from 'mediabunny';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { fixtureState } from '../../../packages/fvd/fixtures/i3d-weights.ts';
+import { train } from './train.ts';
+
+vi.spyOn(console, 'log').mockImplementation(() => {});
+vi.spyOn(console, 'error').mockImplementation(() => {});
 
 const root = mkdtempSync(join(tmpdir(), 'videos-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -21,6 +33,13 @@ function command(script: string, ...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8' });
   expect(status, stderr).toBe(0);
   return stdout;
+}
+
+/** Trains in this process, for what ends before its first step. */
+async function start(name: string, configFile: string, changes: string[]): Promise<void> {
+  const config = loadConfig(join(root, configFile), changes);
+  const folder = createRunFolder(join(root, name), config);
+  await train(config, folder, { engine: await useTensorFlow(), stopRequested: () => false });
 }
 
 it('goes from a film to a network to an mp4: prepare, 100 steps, sample', async () => {
@@ -87,15 +106,9 @@ it('measures FVD while it trains, with the weights of I3D that it is given', asy
   const { shards, ...rest } = JSON.parse(readFileSync(index, 'utf8'));
   shards[0].videos[0].numFrames = 5; // too short for a clip
   writeFileSync(index, JSON.stringify({ ...rest, shards }));
-  const measured = (name: string, ...others: string[]) => {
-    const main = join(repository, 'apps/train/src/main.ts');
-    const args = [main, join(root, 'ocean.yaml'), ...changes, ...others, '--out', join(root, name)];
-    const node = ['--import', 'tsx', '--conditions=@eflow/source'];
-    return spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8' });
-  };
   const given = `measurement.i3dWeights=${weights}`;
-  const { status, stdout, stderr } = measured('measured', ...long, given);
-  expect(status, stderr).toBe(0);
+  const args = [join(root, 'ocean.yaml'), ...changes, ...long, given, '--out', join(root, 'measured')];
+  const stdout = command('apps/train/src/main.ts', ...args);
   expect(stdout).toMatch(
     /step 2: FVD \S+, kernel distance .* \(4 generated against 4 real clips, I3D, Kinetics-400; 1 of 9 videos are too short for a clip\)/,
   );
@@ -104,17 +117,19 @@ it('measures FVD while it trains, with the weights of I3D that it is given', asy
   expect(protocol).toMatchObject({ feature: 'logits', numFrames: 10, frameStride: 2, covarianceRule: 'N' });
   expect(protocol.resize).toEqual({ rule: 'bilinear', height: 224, width: 224, crop: 'none' });
 
-  expect(measured('without', ...long).stderr).toContain('measurement.i3dWeights is not: FVD is of I3D');
-  expect(measured('short', given).stderr).toContain('clips of 8 frames; I3D, Kinetics-400 needs at least 9');
+  await expect(start('without', 'ocean.yaml', [...changes, ...long])).rejects.toThrow(
+    'measurement.i3dWeights is not: FVD is of I3D',
+  );
+  await expect(start('short', 'ocean.yaml', [...changes, given])).rejects.toThrow(
+    'clips of 8 frames; I3D, Kinetics-400 needs at least 9',
+  );
   expect(existsSync(join(root, 'short/metrics.jsonl'))).toBe(false); // before a step was made
 });
 
-it('says what the config must be where the videos are of another size', () => {
+it('says what the config must be where the videos are of another size', async () => {
   const config = readFileSync(join(root, 'ocean.yaml'), 'utf8').replace('numClasses: 2', 'numClasses: 3');
   writeFileSync(join(root, 'other.yaml'), config);
-  const node = ['--import', 'tsx', '--conditions=@eflow/source', join(repository, 'apps/train/src/main.ts')];
-  const args = [join(root, 'other.yaml'), 'data.maxTooShort=0.2', '--out', join(root, 'other')];
-  const { status, stderr } = spawnSync(process.execPath, [...node, ...args], { encoding: 'utf8' });
-  expect(status).toBe(1);
-  expect(stderr).toContain('clips of 8 x 16 x 16 x 3 in 3 classes, and those that there are of 8 x 16 x 16 x 3 in 2');
+  await expect(start('other', 'other.yaml', ['data.maxTooShort=0.2'])).rejects.toThrow(
+    'clips of 8 x 16 x 16 x 3 in 3 classes, and those that there are of 8 x 16 x 16 x 3 in 2',
+  );
 });

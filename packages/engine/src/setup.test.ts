@@ -13,7 +13,16 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CONTENT, createWorld, listAll, MEMBERS, script, setUpTiny, type World } from '../fixtures/tiny-world.ts';
+import {
+  CONTENT,
+  createWorld,
+  listAll,
+  MEMBERS,
+  script,
+  setUpTiny,
+  setUpTinyHere,
+  type World,
+} from '../fixtures/tiny-world.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -21,7 +30,8 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(world.folder, { recursive: true, force: true }));
 
-const run = (changes: Parameters<typeof setUpTiny>[1] = {}) => setUpTiny(world, changes).done;
+const run = (changes: Parameters<typeof setUpTiny>[1] = {}) => setUpTinyHere(world, changes);
+const runProcess = (changes: Parameters<typeof setUpTiny>[1] = {}) => setUpTiny(world, changes).done;
 const calls = () =>
   existsSync(join(world.folder, 'calls')) ? readFileSync(join(world.folder, 'calls'), 'utf8').split('\n') : [];
 const libraryFolder = () => join(world.cache, 'tensorflow-2.21.0-cpu-linux-x64', 'tensorflow');
@@ -40,7 +50,7 @@ function expectNothingHalfDone(): void {
 
 describe('a set-up', () => {
   it('takes the members needed from the wheel, compiles, places the addon, and leaves nothing else', async () => {
-    expect(await run()).toMatchObject({ code: 0 });
+    expect(await runProcess()).toMatchObject({ code: 0 });
     expectNothingHalfDone();
     expect(MEMBERS.filter(({ name }) => existsSync(join(libraryFolder(), '..', name)))).toEqual(
       MEMBERS.filter(({ taken }) => taken),
@@ -60,7 +70,7 @@ describe('a set-up', () => {
   });
 
   it('downloads and compiles once when two run at once', async () => {
-    const outcomes = await Promise.all([run(), run(), run()]);
+    const outcomes = await Promise.all([runProcess(), runProcess(), runProcess()]);
     expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect(calls().filter((call) => call === 'download')).toHaveLength(1);
     expect(leftovers()).toEqual([]);
@@ -72,7 +82,7 @@ describe('a set-up', () => {
     for (let isKilled = true; isKilled; changes++) {
       rmSync(world.cache, { recursive: true, force: true });
       rmSync(world.place, { force: true });
-      const { code } = await run({ env: { KILL_AT: String(changes + 1) } });
+      const { code } = await runProcess({ env: { KILL_AT: String(changes + 1) } });
       isKilled = code === null;
       expectNothingHalfDone();
       const longAgo = new Date(Date.now() - 3600_000);
@@ -91,7 +101,7 @@ describe('a set-up', () => {
       const original = readFileSync(path, 'utf8');
       // Kills the set-up where the tool has made half of its file.
       script(path, original.replace('sleep 0.1', 'kill -9 $PPID; exit 1').replace('#!/bin/sh', ''));
-      expect((await run()).code).toBe(null);
+      expect((await runProcess()).code).toBe(null);
       writeFileSync(path, original);
       expectNothingHalfDone();
       const longAgo = new Date(Date.now() - 3600_000);
