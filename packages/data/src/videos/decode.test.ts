@@ -160,6 +160,32 @@ describe('a frame as it is shown', () => {
     expect(corners(small)).toEqual(expected);
   });
 
+  /** The film, with a clean aperture in its sample entry: a part of `width` x `height` whose middle is off the frame's. */
+  function withAperture(film: Buffer, [width, height, right, down]: [number, number, number, number]): Buffer {
+    const clap = Buffer.alloc(40);
+    clap.writeUInt32BE(40);
+    clap.write('clap', 4);
+    for (const [i, value] of [width, 1, height, 1, right, 1, down, 1].entries()) clap.writeInt32BE(value, 8 + 4 * i);
+    const path = ['moov', 'trak', 'mdia', 'minf', 'stbl', 'stsd', 'avc1'];
+    let at = 0;
+    const sizes = path.map((box) => {
+      at = film.indexOf(box, at);
+      return at - 4;
+    });
+    for (const size of sizes) film.writeUInt32BE(film.readUInt32BE(size) + 40, size);
+    const end = sizes.at(-1)! + film.readUInt32BE(sizes.at(-1)!) - 40;
+    return Buffer.concat([film.subarray(0, end), clap, film.subarray(end)]);
+  }
+
+  it('is cut to the clean aperture of its container', async () => {
+    const file = await film('mp4', spec);
+    // Columns 32 to 63 of rows 0 to 23: the middle of the part is 16 to the right and 12 up.
+    writeFileSync(file, withAperture(readFileSync(file), [32, 24, 16, -12]));
+    const video = await decodeWhole(file);
+    expect([video.height, video.width]).toEqual([24, 32]);
+    expect(corners(video)).toEqual([1, 1, 1, 1]);
+  });
+
   /** A disc as it is shown, squeezed or stretched as pixels of that shape ask for. */
   it.each([
     { num: 2, den: 1 },

@@ -70,8 +70,9 @@ function decode(
 ): DecodedFrames {
   const { start = 0, end = Number.POSITIVE_INFINITY, firstFrames = Number.POSITIVE_INFINITY, maxFrames } = options;
   const { input, index, stream } = openStream(ffmpeg, file, options, later);
-  const { codecpar, timeBase } = stream;
-  const tickSeconds = timeBase.num / timeBase.den;
+  const { codecpar } = stream;
+  const unitsSeconds = input.streams!.map(({ timeBase }) => timeBase.num / timeBase.den);
+  const tickSeconds = unitsSeconds[index]!;
   const ticks = (time: bigint) => (time === ffmpeg.AV_NOPTS_VALUE ? undefined : Number(time));
   const microseconds = (time: bigint) => (ticks(time) ?? 0) / 1e6;
   const statedFps = rateOf(stream.avgFrameRate) ?? rateOf(stream.rFrameRate) ?? FALLBACK_FPS;
@@ -87,6 +88,11 @@ function decode(
     one.alloc();
     later(() => one.free());
   }
+  let [numFrames, sent, decoded, failed, early] = [0, 0, 0, 0, 0];
+  /** Where the packets end, seconds of the file's clock: those of the video, and of all streams. */
+  const reached = { video: Number.NEGATIVE_INFINITY, any: Number.NEGATIVE_INFINITY, isSureOfLast: true };
+  let failure: string | undefined;
+  let isPast = false;
   const clock = createClock({
     ...{ tickSeconds, originSeconds, start, end },
     frameTicks: Math.max(1, Math.round(1 / (statedFps * tickSeconds))),
@@ -104,11 +110,6 @@ function decode(
   });
 
   if (start > 0) seek();
-  let [numFrames, sent, decoded, failed, early] = [0, 0, 0, 0, 0];
-  /** Where the packets end, seconds of the file's clock: those of the video, and of all streams. */
-  const reached = { video: Number.NEGATIVE_INFINITY, any: Number.NEGATIVE_INFINITY, isSureOfLast: true };
-  let failure: string | undefined;
-  let isPast = false;
   while (!isPast) {
     const read = input.readFrameSync(packet);
     if (read < 0) {
@@ -166,9 +167,9 @@ function decode(
   /** How far the packets reach, without those that an edit list cuts off. */
   function note(): void {
     const time = ticks(packet.pts) ?? ticks(packet.dts);
-    if (time === undefined || isDiscarded()) return;
-    const { timeBase: base } = input.streams![packet.streamIndex]!;
-    const until = ((time + Number(packet.duration)) * base.num) / base.den;
+    const unit = unitsSeconds[packet.streamIndex];
+    if (time === undefined || unit === undefined || isDiscarded()) return;
+    const until = (time + Number(packet.duration)) * unit;
     reached.any = Math.max(reached.any, until);
     if (packet.streamIndex !== index) return;
     if (until >= reached.video) reached.isSureOfLast = packet.duration > 0n;

@@ -41,5 +41,7 @@ describe('pictureFilters', () => {
   it('refuses a shape that no screen has', () => {
     const shape = () => pictureFilters({ ...square, pixelAspect: 1000 }, { height: 48, width: 48 }, 1e6);
     expect(shape).toThrow('its frames are 720000x480; at most 8192 to a side');
+    const line = () => pictureFilters({ ...square, pixelAspect: 1e-6 }, { height: 480, width: 480 }, 1e6);
+    expect(line).toThrow('its frames are 1x480: to cover 480x480 they would have 480x230400 pixels');
   });
 });

@@ -41,7 +41,7 @@ const MAX_SIDE = 8192;
 /**
  * The filters that make a coded frame what a player shows: cropped, with square pixels, upright. With a size, frames are made as small
  * as covers it, and their middle is cut out; otherwise only their width changes, where pixels are not square. Throws a `VideoError` if
- * the frame as it is shown has more than `maxPixels`, or a side of over 8,192.
+ * the frame as it is shown, or as it covers the size, has more than `maxPixels`, or a side of over 8,192.
  */
 export function pictureFilters(facts: PictureFacts, size: Size | undefined, maxPixels: number): FilterSpec[] {
   const signs = turnSigns(facts.displayMatrix);
@@ -54,7 +54,7 @@ export function pictureFilters(facts: PictureFacts, size: Size | undefined, maxP
   const target = size && (isOnItsSide ? { height: size.width, width: size.height } : size);
   return [
     ...(isCropped ? [['crop', `${crop.width}:${crop.height}:${crop.left}:${crop.top}`] as const] : []),
-    ...(target ? cover(shown, target) : shown.width === crop.width ? [] : [scaleTo(shown)]),
+    ...(target ? cover(shown, target, maxPixels) : shown.width === crop.width ? [] : [scaleTo(shown)]),
     ['format', 'pix_fmts=rgb24'],
     ...turn,
   ];
@@ -82,14 +82,18 @@ function cropOf({ coded, cropping }: PictureFacts): Size & { top: number; left: 
 }
 
 /** Scales to what covers the target with the frame's own shape, and cuts the middle out. */
-function cover(shown: Size, { height, width }: Size): FilterSpec[] {
-  return [
-    scaleTo({
-      height: Math.max(height, Math.round((width * shown.height) / shown.width)),
-      width: Math.max(width, Math.round((height * shown.width) / shown.height)),
-    }),
-    ['crop', `${width}:${height}`],
-  ];
+function cover(shown: Size, { height, width }: Size, maxPixels: number): FilterSpec[] {
+  const scaled = {
+    height: Math.max(height, Math.round((width * shown.height) / shown.width)),
+    width: Math.max(width, Math.round((height * shown.width) / shown.height)),
+  };
+  if (scaled.height * scaled.width > maxPixels) {
+    throw new VideoError(
+      'too-many-pixels',
+      `its frames are ${shown.width}x${shown.height}: to cover ${width}x${height} they would have ${scaled.width}x${scaled.height} pixels`,
+    );
+  }
+  return [scaleTo(scaled), ['crop', `${width}:${height}`]];
 }
 
 const scaleTo = ({ height, width }: Size): FilterSpec => ['scale', `${width}:${height}:flags=${SCALING}`];
