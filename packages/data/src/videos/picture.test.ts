@@ -31,6 +31,10 @@ describe('pictureFilters', () => {
     ]);
   });
 
+  it('does not scale what has the size already', () => {
+    expect(pictureFilters(square, { height: 480, width: 640 }, 1e6)).toEqual([['crop', '640:480'], RGB]);
+  });
+
   it('cuts off first what the container crops', () => {
     const facts = { ...square, cropping: cropping(10, 20, 30, 40) };
     expect(pictureFilters(facts, undefined, 1e6)).toEqual([['crop', '650:450:30:10'], RGB]);

@@ -54,7 +54,7 @@ export function pictureFilters(facts: PictureFacts, size: Size | undefined, maxP
   const target = size && (isOnItsSide ? { height: size.width, width: size.height } : size);
   return [
     ...(isCropped ? [['crop', `${crop.width}:${crop.height}:${crop.left}:${crop.top}`] as const] : []),
-    ...(target ? cover(shown, target, maxPixels) : shown.width === crop.width ? [] : [scaleTo(shown)]),
+    ...(target ? cover(crop, shown, target, maxPixels) : scaleTo(crop, shown)),
     ['format', 'pix_fmts=rgb24'],
     ...turn,
   ];
@@ -81,8 +81,8 @@ function cropOf({ coded, cropping }: PictureFacts): Size & { top: number; left: 
   return height > 0 && width > 0 ? { height, width, top, left } : { ...coded, top: 0, left: 0 };
 }
 
-/** Scales to what covers the target with the frame's own shape, and cuts the middle out. */
-function cover(shown: Size, { height, width }: Size, maxPixels: number): FilterSpec[] {
+/** Scales to what covers the target with the shape that is shown, and cuts the middle out. */
+function cover(own: Size, shown: Size, { height, width }: Size, maxPixels: number): FilterSpec[] {
   const scaled = {
     height: Math.max(height, Math.round((width * shown.height) / shown.width)),
     width: Math.max(width, Math.round((height * shown.width) / shown.height)),
@@ -93,10 +93,12 @@ function cover(shown: Size, { height, width }: Size, maxPixels: number): FilterS
       `its frames are ${shown.width}x${shown.height}: to cover ${width}x${height} they would have ${scaled.width}x${scaled.height} pixels`,
     );
   }
-  return [scaleTo(scaled), ['crop', `${width}:${height}`]];
+  return [...scaleTo(own, scaled), ['crop', `${width}:${height}`]];
 }
 
-const scaleTo = ({ height, width }: Size): FilterSpec => ['scale', `${width}:${height}:flags=${SCALING}`];
+/** Nothing for frames that have the size: FFmpeg would move the colours of some by a part of a pixel. */
+const scaleTo = (own: Size, { height, width }: Size): FilterSpec[] =>
+  own.height === height && own.width === width ? [] : [['scale', `${width}:${height}:flags=${SCALING}`]];
 
 /** Throws a `VideoError` if frames of that size are not read. */
 export function checkPixels({ height, width }: Size, maxPixels: number): void {
