@@ -48,7 +48,7 @@ export function findViolations(root) {
         } else if (target.startsWith(ENGINE_ONLY)) {
           if (name !== 'engine') complain('only the engine may');
         } else if (target === BUNDLED) {
-          if (file !== 'cli.ts' && file !== 'command.ts') complain('only a command, src/cli.ts or src/command.ts, may');
+          if (file !== 'cli.ts') complain('only a command, src/cli.ts, may');
         } else if (target.startsWith('@eflow/')) {
           const other = target.split('/')[1];
           if (!(LAYERS[other] < LAYERS[name])) complain(`layer ${LAYERS[other]} is not below layer ${LAYERS[name]}`);

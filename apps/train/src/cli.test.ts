@@ -3,10 +3,9 @@ import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { runProgram } from '@eflow/command-line';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createProgram } from './request.ts';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { runHere } from '@eflow/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TINY } from './tiny.ts';
 
 const app = (name: string) => fileURLToPath(new URL(`../../${name}/src/main.ts`, import.meta.url));
@@ -26,19 +25,8 @@ async function command(name: string, ...args: string[]) {
   return { status, ...said };
 }
 
-/** As main.ts runs the command line of train, but in this process, where what it refuses is no process to wait for. */
-async function refusal(...args: string[]) {
-  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
-  const { argv, exitCode } = process;
-  Object.assign(process, { argv: [process.execPath, app('train'), ...args], exitCode: undefined });
-  try {
-    await runProgram(createProgram(() => Promise.reject(new Error('not refused'))));
-    return { status: process.exitCode, stderr: said.mock.calls.flat().join('\n') };
-  } finally {
-    Object.assign(process, { argv, exitCode });
-    said.mockRestore();
-  }
-}
+/** What train refuses is no process to wait for. */
+const refusal = (...args: string[]) => runHere(pathToFileURL(app('train')), ...args);
 
 /** A whole run, and how it ended; whoever read what it printed went away after the first of it. */
 const whole = join(root, 'whole');

@@ -6,41 +6,18 @@ import { fileURLToPath } from 'node:url';
 import { writeNpz, writeSafetensors } from '@eflow/checkpoint';
 import { prepareVideos } from '@eflow/data';
 import { writeGridMp4 } from '@eflow/media';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { runHere } from '@eflow/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixtureState } from '../../fvd/fixtures/i3d-weights.ts';
-import { createProgram } from './command.ts';
 import type { Measurement } from './measure.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fvd-cli-'));
 afterAll(() => rmSync(root, { recursive: true }));
 const weights = join(root, 'i3d.safetensors');
 
+const cli = new URL('./cli.ts', import.meta.url);
 /** Runs the command in this process, where TensorFlow is loaded already. */
-async function run(...args: string[]) {
-  const written = { stdout: '', stderr: '' };
-  const to = (stream: keyof typeof written) => (text: unknown) => {
-    written[stream] += text;
-    return true;
-  };
-  const line = (stream: keyof typeof written) => (text: unknown) => void to(stream)(`${text}\n`);
-  const spies = [
-    vi.spyOn(console, 'log').mockImplementation(line('stdout')),
-    vi.spyOn(console, 'error').mockImplementation(line('stderr')),
-    vi.spyOn(process.stdout, 'write').mockImplementation(to('stdout')),
-    vi.spyOn(process.stderr, 'write').mockImplementation(to('stderr')),
-  ];
-  try {
-    process.exitCode = 0;
-    await createProgram().exitOverride().parseAsync(args, { from: 'user' });
-    return { ...written, status: process.exitCode };
-  } catch (error) {
-    return { ...written, stderr: `${written.stderr}${(error as Error).message}\n`, status: 1 };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-    process.exitCode = undefined;
-  }
-}
-
+const run = (...args: string[]) => runHere(cli, ...args);
 const cache = ['--cache', join(root, 'cache')];
 const readMeasurement = (file: string): Measurement => JSON.parse(readFileSync(file, 'utf8'));
 /** A model of mean colours, which takes no time. */
@@ -76,8 +53,7 @@ beforeAll(async () => {
 
 describe('eflow-fvd', () => {
   it('is a command, which ends with the message of an error', () => {
-    const cli = fileURLToPath(new URL('./cli.ts', import.meta.url));
-    const node = ['--import', 'tsx', '--conditions=@eflow/source', cli];
+    const node = ['--import', 'tsx', '--conditions=@eflow/source', fileURLToPath(cli)];
     const { status, stderr } = spawnSync(process.execPath, [...node, 'nowhere', 'nowhere'], { encoding: 'utf8' });
     expect([status, stderr]).toEqual([1, expect.stringContaining('\neflow-fvd: nowhere: no such file or folder')]);
   });
