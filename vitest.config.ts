@@ -16,7 +16,7 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**', '**/*.slow.test.ts', '**/*.gpu.test.ts'],
     setupFiles: ['./vitest.setup.ts'],
     pool: 'forks',
-    maxWorkers: 3, // for two cores: many tests wait for processes of their own
+    maxWorkers: 4, // also on two cores: many tests wait for processes of their own
     // Only a hang takes so long, however busy the machine is.
     testTimeout: 1_200_000,
     hookTimeout: 1_200_000,
