@@ -74,11 +74,14 @@ export function openPictures(folder: string, { formats, scale, fps }: PicturePla
   return {
     async write(clips, record, onPicture) {
       const fileOf = (format: string) => join(temporary, `samples.${format}`);
-      for (const [i, format] of formats.entries()) {
+      let done = 0;
+      // At the same time: the encoders have threads of their own.
+      const written = formats.map(async (format) => {
         if (format === 'png') await writeGridPng(fileOf(format), clips, { frames: 'strip', scale });
         else await MOVIES[format](fileOf(format), clips, { scale, fps });
-        onPicture?.(i + 1);
-      }
+        onPicture?.(++done);
+      });
+      await Promise.all(written);
       writeFileSync(fileOf('json'), `${JSON.stringify(record, null, 2)}\n`);
       const names = readdirSync(temporary);
       for (const file of pictureFiles(folder)) {
