@@ -52,8 +52,12 @@ export async function* readVideos(
   const drawn = drawOrder(entries, seed);
   const needed = (numFrames - 1) * frameStride + 1;
   const pool = createDecoderPool({ jobs, deadlineSeconds, maxResidentBytes: MAX_RESIDENT_BYTES });
-  const decode = (i: number) =>
-    decodeEntry(pool.decode, root, drawn[i]!, { firstFrames: needed, minFrames: needed, maxFrames: needed });
+  const decode = (i: number) => {
+    const limits = { firstFrames: needed, minFrames: needed, maxFrames: needed };
+    const decoded = decodeEntry(pool.decode, root, drawn[i]!, limits);
+    decoded.catch(() => {}); // it is awaited when its turn comes, if the reader has not stopped by then
+    return decoded;
+  };
   try {
     const ahead: ReturnType<typeof decode>[] = [];
     for (const [i, entry] of drawn.entries()) {
