@@ -51,7 +51,7 @@ export function createDecoderPool({ jobs, deadlineSeconds, maxResidentBytes }: P
 
   function submit(message: DecodeJob, onFrames: OnFrames = () => {}) {
     return new Promise<DecodedFrames & { pixels?: Uint8Array }>((resolve, reject) => {
-      if (isClosed) reject(new Error('the decoder pool is closed'));
+      if (isClosed) return reject(new Error('the decoder pool is closed'));
       waiting.push({ message, onFrames, resolve, reject, starts: 0 });
       dispatch();
     });

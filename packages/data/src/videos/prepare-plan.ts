@@ -1,20 +1,11 @@
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { DECODING_VERSION } from './decode.ts';
 import type { VideoEntry } from './entry.ts';
 import type { VideoSource } from './find-videos.ts';
+import { readPieces } from './read-pieces.ts';
 import { INDEX, type Shard, type ShardLimits } from './shards.ts';
 
 export interface PlanOptions {
@@ -65,6 +56,7 @@ export function enterFolder(
     );
   }
   const stamp = createStamp(root, byContent);
+  let isOther = false;
   const planned = Array.from({ length: Math.ceil(entries.length / videosPerShard) }, (_, i): PlannedShard => {
     const part = entries.slice(i * videosPerShard, (i + 1) * videosPerShard);
     const name = `shard-${String(i).padStart(5, '0')}`;
@@ -72,6 +64,7 @@ export function enterFolder(
       .update(JSON.stringify(part.map((entry) => [entry, stamp(entry)])))
       .digest('hex');
     const there = readShard(out, name);
+    if (there && there.made !== digest) isOther = true;
     const isUsable =
       there?.made === digest && !there.rejected.some(({ code }) => mayTurnOut(code, there.limits, limits));
     return {
@@ -84,8 +77,7 @@ export function enterFolder(
   });
   const kept = new Set(planned.map(({ name }) => name));
   const extra = names.filter((name) => /^shard-\d+\./.test(name) && !kept.has(name.split('.')[0]!));
-  const isOther =
-    planned.some(({ isStale, made, name }) => isStale && readShard(out, name)?.made !== made) || extra.length > 0;
+  if (extra.length > 0) isOther = true;
   if (isOther && JSON.stringify(before.from) !== JSON.stringify(from)) {
     throw new Error(
       `${out} holds shards of other videos (${describe(before.from)}, now ${describe(from)}): remove it, or give a new folder with --out`,
@@ -147,14 +139,6 @@ function stampOf(file: string, byContent: boolean): string | null {
 
 function hashFile(file: string): string {
   const hash = createHash('sha256');
-  const buffer = Buffer.alloc(2 ** 22);
-  const handle = openSync(file, 'r');
-  try {
-    for (let read = readSync(handle, buffer); read > 0; read = readSync(handle, buffer)) {
-      hash.update(buffer.subarray(0, read));
-    }
-  } finally {
-    closeSync(handle);
-  }
+  for (const piece of readPieces(file)) hash.update(piece);
   return hash.digest('hex');
 }

@@ -1,11 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DecodedFrames } from './decode.ts';
 import { type DecodeEntryOptions, decodeEntry } from './decode-entry.ts';
 import type { DecoderPool } from './decoder-pool.ts';
 import { nameOf, type Rejection } from './entry.ts';
 import type { PlannedShard } from './prepare-plan.ts';
+import { readPieces } from './read-pieces.ts';
 import type { Shard, ShardVideo } from './shards.ts';
 
 export interface ShardWriterOptions {
@@ -20,8 +21,6 @@ export interface ShardWriterOptions {
   /** Told after every video, and now and then while one is decoded, of the videos and frames of this shard so far. */
   onProgress: (progress: { done: number; rejected: number; frames: number }) => void;
 }
-
-const COPY_BYTES = 2 ** 22;
 
 /**
  * Decodes the videos of a shard, each into a temporary file, and puts them one after the other into the shard's, so that no video is
@@ -83,18 +82,11 @@ export async function writeShard(
 
 /** Appends a file to an open one, and to the hash of that; returns its bytes. */
 function append(file: string, target: number, hash: Hash): number {
-  const source = openSync(file, 'r');
-  const buffer = Buffer.alloc(COPY_BYTES);
   let bytes = 0;
-  try {
-    for (let read = readSync(source, buffer); read > 0; read = readSync(source, buffer)) {
-      const piece = buffer.subarray(0, read);
-      hash.update(piece);
-      for (let done = 0; done < read; ) done += writeSync(target, piece, done);
-      bytes += read;
-    }
-  } finally {
-    closeSync(source);
+  for (const piece of readPieces(file)) {
+    hash.update(piece);
+    for (let done = 0; done < piece.length; ) done += writeSync(target, piece, done);
+    bytes += piece.length;
   }
   return bytes;
 }
