@@ -21,11 +21,11 @@ const LAYERS = {
   fvd: 1,
   engine: 1,
   'video-dit': 2,
-  run: 3,
-  'fvd-cli': 3,
+  measure: 3,
+  run: 4,
 };
 /** Bundled into the commands that are published, so that no package depends on it. */
-const BUNDLED = '@eflow/command-line';
+const BUNDLED = '@eflow/cli';
 const ENGINE_ONLY = '@tensorflow/tfjs-node-gpu';
 const IMPORT = /(?:from|import|require|resolve)\s*\(?\s*['"]([^'"]+)['"]/g;
 

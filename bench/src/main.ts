@@ -1,4 +1,4 @@
-import { runProgram } from '@eflow/command-line';
+import { runProgram } from '@eflow/cli';
 import { Command } from 'commander';
 import { addAttentionCommand } from './attention/command.ts';
 import { addDataCommand } from './data/command.ts';

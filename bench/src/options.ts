@@ -1,4 +1,4 @@
-import { integer } from '@eflow/command-line';
+import { integer } from '@eflow/cli';
 import { InvalidArgumentError } from 'commander';
 
 /** Flags and description of what every benchmark has. */

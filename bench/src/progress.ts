@@ -1,4 +1,4 @@
-import { formatClock } from '@eflow/command-line';
+import { formatClock } from '@eflow/cli';
 import { SingleBar } from 'cli-progress';
 
 export interface Progress {

@@ -1,4 +1,4 @@
-import { formatClock } from '@eflow/command-line';
+import { formatClock } from '@eflow/cli';
 import { countStepFlops, videoDiTConfig } from '@eflow/run';
 import { keepRatioAt } from '@eflow/video-dit';
 import { figures } from './format.ts';

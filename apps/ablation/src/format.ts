@@ -1,4 +1,4 @@
-import { formatClock } from '@eflow/command-line';
+import { formatClock } from '@eflow/cli';
 import { type CellRecord, type Environment, type FailedCell, isFinished } from './results.ts';
 import type { CellState } from './run-cell.ts';
 

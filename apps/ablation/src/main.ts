@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { integer, positive, runProgram } from '@eflow/command-line';
+import { integer, positive, runProgram } from '@eflow/cli';
 import { Command } from 'commander';
 import { Stopped } from './child.ts';
 import { describeStudy } from './dry-run.ts';

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { formatClock } from '@eflow/command-line';
+import { formatClock } from '@eflow/cli';
 import { describeRecord, describeState } from './format.ts';
 import { createLiveTable, type LiveTable } from './live-table.ts';
 import { estimateSeconds, measureSpeeds, type Plan, planCell } from './plan.ts';

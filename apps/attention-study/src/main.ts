@@ -1,4 +1,4 @@
-import { integer, number, runProgram } from '@eflow/command-line';
+import { integer, number, runProgram } from '@eflow/cli';
 import { useTensorFlow } from '@eflow/engine';
 import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError } from 'commander';

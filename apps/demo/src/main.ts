@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runProgram } from '@eflow/command-line';
+import { runProgram } from '@eflow/cli';
 import { Command } from 'commander';
 
 const APPS = fileURLToPath(new URL('../../', import.meta.url));

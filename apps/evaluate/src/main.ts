@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { listCheckpoints } from '@eflow/checkpoint';
-import { createProgress, integer, number, runProgram } from '@eflow/command-line';
+import { createProgress, integer, number, runProgram } from '@eflow/cli';
 import { compile, useTensorFlow } from '@eflow/engine';
 import { digitsClassifierWeights } from '@eflow/fvd';
 import { type Clips, writeGridWebp } from '@eflow/media';

@@ -1,4 +1,4 @@
-import { formatClock } from '@eflow/command-line';
+import { formatClock } from '@eflow/cli';
 import { formatEvaluations, type StepMetrics } from '@eflow/run';
 import type { Evaluation, Figures } from './evaluation.ts';
 

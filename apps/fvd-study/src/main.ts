@@ -4,12 +4,12 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { integer, runProgram } from '@eflow/command-line';
+import { integer, runProgram } from '@eflow/cli';
 import { createMovingDigits, type MovingDigitsSpec, makeBatch } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import { plot, saveFigure, toSvg } from '@eflow/figures';
 import { type Clips, extractFeatures, featureDistance, inBatches, kernelDistance, recordExtractor } from '@eflow/fvd';
-import { loadDigits } from '@eflow/fvd-cli';
+import { loadDigits } from '@eflow/measure';
 import { writeGridPng } from '@eflow/media';
 import * as Plot from '@observablehq/plot';
 import { Command } from 'commander';

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { createProgress, integer, number, runProgram } from '@eflow/command-line';
+import { createProgress, integer, number, runProgram } from '@eflow/cli';
 import { createClipWriter } from '@eflow/data';
 import { compile, useTensorFlow } from '@eflow/engine';
 import { type Clips, canWriteMp4 } from '@eflow/media';

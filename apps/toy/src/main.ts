@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { integer, number, positive, runProgram } from '@eflow/command-line';
+import { integer, number, positive, runProgram } from '@eflow/cli';
 import { useTensorFlow } from '@eflow/engine';
 import { createStream, disposeTree, randomNormal, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { writeSafetensors } from '@eflow/checkpoint';
-import { integer, number, runProgram } from '@eflow/command-line';
+import { integer, number, runProgram } from '@eflow/cli';
 import { type Batch, createBatches, createMovingDigits, makeBatch, normalizePixels } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import {

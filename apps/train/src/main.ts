@@ -1,4 +1,4 @@
-import { runProgram } from '@eflow/command-line';
+import { runProgram } from '@eflow/cli';
 import { stringify } from 'yaml';
 import { createProgram, type Request } from './request.ts';
 import { supervise } from './supervise.ts';

@@ -11,7 +11,7 @@ import {
   type Protocol,
   recordExtractor,
 } from '@eflow/fvd';
-import { type ClipSource, drawOf, loadDigits, loadI3D, openSource } from '@eflow/fvd-cli';
+import { type ClipSource, drawOf, loadDigits, loadI3D, openSource } from '@eflow/measure';
 import {
   cycleLabels,
   type DataRecord,

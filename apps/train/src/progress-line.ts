@@ -1,4 +1,4 @@
-import { formatClock } from '@eflow/command-line';
+import { formatClock } from '@eflow/cli';
 import type { StepMetrics } from '@eflow/run';
 import { SingleBar } from 'cli-progress';
 

@@ -3,7 +3,7 @@
  * `stop` as the next, and restarts it after a crash.
  */
 import { mkdirSync } from 'node:fs';
-import { ignoreClosedPipe } from '@eflow/command-line';
+import { ignoreClosedPipe } from '@eflow/cli';
 import { useTensorFlow } from '@eflow/engine';
 import { createRunFolder, openRunFolder } from '@eflow/run';
 import { takeLock } from './lock.ts';

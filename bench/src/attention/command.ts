@@ -1,4 +1,4 @@
-import { integer } from '@eflow/command-line';
+import { integer } from '@eflow/cli';
 import { type Command, Option } from 'commander';
 import { JSON_OPTION, namesAmong, positiveIntegers } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { integer } from '@eflow/command-line';
+import { integer } from '@eflow/cli';
 import { createBatches, openVideos, prepareVideos, readIndex, type VideosSpec } from '@eflow/data';
 import type { Command } from 'commander';
 import { formatHead, formatRows, gigabytes, percent } from '../format.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { writeSafetensors } from '@eflow/checkpoint';
-import { integer } from '@eflow/command-line';
+import { integer } from '@eflow/cli';
 import { listI3DTensors } from '@eflow/fvd';
 import { philoxNormal, philoxUniform } from '@eflow/tensor';
 import type { Command } from 'commander';

@@ -1,4 +1,4 @@
-import { integer, number } from '@eflow/command-line';
+import { integer, number } from '@eflow/cli';
 import { VIDEO_DIT_PRESETS, validateConfig } from '@eflow/video-dit';
 import { type Command, Option } from 'commander';
 import { KINDS, type Kind } from '../attention/workload.ts';

@@ -1,4 +1,4 @@
-import { integer } from '@eflow/command-line';
+import { integer } from '@eflow/cli';
 import { bfloat16Support } from '@eflow/engine';
 import { type Command, Option } from 'commander';
 import { JSON_OPTION, namesAmong } from '../options.ts';

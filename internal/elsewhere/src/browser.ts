@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runProgram } from '@eflow/command-line';
+import { runProgram } from '@eflow/cli';
 import { useTensorFlow } from '@eflow/engine';
 import { Command } from 'commander';
 import { chromium } from 'playwright-core';

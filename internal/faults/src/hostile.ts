@@ -1,7 +1,7 @@
 /**
  * `pnpm test:hostile`: hands damaged and malicious files to whatever reads files, and counts what comes of it.
  */
-import { integer, runProgram } from '@eflow/command-line';
+import { integer, runProgram } from '@eflow/cli';
 import { Command } from 'commander';
 import { flipBits } from './hostile-checkpoints.ts';
 import { fuzzSafetensors } from './hostile-safetensors.ts';

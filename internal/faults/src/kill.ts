@@ -13,7 +13,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import '@tensorflow/tfjs-backend-cpu';
 import { findLatestCheckpoint, listCheckpoints, loadCheckpoint } from '@eflow/checkpoint';
-import { integer, runProgram } from '@eflow/command-line';
+import { integer, runProgram } from '@eflow/cli';
 import { disposeTree, treeLeaves } from '@eflow/tensor';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';

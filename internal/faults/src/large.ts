@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import '@tensorflow/tfjs-backend-cpu';
 import { loadCheckpoint, saveCheckpoint } from '@eflow/checkpoint';
-import { runProgram } from '@eflow/command-line';
+import { runProgram } from '@eflow/cli';
 import { disposeTree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';

@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { runProgram } from '@eflow/command-line';
+import { runProgram } from '@eflow/cli';
 import { prepareVideos } from '@eflow/data';
 import { openRunFolder, readMetrics } from '@eflow/run';
 import { Command } from 'commander';

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { integer, number, positive, runProgram } from '@eflow/command-line';
+import { integer, number, positive, runProgram } from '@eflow/cli';
 import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runProgram } from '@eflow/command-line';
+import { runProgram } from '@eflow/cli';
 import { Command } from 'commander';
 import { runDoctor } from './doctor.ts';
 import { prepareNative } from './native-library.ts';

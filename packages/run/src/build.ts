@@ -36,7 +36,7 @@ export function checkTraining(config: RunConfig): void {
   const { data, measurement, optimizer, training } = config;
   if (measurement.every > 0 && data.kind === 'videos' && !measurement.i3dWeights) {
     throw new Error(
-      "measurement.every is set, and measurement.i3dWeights is not: FVD is of I3D, whose weights cannot be shipped; give their file (@eflow/fvd-cli's README says how to have it)",
+      "measurement.every is set, and measurement.i3dWeights is not: FVD is of I3D, whose weights cannot be shipped; give their file (@eflow/measure's README says how to have it)",
     );
   }
   if (optimizer.warmupSteps >= training.steps) {

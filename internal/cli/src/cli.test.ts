@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { formatClock, integer, number, positive } from './index.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'command-line-'));
+const folder = mkdtempSync(join(tmpdir(), 'cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('formatClock', () => {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { integer, number, runProgram } from '@eflow/command-line';
+import { integer, number, runProgram } from '@eflow/cli';
 import { cacheFolder, useTensorFlow } from '@eflow/engine';
 import {
   assertComparable,

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixtureState } from '../../fvd/fixtures/i3d-weights.ts';
 import type { Measurement } from './measure.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'fvd-cli-'));
+const root = mkdtempSync(join(tmpdir(), 'measure-'));
 afterAll(() => rmSync(root, { recursive: true }));
 const weights = join(root, 'i3d.safetensors');
 
