@@ -22,6 +22,7 @@ const LAYERS = {
   engine: 1,
   'video-dit': 2,
   measure: 3,
+  train: 3,
   run: 4,
 };
 /** Bundled into the commands that are published, so that no package depends on it. */

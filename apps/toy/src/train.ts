@@ -1,16 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { compile } from '@eflow/engine';
-import { createObjective, type Network, type ObjectiveSchedule, type ObjectiveSpec } from '@eflow/flow';
-import { adamW, clipByGlobalNorm, emaDecay, updateEma, uploadCoefficients, warmupCosine } from '@eflow/optim';
-import {
-  createStream,
-  disposeTree,
-  type RandomStream,
-  ravel,
-  splitStream,
-  uploadStream,
-  valueAndGrad,
-} from '@eflow/tensor';
+import { createObjective, type Network, type ObjectiveSpec } from '@eflow/flow';
+import { adamW, warmupCosine } from '@eflow/optim';
+import { createStream, disposeTree, splitStream } from '@eflow/tensor';
+import { createTrainStep, initState, objectiveLoss } from '@eflow/train';
 import * as tf from '@tensorflow/tfjs-core';
 import { drawCheckerboard } from './checkerboard.ts';
 import { bindMlp, initMlp, type MlpParams } from './mlp.ts';
@@ -32,71 +25,41 @@ export async function train(
   onStep: (step: number, velocityLoss: number) => void,
 ): Promise<MlpParams> {
   const objective = createObjective(spec);
-  const { learningRate, batchSize, betas, clipNorm } = TRAINING;
+  const { learningRate, batchSize, betas, clipNorm, emaDecay } = TRAINING;
   const warmupSteps = Math.min(TRAINING.warmupSteps, steps - 1);
   const optimizer = adamW({ learningRate: warmupCosine({ learningRate, warmupSteps, totalSteps: steps }), betas });
   const initial = initMlp(splitStream(createStream(seed), 'init'));
-  const { vector, unravel } = ravel(initial);
+  const state = initState(initial, optimizer);
   disposeTree(initial);
-  let weights = { params: vector, ema: tf.clone(vector), moments: optimizer.init(vector) };
-
-  type Coefficients = ReturnType<typeof uploadCoefficients>;
-  const update = (
-    stream: RandomStream,
-    schedule: ObjectiveSchedule,
-    coefficients: Coefficients,
-    decay: tf.Scalar,
-    at: typeof weights,
-  ) =>
-    tf.tidy(() => {
+  const trainStep = createTrainStep({
+    unravel: state.unravel,
+    optimizer,
+    clipNorm,
+    emaDecay,
+    seed,
+    scheduleAt: (step) => objective.scheduleAt(step / steps),
+    loss: (params, _batch: object, { stream, schedule }) => {
       const data = drawCheckerboard(splitStream(stream, 'data'), batchSize);
-      const draws = objective.draw(splitStream(stream, 'draws'), data.shape, schedule);
       const condition = tf.zeros([batchSize], 'int32');
       const batch = { data, condition, nullCondition: tf.onesLike(condition) };
-      const params = unravel(at.params);
-      const { values, grads } = valueAndGrad(() => {
-        const { loss, terms } = objective.loss({ strong: bindMlp(params), weak: noWeakPath }, batch, draws, schedule);
-        return { loss, velocityLoss: terms.velocityLoss };
-      }, params);
-      const clipped = clipByGlobalNorm(ravel(grads).vector, clipNorm);
-      disposeTree(grads);
-      const { params: next, state: moments } = optimizer.update(clipped.grads, at.moments, at.params, coefficients);
-      return {
-        watched: { ...values, gradNorm: clipped.norm },
-        weights: { params: next, ema: updateEma(at.ema, next, decay), moments },
-      };
-    });
-  const compiled = compile(update, { name: `step of ${spec.kind}`, captures: 'refuse' });
-
+      return objectiveLoss(objective, { strong: bindMlp(params), weak: noWeakPath }, batch, { stream, schedule });
+    },
+    compile,
+  });
   try {
-    for (let step = 0; step < steps; step++) {
-      const stream = splitStream(splitStream(createStream(seed), 'train'), step);
-      const { intervalRatio, guidanceScale } = objective.scheduleAt(step / steps);
-      const result = tf.tidy(() =>
-        compiled(
-          uploadStream(stream),
-          { intervalRatio: tf.scalar(intervalRatio), guidanceScale },
-          uploadCoefficients(optimizer.coefficients(step)),
-          tf.scalar(emaDecay(step, { decay: TRAINING.emaDecay })),
-          weights,
-        ),
-      );
-      disposeTree(weights);
-      weights = result.weights;
-      const { loss, gradNorm, velocityLoss } = result.watched;
-      const [lossNow, gradNormNow, velocityLossNow] = [loss, gradNorm, velocityLoss].map((s) => s.dataSync()[0]!);
-      disposeTree(result.watched);
-      if (!Number.isFinite(lossNow) || !Number.isFinite(gradNormNow)) {
+    while (state.step < steps) {
+      const { step } = state;
+      const { velocityLoss, skipped } = trainStep(state, {});
+      if (skipped) {
         throw new Error(
-          `${spec.kind}: at step ${step} the loss is ${lossNow} and its gradient's norm ${gradNormNow}; expected finite numbers: lower TRAINING.learningRate`,
+          `${spec.kind}: at step ${step} ${skipped}; expected finite numbers: lower TRAINING.learningRate`,
         );
       }
-      onStep(step, velocityLossNow!);
+      onStep(step, velocityLoss);
       await setImmediate(); // a training step blocks the event loop: let the progress line and signals in
     }
-    return unravel(weights.ema);
+    return state.unravel(state.weights.ema);
   } finally {
-    disposeTree(weights);
-    compiled.dispose();
+    disposeTree(state.weights);
   }
 }

@@ -15,7 +15,8 @@ import {
   initDigitsClassifier,
 } from '@eflow/fvd';
 import { adamW, warmupCosine } from '@eflow/optim';
-import { createStream, disposeTree, splitStream, treeEntries, valueAndGrad } from '@eflow/tensor';
+import { createStream, disposeTree, splitStream, treeEntries } from '@eflow/tensor';
+import { createTrainStep, initState } from '@eflow/train';
 import * as tf from '@tensorflow/tfjs-core';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
@@ -97,8 +98,20 @@ async function train({ steps, batchSize, learningRate, seed }: Flags): Promise<D
     learningRate: warmupCosine({ learningRate, warmupSteps: WARMUP_STEPS, totalSteps: steps }),
     weightDecay: WEIGHT_DECAY,
   });
-  let params = initDigitsClassifier(splitStream(createStream(seed), 'init'));
-  let state = optimizer.init(params);
+  const initial = initDigitsClassifier(splitStream(createStream(seed), 'init'));
+  const state = initState(initial, optimizer);
+  disposeTree(initial);
+  const trainStep = createTrainStep({
+    unravel: state.unravel,
+    optimizer,
+    emaDecay: 0, // the last weights are those that are kept
+    seed,
+    loss: (params, { clips, labels }: DeviceBatch) => {
+      const logProbabilities = tf.logSoftmax(digitsClassifier(params, clips).frameLogits);
+      const wanted = tf.expandDims(tf.oneHot(labels, 10), 1);
+      return { loss: tf.neg(tf.mean(tf.sum(tf.mul(logProbabilities, wanted), -1))) as tf.Scalar };
+    },
+  });
   const batches = createBatches({ ...CLIPS, split: 'train', seed }, { batchSize });
   const bar = new SingleBar({
     format:
@@ -113,28 +126,20 @@ async function train({ steps, batchSize, learningRate, seed }: Flags): Promise<D
   });
   bar.start(steps, 0, { loss: '-' });
   try {
-    for (let step = 0; step < steps; step++) {
-      const { clips, labels } = upload(await batches.next());
-      const { values, grads } = tf.tidy(() =>
-        valueAndGrad(() => {
-          const logProbabilities = tf.logSoftmax(digitsClassifier(params, clips).frameLogits);
-          const wanted = tf.expandDims(tf.oneHot(labels, 10), 1);
-          return { loss: tf.neg(tf.mean(tf.sum(tf.mul(logProbabilities, wanted), -1))) as tf.Scalar };
-        }, params),
-      );
-      const loss = values.loss.dataSync()[0]!;
-      if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss} at step ${step}: lower --learning-rate`);
-      const next = optimizer.update(grads, state, params, optimizer.coefficients(step));
-      disposeTree([clips, labels, values, grads, state, params]);
-      ({ params, state } = next);
-      bar.update(step + 1, { loss: loss.toFixed(3) });
+    while (state.step < steps) {
+      const batch = upload(await batches.next());
+      const { loss, skipped } = trainStep(state, batch);
+      disposeTree(batch);
+      if (skipped) throw new Error(`at step ${state.step - 1} ${skipped}: lower --learning-rate`);
+      bar.update(state.step, { loss: loss.toFixed(3) });
       await setImmediate(); // a training step blocks the event loop: let the progress line and signals in
     }
   } finally {
     bar.stop();
   }
   await batches.close();
-  disposeTree(state);
+  const params = state.unravel(state.weights.params);
+  disposeTree(state.weights);
   return params;
 }
 
@@ -158,8 +163,11 @@ function measure(params: DigitsClassifierParams): { accuracy: number; consistenc
   };
 }
 
-/** `clips` [B, F, H, W, 1] in [-1, 1] and `labels` [B], owned by the caller. */
-function upload({ pixels, labels }: Batch): { clips: tf.Tensor; labels: tf.Tensor1D } {
+/** `clips` [B, F, H, W, 1] in [-1, 1] and `labels` [B]. */
+type DeviceBatch = { clips: tf.Tensor; labels: tf.Tensor1D };
+
+/** The caller owns the tensors. */
+function upload({ pixels, labels }: Batch): DeviceBatch {
   const shape = [labels.length, CLIPS.numFrames, CLIPS.height, CLIPS.width, 1];
   return { clips: tf.tensor(normalizePixels(pixels), shape), labels: tf.tensor1d(labels, 'int32') };
 }

@@ -15,9 +15,9 @@ import {
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import { countKept, countNetwork, countTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
-import { initState } from './state.ts';
+import { newState } from './state.ts';
 import type { Task } from './supervise.ts';
-import { createTrainStep, upload } from './train-step.ts';
+import { createRunStep, upload } from './train-step.ts';
 
 /** Steps that are measured: at least so many, and for at least so long, after those that settle. */
 const LEAST = { steps: 4, seconds: 5 };
@@ -128,9 +128,9 @@ function describePasses({ objective, training }: RunConfig): string {
 
 /** Median seconds of a few steps. The first compiles, and those after it are slower, too, for a while. */
 function measureStep(config: RunConfig, network: VideoDiTConfig, options: { eager: boolean }) {
-  const state = initState(config, network);
+  const state = newState(config, network);
   const dataset = openClips(config, 'train');
-  const trainStep = createTrainStep(config, network, state.unravel, options);
+  const trainStep = createRunStep(config, network, state.unravel, options);
   let made = 0;
   const runFor = (least: { steps: number; seconds: number }): number[] => {
     const times: number[] = [];

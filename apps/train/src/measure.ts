@@ -23,7 +23,7 @@ import {
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import type { VideoDiTConfig } from '@eflow/video-dit';
-import type { TrainState } from './state.ts';
+import type { RunState } from './state.ts';
 
 /** Clips that an extractor sees at a time. */
 const BATCH = 4;
@@ -47,7 +47,7 @@ export async function createMeasure(config: RunConfig, network: VideoDiTConfig, 
     ...('tally' in real && { realDraw: drawOf(real.tally()) }),
     split: config.data.kind === 'videos' ? 'train' : 'held-out',
   };
-  return async ({ weights, unravel, step }: TrainState, seconds: number): Promise<StepMeasurement> => {
+  return async ({ weights, unravel, step }: RunState, seconds: number): Promise<StepMeasurement> => {
     const params = unravel(weights.ema);
     const clips = sampleClips(sample, params, network, {
       clip: config.data,

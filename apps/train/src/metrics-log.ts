@@ -50,3 +50,5 @@ export async function createMetricsLog(folder: RunFolder, firstStep: number) {
     close: () => board.flush(),
   };
 }
+
+export type MetricsLog = Awaited<ReturnType<typeof createMetricsLog>>;

@@ -2,9 +2,8 @@ import { loadCheckpoint, readSafetensors, saveCheckpoint } from '@eflow/checkpoi
 import { type AdamWState, adamW, type Schedule, warmupConstant, warmupCosine } from '@eflow/optim';
 import type { DataRecord, RunConfig, RunFolder } from '@eflow/run';
 import { createStream, disposeTree, ravel, splitStream, type Tree } from '@eflow/tensor';
+import { type GuardState, initState, NEW_GUARD, type TrainState } from '@eflow/train';
 import { initFromDiT, initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
-import * as tf from '@tensorflow/tfjs-core';
-import { type GuardState, NEW_GUARD } from './guard.ts';
 
 /** The learning rate after so many updates. */
 export function learningRateSchedule({ optimizer, training }: RunConfig): Schedule {
@@ -19,32 +18,24 @@ export function learningRateSchedule({ optimizer, training }: RunConfig): Schedu
 export const createOptimizer = (config: RunConfig) =>
   adamW({ ...config.optimizer, learningRate: learningRateSchedule(config) });
 
-/** What an update replaces. Parameters are one vector, so that an update is a few ops. */
-export type Weights = { params: tf.Tensor1D; ema: tf.Tensor1D; optimizer: AdamWState<tf.Tensor1D> };
-
-/** What training changes; `unravel` makes a vector of parameters a tree. */
-export interface TrainState {
-  step: number;
-  weights: Weights;
-  guard: GuardState;
-  /** The videos that the weights were trained on; absent for moving digits. */
+/** What training changes, and what the weights were trained on; absent for moving digits. */
+export interface RunState extends TrainState<VideoDiTParams> {
   data?: DataRecord;
-  readonly unravel: (vector: tf.Tensor1D) => VideoDiTParams;
 }
 
 const initStream = ({ seed }: RunConfig) => splitStream(createStream(seed), 'init');
 
 /** The state before the first step, from the run's seed. */
-export const initState = (config: RunConfig, network: VideoDiTConfig): TrainState =>
+export const newState = (config: RunConfig, network: VideoDiTConfig): RunState =>
   startFrom(config, initVideoDiT(initStream(config), network));
 
 /**
  * The state before the first step, from the run's seed or, with `training.initialWeights`, from those. Throws if they do not
  * fit the network.
  */
-export async function firstState(config: RunConfig, network: VideoDiTConfig): Promise<TrainState> {
+export async function firstState(config: RunConfig, network: VideoDiTConfig): Promise<RunState> {
   const file = config.training.initialWeights;
-  if (file === undefined) return initState(config, network);
+  if (file === undefined) return newState(config, network);
   const { tensors } = await readSafetensors(file);
   const { params, fresh, unused } = initFromDiT(initStream(config), network, tensors);
   const layers = new Set(fresh.map((name) => name.replace(/\.(weight|bias)$/, '')));
@@ -55,12 +46,11 @@ export async function firstState(config: RunConfig, network: VideoDiTConfig): Pr
   return startFrom(config, params);
 }
 
-/** The state before the first step. Disposes the parameters. */
-function startFrom(config: RunConfig, tree: VideoDiTParams): TrainState {
-  const { vector, unravel } = ravel(tree);
-  disposeTree(tree);
-  const weights = { params: vector, ema: tf.clone(vector), optimizer: createOptimizer(config).init(vector) };
-  return { step: 0, weights, guard: NEW_GUARD, unravel };
+/** The state before the first step. Disposes of the parameters. */
+function startFrom(config: RunConfig, params: VideoDiTParams): RunState {
+  const state = initState(params, createOptimizer(config));
+  disposeTree(params);
+  return state;
 }
 
 /** What is kept beside the weights. Draws and samples are functions of the seed and the step: there is no other state. */
@@ -70,7 +60,7 @@ type SavedState = { sample: number; guard: GuardState; data?: DataRecord };
 export async function saveState(
   folder: RunFolder,
   config: RunConfig,
-  { step, weights, guard, data, unravel }: TrainState,
+  { step, weights, guard, data, unravel }: RunState,
   environment: Record<string, string>,
 ) {
   const trees = {
@@ -93,8 +83,8 @@ export async function saveState(
 }
 
 /** The state in the folder of a checkpoint. Throws if it is damaged or of another network. */
-export async function loadState(checkpoint: string, config: RunConfig, network: VideoDiTConfig): Promise<TrainState> {
-  const { weights: fresh, unravel } = initState(config, network);
+export async function loadState(checkpoint: string, config: RunConfig, network: VideoDiTConfig): Promise<RunState> {
+  const { weights: fresh, unravel } = newState(config, network);
   const like = unravel(fresh.params);
   const templates = { params: like, ema: like, optimizer: mapMoments(fresh.optimizer, () => like) };
   const { step, trees, state } = await loadCheckpoint(checkpoint, templates);

@@ -5,13 +5,13 @@ import { loadConfig, openClips, videoDiTConfig } from '@eflow/run';
 import { disposeTree, treeLeaves } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
-import { initState, type TrainState } from './state.ts';
+import { newState, type RunState } from './state.ts';
 import { TINY } from './tiny.ts';
-import { createTrainStep, upload } from './train-step.ts';
+import { createRunStep, upload } from './train-step.ts';
 
 beforeAll(async () => void (await useTensorFlow()));
 
-function digest({ weights }: TrainState): string {
+function digest({ weights }: RunState): string {
   const hash = createHash('sha256');
   for (const leaf of treeLeaves(weights)) hash.update(leaf.dataSync() as Float32Array);
   return hash.digest('hex');
@@ -23,8 +23,8 @@ it.each([
 ])('leaves out the update of a batch that holds NaN, changes no weight, and goes on: %s', (_, eager) => {
   const config = loadConfig('digits-tiny', TINY);
   const network = videoDiTConfig(config);
-  const state = initState(config, network);
-  const trainStep = createTrainStep(config, network, state.unravel, { eager });
+  const state = newState(config, network);
+  const trainStep = createRunStep(config, network, state.unravel, { eager });
   const dataset = openClips(config, 'train');
   const good = (step: number) => upload(makeBatch(dataset, 4, step), config.data);
   const step = (batch: ReturnType<typeof good>) => {

@@ -20,20 +20,22 @@ import {
   readDataRecord,
   recordData,
   type Sample,
+  type SkippedStep,
   type StepMeasurement,
+  type StepMetrics,
   sampleClips,
   videoDiTConfig,
   writeConfig,
   writeDataRecord,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
+import { MOST_IN_A_ROW } from '@eflow/train';
 import type { VideoDiTConfig } from '@eflow/video-dit';
-import { MOST_IN_A_ROW } from './guard.ts';
 import { createMeasure } from './measure.ts';
-import { createMetricsLog } from './metrics-log.ts';
+import { createMetricsLog, type MetricsLog } from './metrics-log.ts';
 import { createProgressLine } from './progress-line.ts';
-import { firstState, learningRateSchedule, loadState, saveState, type TrainState } from './state.ts';
-import { createTrainStep, upload } from './train-step.ts';
+import { firstState, learningRateSchedule, loadState, type RunState, saveState } from './state.ts';
+import { createRunStep, upload } from './train-step.ts';
 
 export interface TrainOptions {
   /** Op by op instead of as one compiled graph. */
@@ -49,20 +51,88 @@ export interface TrainOptions {
  * for bit, as one that is not. Throws if the checkpoint is of another network or was trained on other classes or videos, if too
  * many videos are too short, and where step after step is not finite.
  */
-export async function train(config: RunConfig, folder: RunFolder, options: TrainOptions) {
+export async function train(config: RunConfig, folder: RunFolder, { eager, engine, stopRequested }: TrainOptions) {
   const { training } = config;
   const network = videoDiTConfig(config);
+  const { state, isNew, record } = await openState(config, folder, network);
+  const trainStep = createRunStep(config, network, state.unravel, { eager });
+  const sampler = (numSteps: number) => {
+    const spec = { sampler: defaultSampler(config.objective), numSteps };
+    return createSample(network, config.objective, spec, eager ? undefined : compile);
+  };
+  const writePreview = openPreviews(config, folder, network, sampler(training.previewSteps));
+  const measure =
+    config.measurement.every > 0
+      ? await createMeasure(config, network, sampler(config.measurement.numSteps), record)
+      : undefined;
+  const learningRate = learningRateSchedule(config);
+  const log = await createMetricsLog(folder, state.step);
+  const batches = createBatches(clipSpec(config, 'train'), { batchSize: training.batchSize, firstBatch: state.step });
+  const progress = createProgressLine(training.steps, training.maxSeconds);
+  const checkpoints = openCheckpoints(config, folder, engine, { step: state.step, seconds: log.earlierSeconds });
+  if (isNew) await checkpoints.save(state, log.earlierSeconds);
+  const clock = startClock(log.earlierSeconds);
+  try {
+    while (state.step < training.steps && clock.seconds() < (training.maxSeconds ?? Number.POSITIVE_INFINITY)) {
+      const { step } = state;
+      const start = performance.now();
+      const batch = upload(await batches.next(), config.data);
+      const dataSeconds = (performance.now() - start) / 1000;
+      const { skipped, ...losses } = trainStep(state, batch);
+      disposeTree(batch);
+      const stepSeconds = (performance.now() - start) / 1000;
+
+      if (skipped === undefined) {
+        const metrics: StepMetrics = {
+          step,
+          seconds: clock.seconds(),
+          ...losses,
+          learningRate: learningRate(step),
+          stepSeconds,
+          dataSeconds,
+          clipsPerSecond: training.batchSize / stepSeconds,
+          ...memoryNow(),
+        };
+        log.add(metrics);
+        progress.update(metrics, log.earlierSeconds);
+      } else {
+        leaveOut({ step, reason: skipped, samples: samplesOf(step, training.batchSize) }, state, log);
+      }
+      await setImmediate(); // a training step blocks the event loop: let signals in
+
+      if (isDue(training.previewEvery, state)) await writePreview(state);
+      if (measure && isDue(config.measurement.every, state)) {
+        const measurement = await measure(state, clock.seconds());
+        log.measure(measurement);
+        console.log(`\n${describeMeasurement(measurement)}`);
+      }
+      if (stopRequested()) break;
+      await checkpoints.saveIfDue(state, clock.seconds());
+    }
+    await checkpoints.saveIfNewer(state, clock.seconds());
+    return { step: state.step, seconds: clock.seconds(), skipped: state.guard.skipped };
+  } finally {
+    progress.stop();
+    log.close();
+    await batches.close();
+  }
+}
+
+/**
+ * The state that training goes on from, or a new one, once config, data and checkpoint are seen to go together; only then is
+ * anything in the folder changed.
+ */
+async function openState(config: RunConfig, folder: RunFolder, network: VideoDiTConfig) {
   const { latest, skipped } = await findLatestCheckpoint(folder.checkpoints);
   for (const { problem } of skipped) console.error(`Left out: ${problem}`);
   const state = latest ? await loadState(latest.folder, config, network) : await firstState(config, network);
   const record = recordData(config);
-  const earlier = state.data ?? readDataRecord(folder);
-  if (latest && record && earlier) assertSameData(earlier, record);
+  const earlier = latest && (state.data ?? readDataRecord(folder));
+  if (record && earlier) assertSameData(earlier, record);
   openClips(config, 'train').close?.(); // says, before anything is compiled, what does not fit
-  // Only now: what does not fit the checkpoint has thrown.
   if (latest) writeConfig(folder, config);
   if (record) {
-    if (latest && earlier && earlier.digest !== record.digest) {
+    if (earlier && earlier.digest !== record.digest) {
       console.error(`Going on with other videos: those of ${record.folder} in place of ${earlier.folder}.`);
     }
     const leftOut = describeTooShort(record);
@@ -70,106 +140,66 @@ export async function train(config: RunConfig, folder: RunFolder, options: Train
     writeDataRecord(folder, record);
     state.data = record;
   }
-  const environment = {
-    tensorflow: options.engine.tensorflowVersion,
-    device: options.engine.device,
-    node: process.version,
-  };
-  const { eager = false } = options;
-  const trainStep = createTrainStep(config, network, state.unravel, { eager });
-  const sampler = ({ numSteps }: { numSteps: number }) => {
-    const spec = { sampler: defaultSampler(config.objective), numSteps };
-    return createSample(network, config.objective, spec, eager ? undefined : compile);
-  };
-  const labels = cycleLabels(training.previewClips, network.numClasses);
-  const preview = { sample: sampler({ numSteps: training.previewSteps }), network, labels };
-  const names = classNames(folder, config);
-  if (training.previewEvery > 0) {
-    const what = { labels, ...(names && { classes: labels.map((label) => names[label]) }) };
-    writeFileSync(join(folder.previews, 'labels.json'), `${JSON.stringify(what, null, 2)}\n`);
-  }
-  const measure =
-    config.measurement.every > 0
-      ? await createMeasure(config, network, sampler(config.measurement), record)
-      : undefined;
-  const learningRate = learningRateSchedule(config);
-  const log = await createMetricsLog(folder, state.step);
-  const batches = createBatches(clipSpec(config, 'train'), {
-    batchSize: training.batchSize,
-    firstBatch: state.step,
-  });
-  const progress = createProgressLine(training.steps, training.maxSeconds);
+  return { state, isNew: !latest, record };
+}
 
-  const save = async () => {
+/** The seconds of training, those of earlier attempts included. */
+function startClock(earlierSeconds: number) {
+  const began = performance.now() - 1000 * earlierSeconds;
+  return { seconds: () => (performance.now() - began) / 1000 };
+}
+
+/** How far training was when it last wrote a checkpoint. */
+type Saved = { step: number; seconds: number };
+
+/** Writes checkpoints of a run, when the config says that one is due, and removes those that need not be kept. */
+function openCheckpoints(config: RunConfig, folder: RunFolder, engine: EngineInfo, saved: Saved) {
+  const { checkpointEverySeconds, keepCheckpoints, milestoneEvery } = config.training;
+  const environment = { tensorflow: engine.tensorflowVersion, device: engine.device, node: process.version };
+  let last = saved;
+  const save = async (state: RunState, seconds: number) => {
     await saveState(folder, config, state, environment);
     await pruneCheckpoints(folder.checkpoints, {
-      keepLast: training.keepCheckpoints,
-      ...(training.milestoneEvery && { milestoneEvery: training.milestoneEvery }),
+      keepLast: keepCheckpoints,
+      ...(milestoneEvery !== undefined && { milestoneEvery }),
     });
+    last = { step: state.step, seconds };
   };
-  if (!latest) await save();
-  const began = performance.now() - 1000 * log.earlierSeconds;
-  const secondsNow = () => (performance.now() - began) / 1000;
-  let savedAt = log.earlierSeconds;
-  let savedStep = state.step;
-  try {
-    while (state.step < training.steps && secondsNow() < (training.maxSeconds ?? Number.POSITIVE_INFINITY)) {
-      const start = performance.now();
-      const next = await batches.next();
-      const batch = upload(next, config.data);
-      const loaded = performance.now();
-      const { step } = state;
-      const { skipped: reason, ...losses } = trainStep(state, batch);
-      disposeTree([batch.data, batch.condition]);
-      const stepSeconds = (performance.now() - start) / 1000;
-      const { numTensors, residentBytes } = reportMemory();
-      const metrics = {
-        step,
-        seconds: secondsNow(),
-        ...losses,
-        learningRate: learningRate(step),
-        stepSeconds,
-        dataSeconds: (loaded - start) / 1000,
-        clipsPerSecond: training.batchSize / stepSeconds,
-        numTensors,
-        residentBytes,
-      };
-      if (reason === undefined) {
-        log.add(metrics);
-        progress.update(metrics, log.earlierSeconds);
-      } else {
-        const samples: [number, number] = [step * training.batchSize, (step + 1) * training.batchSize - 1];
-        log.skip({ step, reason, samples });
-        const what = `step ${step}: ${reason}; no weight was changed (samples ${samples.join(' to ')})`;
-        if (state.guard.notFiniteInARow === MOST_IN_A_ROW) {
-          throw new Error(
-            `${what}. That was the ${MOST_IN_A_ROW}rd step in a row: lower optimizer.learningRate and go on from the last checkpoint`,
-          );
-        }
-        console.error(`\n${what}`);
-      }
-      await setImmediate(); // a training step blocks the event loop: let signals in
-      if (training.previewEvery > 0 && state.step % training.previewEvery === 0)
-        await writePreview(config, folder, preview, state);
-      if (measure && state.step % config.measurement.every === 0) {
-        const measurement = await measure(state, secondsNow());
-        log.measure(measurement);
-        console.log(`\n${describeMeasurement(measurement)}`);
-      }
-      if (options.stopRequested()) break;
-      if (secondsNow() - savedAt >= training.checkpointEverySeconds) {
-        await save();
-        savedAt = secondsNow();
-        savedStep = state.step;
-      }
-    }
-    if (state.step > savedStep) await save();
-    return { step: state.step, seconds: secondsNow(), skipped: state.guard.skipped };
-  } finally {
-    progress.stop();
-    log.close();
-    await batches.close();
+  return {
+    save,
+    async saveIfDue(state: RunState, seconds: number) {
+      if (seconds - last.seconds >= checkpointEverySeconds) await save(state, seconds);
+    },
+    async saveIfNewer(state: RunState, seconds: number) {
+      if (state.step > last.step) await save(state, seconds);
+    },
+  };
+}
+
+/** Notes a step without an update. Throws where so many in a row were not finite that going on would not help. */
+function leaveOut(skipped: SkippedStep, { guard }: RunState, log: MetricsLog): void {
+  log.skip(skipped);
+  const { step, reason, samples } = skipped;
+  const what = `step ${step}: ${reason}; no weight was changed (samples ${samples.join(' to ')})`;
+  if (guard.notFiniteInARow === MOST_IN_A_ROW) {
+    throw new Error(
+      `${what}. That was the ${MOST_IN_A_ROW}rd step in a row: lower optimizer.learningRate and go on from the last checkpoint`,
+    );
   }
+  console.error(`\n${what}`);
+}
+
+/** The first and the last clip that a step was made of, in the order of the data. */
+const samplesOf = (step: number, batchSize: number): [first: number, last: number] => [
+  step * batchSize,
+  (step + 1) * batchSize - 1,
+];
+
+const isDue = (every: number, { step }: RunState): boolean => every > 0 && step % every === 0;
+
+function memoryNow() {
+  const { numTensors, residentBytes } = reportMemory();
+  return { numTensors, residentBytes };
 }
 
 /** Throws where a new run of this config would fail before its first step, for the usual reasons: its data or initial weights. */
@@ -192,21 +222,23 @@ const describeMeasurement = ({
   `kernel distance ${kernelDistance.toPrecision(3)} +- ${kernelStandardError.toPrecision(2)} ` +
   `(${protocol.numGenerated} generated against ${protocol.numReal} real clips, ${protocol.extractor}${data && data.tooShort > 0 ? `; ${data.tooShort} of ${data.videos} videos are too short for a clip` : ''})`;
 
-/** A grid sampled from the EMA parameters, as a still and as a movie; labels.json beside it says what each clip was asked to be. */
-async function writePreview(
-  config: RunConfig,
-  folder: RunFolder,
-  { sample, network, labels }: { sample: Sample; network: VideoDiTConfig; labels: number[] },
-  { weights, unravel, step }: TrainState,
-): Promise<void> {
-  const params = unravel(weights.ema);
-  const clips = sampleClips(sample, params, network, {
-    clip: config.data,
-    labels,
-    seed: config.seed,
-  });
-  disposeTree(params);
-  const file = join(folder.previews, `step-${String(step).padStart(6, '0')}`);
-  await writeGridPng(`${file}.png`, clips, { frames: 'strip', scale: 2 });
-  await writeGridWebp(`${file}.webp`, clips, { scale: 4 });
+/**
+ * Writes what the previews of a run show, and returns what makes one: a grid sampled from the EMA parameters, as a still and as
+ * a movie.
+ */
+function openPreviews(config: RunConfig, folder: RunFolder, network: VideoDiTConfig, sample: Sample) {
+  const labels = cycleLabels(config.training.previewClips, network.numClasses);
+  const names = classNames(folder, config);
+  if (config.training.previewEvery > 0) {
+    const shown = names ? { labels, classes: labels.map((label) => names[label]) } : { labels };
+    writeFileSync(join(folder.previews, 'labels.json'), `${JSON.stringify(shown, null, 2)}\n`);
+  }
+  return async ({ weights, unravel, step }: RunState): Promise<void> => {
+    const params = unravel(weights.ema);
+    const clips = sampleClips(sample, params, network, { clip: config.data, labels, seed: config.seed });
+    disposeTree(params);
+    const file = join(folder.previews, `step-${String(step).padStart(6, '0')}`);
+    await writeGridPng(`${file}.png`, clips, { frames: 'strip', scale: 2 });
+    await writeGridWebp(`${file}.webp`, clips, { scale: 4 });
+  };
 }

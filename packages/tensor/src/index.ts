@@ -1,3 +1,4 @@
+export type { Compile, CompileHints } from './compile.ts';
 export { FUSE_KERNEL, type Fusible, fuse } from './fuse.ts';
 export { stopGradient, valueAndGrad } from './gradient.ts';
 export {

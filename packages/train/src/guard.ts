@@ -1,7 +1,7 @@
 /** What a step came to, before its update is made. */
 export interface Outcome {
   loss: number;
-  /** The plain mean square: the loss itself, which is weighted, hides spikes. */
+  /** The velocity's plain mean square, as a loss that is weighted hides spikes; of an objective without one, the loss. */
   velocityLoss: number;
   gradNorm: number;
 }

@@ -1,0 +1,27 @@
+import type { AdamW, AdamWState } from '@eflow/optim';
+import { ravel, type Tree } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { type GuardState, NEW_GUARD } from './guard.ts';
+
+/**
+ * What an update replaces: the parameters, their moving average and the optimizer's moments. Each is one vector of all
+ * parameters, [P], so that an update is a few ops.
+ */
+export type Weights = { params: tf.Tensor1D; ema: tf.Tensor1D; optimizer: AdamWState<tf.Tensor1D> };
+
+/** What training changes. Its owner disposes of `weights`. */
+export interface TrainState<Params extends Tree> {
+  /** Steps made so far, those that the guard left out included. */
+  step: number;
+  weights: Weights;
+  guard: GuardState;
+  /** From a vector of all parameters to their tree, which the caller owns. */
+  readonly unravel: (vector: tf.Tensor1D) => Params;
+}
+
+/** The state before the first step. The parameters stay the caller's, who may dispose of them. */
+export function initState<Params extends Tree>(params: Params, optimizer: AdamW): TrainState<Params> {
+  const { vector, unravel } = ravel(params);
+  const weights = { params: vector, ema: tf.clone(vector), optimizer: optimizer.init(vector) };
+  return { step: 0, weights, guard: NEW_GUARD, unravel };
+}

@@ -1,0 +1,148 @@
+import { type AdamW, type AdamWCoefficients, clipByGlobalNorm, emaDecay, updateEma } from '@eflow/optim';
+import {
+  type Compile,
+  createStream,
+  disposeTree,
+  type RandomStream,
+  ravel,
+  splitStream,
+  type Tree,
+  uploadStream,
+  valueAndGrad,
+} from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import { judge } from './guard.ts';
+import type { TrainState, Weights } from './state.ts';
+
+/** Numbers by name. */
+type Numbers = { readonly [name: string]: number };
+
+/** The same numbers: scalars where the step is compiled, as a number would be part of the graph. */
+type Values<N extends Numbers> = { readonly [Name in keyof N]: number | tf.Scalar };
+
+/** What a loss depends on beside the parameters and the batch. */
+export interface StepContext<Schedule extends Numbers, Fixed extends Numbers> {
+  /** The step's own stream, of the seed and the step's number alone: split it, and draw from its children. */
+  stream: RandomStream;
+  schedule: Values<Schedule>;
+  fixed: Fixed;
+}
+
+export interface TrainStepOptions<
+  Params extends Tree,
+  Batch,
+  Losses extends { loss: tf.Scalar; [term: string]: tf.Scalar },
+  Schedule extends Numbers,
+  Fixed extends Numbers,
+> {
+  /** That of the state. */
+  unravel: TrainState<Params>['unravel'];
+  optimizer: AdamW;
+  /** What the gradient's norm is clipped to, above 0; not clipped unless given. */
+  clipNorm?: number;
+  /** The moving average's decay in [0, 1], reached by a warm-up; 0.9999 unless given. */
+  emaDecay?: number;
+  /** Of the draws, an integer in [0, 2^53). */
+  seed: number;
+  /** What changes from step to step; nothing unless given. */
+  scheduleAt?: (step: number) => Schedule;
+  /** What is part of the graph, which is compiled anew where it changes; nothing unless given. */
+  fixedAt?: (step: number) => Fixed;
+  /** The loss to be differentiated, and other scalars for the log. It must depend on nothing but its arguments. */
+  loss: (params: Params, batch: Batch, context: StepContext<Schedule, Fixed>) => Losses;
+  /** Standard deviations above which the guard takes a step for a spike, see `judge`; never unless given. */
+  spikeDeviations?: number;
+  /** Makes one graph of the step, such as `compile` of @eflow/engine; op by op unless given. */
+  compile?: Compile;
+}
+
+/** The loss, its terms and the norm of its gradient before clipping. */
+export type StepLosses<Terms extends string> = Record<Terms | 'loss' | 'gradNorm', number>;
+
+/**
+ * One step: the loss and its gradient on a batch, which stays the caller's, clipping, the optimizer's update, the moving
+ * average. Replaces the tensors in `state` and counts the step. Where the guard refuses the update, `skipped` says why, and no
+ * weight has been changed.
+ */
+export type TrainStep<Params extends Tree, Batch, Terms extends string = string> = (
+  state: TrainState<Params>,
+  batch: Batch,
+) => StepLosses<Terms> & { skipped?: string };
+
+/**
+ * The training step of any loss, in one graph with `compile`. It draws from the seed and the step's number alone, so that a run
+ * that goes on makes the same steps. Throws as `clipByGlobalNorm`, `updateEma` and the optimizer do, and what `loss` throws.
+ */
+export function createTrainStep<
+  Params extends Tree,
+  Batch,
+  Losses extends { loss: tf.Scalar; [term: string]: tf.Scalar },
+  Schedule extends Numbers = Numbers,
+  Fixed extends Numbers = Numbers,
+>(
+  options: TrainStepOptions<Params, Batch, Losses, Schedule, Fixed>,
+): TrainStep<Params, Batch, Extract<keyof Losses, string>> {
+  const { loss, unravel, optimizer, seed, spikeDeviations, compile } = options;
+  const { clipNorm = Number.POSITIVE_INFINITY, emaDecay: decay = 0.9999 } = options;
+
+  type Rates = { coefficients: AdamWCoefficients; emaDecay: number | tf.Scalar };
+  type Scalars = { rates: Rates; schedule: Values<Schedule> };
+  const scalarsAt = (step: number) => ({
+    rates: { coefficients: optimizer.coefficients(step), emaDecay: emaDecay(step, { decay }) },
+    schedule: options.scheduleAt?.(step) ?? ({} as Schedule),
+  });
+
+  function applyGradient(gradient: tf.Tensor1D, weights: Weights, { coefficients, emaDecay }: Rates) {
+    return tf.tidy(() => {
+      const { grads, norm } = clipByGlobalNorm(gradient, clipNorm);
+      const { params, state } = optimizer.update(grads, weights.optimizer, weights.params, coefficients);
+      return { gradNorm: norm, weights: { params, ema: updateEma(weights.ema, params, emaDecay), optimizer: state } };
+    });
+  }
+  // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
+  const apply = compile?.(applyGradient, { name: 'apply gradient', xla: true }) ?? applyGradient;
+
+  function update(fixed: Fixed, stream: RandomStream, { rates, schedule }: Scalars, weights: Weights, batch: Batch) {
+    return tf.tidy(() => {
+      const params = unravel(weights.params);
+      const { values, grads } = valueAndGrad(() => loss(params, batch, { stream, schedule, fixed }), params);
+      const gradient = ravel(grads).vector;
+      disposeTree(grads);
+      const { gradNorm, weights: next } = apply(gradient, weights, rates);
+      return { losses: { ...values, gradNorm }, weights: next };
+    });
+  }
+  const compiled = compile?.(update, { name: 'train step', captures: 'refuse' });
+
+  return (state, batch) => {
+    const { step, weights } = state;
+    const stream = splitStream(splitStream(createStream(seed), 'train'), step);
+    const fixed = options.fixedAt?.(step) ?? ({} as Fixed);
+    const { losses, weights: next } = compiled
+      ? tf.tidy(() => compiled(fixed, uploadStream(stream), upload(scalarsAt(step)) as Scalars, weights, batch))
+      : update(fixed, stream, scalarsAt(step), weights, batch);
+    const read = readScalars(losses) as StepLosses<Extract<keyof Losses, string>>;
+    // A weighted loss hides spikes, which the velocity's plain mean square shows.
+    const { reason, guard } = judge({ velocityLoss: read.loss, ...read }, state.guard, spikeDeviations);
+    disposeTree(reason === undefined ? weights : next);
+    if (reason === undefined) state.weights = next;
+    state.guard = guard;
+    state.step++;
+    return reason === undefined ? read : { ...read, skipped: reason };
+  };
+}
+
+type NumberTree = number | { readonly [name: string]: NumberTree };
+
+/** A tree of scalars, which the caller owns. */
+function upload(numbers: NumberTree): Tree {
+  if (typeof numbers === 'number') return tf.scalar(numbers);
+  return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, upload(value)]));
+}
+
+/** The numbers in scalars, which are disposed. */
+function readScalars(scalars: { [name: string]: tf.Scalar }): { [name: string]: number } {
+  const numbers = Object.entries(scalars).map(([name, scalar]) => [name, scalar.dataSync()[0]!] as const);
+  disposeTree(scalars);
+  return Object.fromEntries(numbers);
+}
