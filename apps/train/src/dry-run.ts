@@ -29,7 +29,7 @@ export interface DryRun {
   /** Tokens of a clip, and those that the middle keeps in training. */
   tokens: number;
   keptTokens: number;
-  /** Of a training step's matrix products, with the tokens that training keeps. */
+  /** FLOPs of a training step's matrix products, with the tokens that training keeps. */
   stepFlops: number;
   /** Median, measured on steps that are thrown away. */
   stepSeconds: number;

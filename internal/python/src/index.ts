@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 export interface PythonEnvironment {
-  /** Of its folder, in the user's cache folder. */
+  /** The name of its folder in the user's cache folder. */
   name: string;
   /** A requirements file of pip's, every package pinned. */
   requirements: string;

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
  */
 export const FUSE_KERNEL = 'EflowFuse';
 
-/** Of tensors, to tensors; elementwise work and reductions. */
+/** A function from tensors to tensors that does elementwise work and reductions alone. */
 export type Fusible = (...inputs: tf.Tensor[]) => tf.Tensor[];
 
 /**

@@ -12,7 +12,7 @@ export type GuardState = {
   skipped: number;
   /** How many of the last ones, one after the other, were not finite. */
   notFiniteInARow: number;
-  /** Of the last steps that were finite, updates and spikes alike. */
+  /** The last steps that were finite, updates and spikes alike. */
   recent: { velocityLoss: number; gradNorm: number }[];
 };
 

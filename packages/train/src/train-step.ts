@@ -42,7 +42,7 @@ export interface TrainStepOptions<
   clipNorm?: number;
   /** The moving average's decay in [0, 1], reached by a warm-up; 0.9999 unless given. */
   emaDecay?: number;
-  /** Of the draws, an integer in [0, 2^53). */
+  /** The seed of the draws, an integer in [0, 2^53). */
   seed: number;
   /** What changes from step to step; nothing unless given. */
   scheduleAt?: (step: number) => Schedule;

@@ -27,7 +27,7 @@ export interface CompileOptions {
 /** What one graph holds. */
 export interface GraphDescription {
   readonly operations: number;
-  /** Of the serialised graph. */
+  /** The size of the serialised graph. */
   readonly bytes: number;
   /** Multiplications and additions in the matrix products of one call. */
   readonly matmulFlops: number;
