@@ -1,3 +1,4 @@
+import { percent } from '@eflow/cli';
 import { type Failure, RUNTIME_NAMES, type Runtime } from './contestant.ts';
 import type { Machine } from './machine.ts';
 import type { ProductReport } from './products.ts';
@@ -48,14 +49,6 @@ export function formatProducts(products: readonly ProductReport[]): string {
 /** With the beginning of the reason. */
 export const formatFailure = ({ label, reason }: Failure): string => `${label} failed: ${reason.slice(0, 300)}`;
 
-/** Columns as wide as their widest cell: the first to the left, numbers to the right. */
-export function formatRows(rows: string[][]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
-  return rows
-    .map((cells) => cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
-    .join('\n');
-}
-
 export const quartiles = ({ lowerQuartile, upperQuartile }: Summary, format: (seconds: number) => string) =>
   `${format(lowerQuartile)}..${format(upperQuartile)}`;
 
@@ -65,5 +58,4 @@ export function milliseconds(seconds: number): string {
   return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 }
 
-export const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
 export const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);

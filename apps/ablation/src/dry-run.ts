@@ -1,7 +1,6 @@
-import { formatClock } from '@eflow/cli';
+import { figures, formatClock } from '@eflow/cli';
 import { countStepFlops, videoDiTConfig } from '@eflow/run';
 import { keepRatioAt } from '@eflow/video-dit';
-import { figures } from './format.ts';
 import { measureRate } from './measure-rate.ts';
 import { estimateSeconds, planCell, readSpeeds } from './plan.ts';
 import { cellFolder, isFinished, readRecord } from './results.ts';

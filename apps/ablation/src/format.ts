@@ -1,12 +1,6 @@
-import { formatClock } from '@eflow/cli';
+import { figures, formatClock, percent } from '@eflow/cli';
 import { type CellRecord, type Environment, type FailedCell, isFinished } from './results.ts';
 import type { CellState } from './run-cell.ts';
-
-export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
-
-/** About three figures. */
-export const figures = (value: number): string =>
-  Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 
 export function describeState(state: CellState): string {
   if (state.doing === 'evaluating') return 'evaluating';

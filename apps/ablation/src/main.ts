@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { integer, positive, runProgram } from '@eflow/cli';
+import { integer, positive, runProgram, Stopped } from '@eflow/cli';
 import { Command } from 'commander';
-import { Stopped } from './child.ts';
 import { describeStudy } from './dry-run.ts';
 import { planCell } from './plan.ts';
 import { writeReport } from './report.ts';

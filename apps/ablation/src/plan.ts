@@ -1,8 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { appFile, figures, runNode, Stopped } from '@eflow/cli';
 import { loadConfig, type RunConfig, samplerSpec } from '@eflow/run';
-import { runApp, Stopped } from './child.ts';
-import { figures } from './format.ts';
 import { type CellRecord, mean } from './results.ts';
 import type { Budget, Cell } from './study.ts';
 
@@ -79,7 +78,7 @@ export async function measureSpeeds(
       if (failures.has(key)) continue;
       onTurn(cell, `measuring speed, turn ${round + 1} of ${ROUNDS}`);
       try {
-        const output = await runApp('train', [cell.source, ...cell.overrides, '--dry-run', '--json']);
+        const output = await runNode(appFile('train'), [cell.source, ...cell.overrides, '--dry-run', '--json']);
         const { stepSeconds } = JSON.parse(output);
         measured[key] = Math.min(stepSeconds, measured[key] ?? Number.POSITIVE_INFINITY);
         onTurn(cell, `a step takes ${figures(1000 * stepSeconds)} ms`);

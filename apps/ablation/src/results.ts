@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { describeMachine, type Machine } from '@eflow/cli';
 import { openRunFolder, type RunConfig, readMetrics, type StepMetrics } from '@eflow/run';
 import type { Cell, Measure } from './study.ts';
 
@@ -70,12 +69,8 @@ export interface Result extends Figures {
   grid: string;
 }
 
-export interface Environment {
-  cpu: string;
-  cores: number;
-  node: string;
+export interface Environment extends Required<Machine> {
   tensorflow: string;
-  commit: string;
   /** Files were changed since the commit. */
   dirty: boolean;
 }
@@ -130,11 +125,9 @@ export function readEnvironment(run: string): Environment {
   const checkpoints = join(run, 'checkpoints');
   const newest = existsSync(checkpoints) && readdirSync(checkpoints).filter(isCheckpoint).sort().at(-1);
   const manifest = newest && JSON.parse(readFileSync(join(checkpoints, newest, 'manifest.json'), 'utf8'));
-  const commit = readCommit();
+  const { commit = 'unknown', ...machine } = describeMachine();
   return {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    node: process.versions.node,
+    ...machine,
     tensorflow: manifest ? manifest.environment.tensorflow : 'unknown',
     commit: commit.replace(/-dirty$/, ''),
     dirty: commit.endsWith('-dirty'),
@@ -142,19 +135,6 @@ export function readEnvironment(run: string): Environment {
 }
 
 export const isCheckpoint = (name: string): boolean => /^step-\d+$/.test(name);
-
-function readCommit(): string {
-  try {
-    const git = ['describe', '--always', '--dirty', '--exclude', '*'];
-    return execFileSync('git', git, {
-      cwd: import.meta.dirname,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-  } catch {
-    return 'unknown';
-  }
-}
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
 

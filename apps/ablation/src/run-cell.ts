@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { appFile, runNode, Stopped } from '@eflow/cli';
 import { findDifferences, openRunFolder, type RunConfig } from '@eflow/run';
-import { runApp, Stopped } from './child.ts';
 import type { Plan } from './plan.ts';
 import {
   type CellRecord,
@@ -17,6 +17,13 @@ import type { Measure } from './study.ts';
 
 /** What the children of a cell print. */
 export const logOf = (folder: string): string => join(folder, 'log.txt');
+
+/** Runs another app as its user would; what it prints is appended to the cell's log. */
+function runApp(name: string, args: readonly string[], folder: string): Promise<string> {
+  const keep = (text: string) => appendFileSync(logOf(folder), text);
+  keep(`\n$ ${name} ${args.join(' ')}\n`);
+  return runNode(appFile(name), args, keep);
+}
 
 const POLL_MS = 1000;
 
@@ -45,7 +52,7 @@ export async function runCell(
     if (plan.measures.length > 0) onState({ doing: 'evaluating' }, true);
     const start = performance.now();
     const evaluations: Evaluation[] = [];
-    for (const measure of plan.measures) evaluations.push(await evaluate(run, measure, logOf(folder)));
+    for (const measure of plan.measures) evaluations.push(await evaluate(folder, measure));
     const evaluationSeconds = (performance.now() - start) / 1000;
     const training = readTraining(run);
     const record = { base, name, seed, ...training, evaluations, evaluationSeconds };
@@ -75,14 +82,15 @@ async function trainCell(
   report(true);
   const timer = setInterval(report, POLL_MS, false);
   try {
-    await runApp('train', args, logOf(folder));
+    await runApp('train', args, folder);
   } finally {
     clearInterval(timer);
   }
 }
 
 /** The measures of a trained run; those that an earlier attempt has finished are read. */
-async function evaluate(run: string, measure: Measure, log: string): Promise<Evaluation> {
+async function evaluate(cell: string, measure: Measure): Promise<Evaluation> {
+  const run = runOf(cell);
   const { sampler, steps, clips, grid, guidance, guidanceScale } = measure;
   const flag = (name: string, value: unknown) => (value === undefined ? [] : [`--${name}`, String(value)]);
   const flags = [
@@ -91,7 +99,7 @@ async function evaluate(run: string, measure: Measure, log: string): Promise<Eva
   ];
   const folder = ['measure', ...flags.filter((_, i) => i % 2 === 1)].join('-').replace(/[^\w.-]+/g, '_');
   const file = join(run, `${folder}.json`);
-  if (!existsSync(file)) await runApp('evaluate', [run, '--last', '--out', folder, ...flags], log);
+  if (!existsSync(file)) await runApp('evaluate', [run, '--last', '--out', folder, ...flags], cell);
   return { measure, folder, ...JSON.parse(readFileSync(file, 'utf8')) };
 }
 

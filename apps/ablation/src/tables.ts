@@ -1,5 +1,5 @@
+import { figures, markdownTable, percent } from '@eflow/cli';
 import { formatEvaluations } from '@eflow/run';
-import { figures, percent } from './format.ts';
 import {
   type CellRecord,
   type Evaluation,
@@ -176,10 +176,8 @@ function formatMean(values: readonly (number | undefined)[]): string {
   return known.length > 0 ? figures(mean(known)) : '-';
 }
 
-export function formatMarkdown({ caption, head, rows }: Table): string {
-  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [`${caption}.`, '', line(head), line(head.map(() => '---')), ...rows.map(line), ''].join('\n');
-}
+export const formatMarkdown = ({ caption, head, rows }: Table): string =>
+  `${caption}.\n\n${markdownTable(head, rows)}\n`;
 
 /** One line for each result of each seed, or for the seed's training where nothing was measured. */
 export function formatCsv(records: readonly CellRecord[]): string {

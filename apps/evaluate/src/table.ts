@@ -1,15 +1,13 @@
-import { formatClock } from '@eflow/cli';
+import { formatClock, percent, textTable } from '@eflow/cli';
 import { formatEvaluations, type StepMetrics } from '@eflow/run';
 import type { Evaluation, Figures } from './evaluation.ts';
 
 export const COLUMNS = ['clips', 'network passes', 'Frechet distance', 'class accuracy', 'frame consistency'] as const;
 
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-
 const figures = ({ frechetDistance, classAccuracy, frameConsistency }: Figures) => [
   frechetDistance.toFixed(frechetDistance < 10 ? 2 : 1),
-  percent(classAccuracy),
-  percent(frameConsistency),
+  percent(classAccuracy, 1),
+  percent(frameConsistency, 1),
 ];
 
 /** "untrained", or the time of training after which a checkpoint was written. */
@@ -30,10 +28,6 @@ export function tableRows({ results, real }: Evaluation): string[][] {
 
 /** The table as aligned text. */
 export function formatTable(evaluation: Evaluation): string {
-  const rows = [[...COLUMNS], ...tableRows(evaluation)];
-  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: string[]) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('   ');
-  const [head, ...body] = rows.map(line);
+  const [head, ...body] = textTable([[...COLUMNS], ...tableRows(evaluation)], '   ').split('\n');
   return [head, '-'.repeat(head!.length), ...body].join('\n');
 }

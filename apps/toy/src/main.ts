@@ -1,10 +1,8 @@
-import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { integer, number, positive, runProgram } from '@eflow/cli';
+import { createProgress, describeMachine, integer, number, positive, runProgram } from '@eflow/cli';
 import { useTensorFlow } from '@eflow/engine';
 import { createStream, disposeTree, randomNormal, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { drawCheckerboard } from './checkerboard.ts';
 import { countStepsWithin } from './count-steps.ts';
@@ -56,29 +54,18 @@ async function main({ objectives, seconds, steps, weightPower, seed, out }: Flag
   const data = draw('data');
   const noise = randomNormal(splitStream(stream, 'noise'), [NUM_POINTS, 2]);
 
-  const bar = new SingleBar({
-    format:
-      '{bar} {percentage}% | {name} | {step} | velocity loss {loss} | {duration_formatted} + {eta_formatted} to go',
-    barsize: 16,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    hideCursor: true,
-    noTTYOutput: true,
-    notTTYSchedule: 10_000,
-    etaBuffer: 1000,
-  });
-  bar.start(objectives.length, 0, { name: '-', step: '-', loss: '-' });
+  const progress = createProgress(objectives.length, '', { stays: true });
   const rows: Row[] = [];
   try {
     for (const [index, of] of objectives.entries()) {
       const { name } = OBJECTIVES[of];
       const spec = { ...OBJECTIVES[of].spec, weightPower };
-      bar.update(index, { name, step: 'timing', loss: '-' });
+      progress.update(index, `${name} | timing`);
       const updates = steps ?? (await countStepsWithin(seconds, spec, seed));
       const start = performance.now();
       const params = await train(spec, { steps: updates, seed }, (step, loss) => {
         const done = (step + 1) / updates;
-        bar.update(index + done, { step: `step ${step + 1} of ${updates}`, loss: loss.toFixed(3) });
+        progress.update(index + done, `${name} | step ${step + 1} of ${updates} | velocity loss ${loss.toFixed(3)}`);
       });
       const taken = (performance.now() - start) / 1000;
       const samples = NUM_STEPS.map((numSteps) => {
@@ -89,15 +76,17 @@ async function main({ objectives, seconds, steps, weightPower, seed, out }: Flag
       rows.push({ kind: of, updates, seconds: taken, samples });
     }
   } finally {
-    bar.stop();
+    progress.end();
   }
 
+  const { cpu, cores, node, commit } = describeMachine();
   const environment = {
     TensorFlow: tensorflowVersion,
     device,
-    CPU: cpus()[0]?.model ?? 'unknown',
-    cores: String(cpus().length),
-    node: process.versions.node,
+    CPU: cpu,
+    cores: String(cores),
+    node,
+    ...(commit && { commit }),
   };
   const references = {
     noise: energyDistance(noise.dataSync(), data),

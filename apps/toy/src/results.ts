@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { markdownTable } from '@eflow/cli';
 import { saveFigure } from '@eflow/figures';
 import type { Points } from './energy-distance.ts';
 import { drawPanels, type Panel } from './figure.ts';
@@ -38,7 +39,6 @@ export function writeStudy(folder: string, study: Study): void {
 
 /** The table of energy distances, and what they were measured by, as Markdown. */
 export function formatStudy(study: Study): string {
-  const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
   const head = ['objective', 'updates', 'seconds', ...NUM_STEPS.map(nameSteps)];
   const rows = study.rows.map(({ kind, updates, seconds, samples }) => [
     OBJECTIVES[kind].name,
@@ -49,9 +49,7 @@ export function formatStudy(study: Study): string {
   return [
     describeStudy(study).join(' '),
     '',
-    line(head),
-    line(head.map((_, i) => (i === 0 ? '---' : '--:'))),
-    ...rows.map(line),
+    markdownTable(head, rows),
     '',
     `Untouched noise has a distance of ${format(study.references.noise)}, other data of ${format(study.references.otherData)}.`,
     '',

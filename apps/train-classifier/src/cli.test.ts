@@ -34,7 +34,7 @@ describe('train-classifier as a command', () => {
     const file = join(root, 'short.safetensors');
     const { status, stdout, stderr } = trainClassifier('--steps', '51', '--batch-size', '2', '--out', file);
     expect(stdout).toMatch(/51 steps of 2 clips.*On 10000 held-out clips: accuracy 0\.\d{4}/s);
-    expect(stderr).toMatch(/step 51 of 51.*is below 0\.97, so nothing was written/s);
+    expect(stderr).toMatch(/51 of 51 steps.*is below 0\.97, so nothing was written/s);
     expect(status).toBe(1);
     expect(existsSync(file)).toBe(false);
   });

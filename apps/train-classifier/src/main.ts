@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { writeSafetensors } from '@eflow/checkpoint';
-import { integer, number, runProgram } from '@eflow/cli';
+import { createProgress, integer, number, runProgram } from '@eflow/cli';
 import { type Batch, createBatches, createMovingDigits, makeBatch, normalizePixels } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import {
@@ -18,7 +18,6 @@ import { adamW, warmupCosine } from '@eflow/optim';
 import { createStream, disposeTree, splitStream, treeEntries } from '@eflow/tensor';
 import { createTrainStep, initState } from '@eflow/train';
 import * as tf from '@tensorflow/tfjs-core';
-import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import { CLIPS } from './clips.ts';
 
@@ -113,29 +112,18 @@ async function train({ steps, batchSize, learningRate, seed }: Flags): Promise<D
     },
   });
   const batches = createBatches({ ...CLIPS, split: 'train', seed }, { batchSize });
-  const bar = new SingleBar({
-    format:
-      '{bar} {percentage}% | step {value} of {total} | loss {loss} | {duration_formatted} + {eta_formatted} to go',
-    barsize: 16,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    hideCursor: true,
-    noTTYOutput: true,
-    notTTYSchedule: 10_000,
-    etaBuffer: 100,
-  });
-  bar.start(steps, 0, { loss: '-' });
+  const progress = createProgress(steps, 'steps', { stays: true });
   try {
     while (state.step < steps) {
       const batch = upload(await batches.next());
       const { loss, skipped } = trainStep(state, batch);
       disposeTree(batch);
       if (skipped) throw new Error(`at step ${state.step - 1} ${skipped}: lower --learning-rate`);
-      bar.update(state.step, { loss: loss.toFixed(3) });
+      progress.update(state.step, `loss ${loss.toFixed(3)}`);
       await setImmediate(); // a training step blocks the event loop: let the progress line and signals in
     }
   } finally {
-    bar.stop();
+    progress.end();
   }
   await batches.close();
   const params = state.unravel(state.weights.params);

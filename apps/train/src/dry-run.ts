@@ -1,3 +1,4 @@
+import { formatClock, percent } from '@eflow/cli';
 import { makeBatch } from '@eflow/data';
 import { type EngineInfo, reportMemory } from '@eflow/engine';
 import { countPasses, createObjective, type Pass } from '@eflow/flow';
@@ -109,7 +110,7 @@ export function describeDryRun(config: RunConfig, run: DryRun, engine: EngineInf
     ],
     [
       'training',
-      `${training.steps} steps${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatDuration(run.plannedSeconds)}, ${run.plannedSteps} steps`,
+      `${training.steps} steps${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatClock(run.plannedSeconds)}, ${run.plannedSteps} steps`,
     ],
     ['memory', `${megabytes(run.peakResidentBytes)} at its peak`],
     ['a checkpoint', `${megabytes(4 * 4 * run.parameters)} (parameters, EMA and the optimizer's two moments)`],
@@ -158,10 +159,4 @@ function formatSaving(kept: number, dense: number): string {
 }
 
 const giga = (flops: number) => (flops / 1e9).toLocaleString('en', { maximumSignificantDigits: 3 });
-const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
-
-function formatDuration(seconds: number): string {
-  if (seconds < 120) return `${seconds.toFixed(0)} s`;
-  return seconds < 7200 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`;
-}

@@ -1,6 +1,5 @@
-import { formatClock } from '@eflow/cli';
+import { createProgress } from '@eflow/cli';
 import type { StepMetrics } from '@eflow/run';
-import { SingleBar } from 'cli-progress';
 
 /** How far training is: by steps, or by time where that ends it sooner. */
 function progressOf({ step, seconds }: StepMetrics, steps: number, maxSeconds = Number.POSITIVE_INFINITY): number {
@@ -17,42 +16,29 @@ const TERMS = [
 
 /** A live line on a terminal, a line every ten seconds elsewhere. */
 export function createProgressLine(steps: number, maxSeconds?: number) {
-  const bar = new SingleBar({
-    format:
-      '{bar} {percentage}% | step {step} | loss {loss} ({terms}) | {rate} it/s, {clips} clips/s | {elapsed} + {left} to go',
-    barsize: 16,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    hideCursor: true,
-    noTTYOutput: true,
-    notTTYSchedule: 10_000,
-    linewrap: true,
-    etaBuffer: 1,
-  });
+  const progress = createProgress(1, '', { stays: true });
   let smooth = 0;
-  const blank = { step: 0, loss: '-', terms: '-', rate: '-', clips: '-', elapsed: '0:00', left: '?' };
-  bar.start(1000, 0, blank);
+  progress.update(0, 'step 0');
   return {
     update(metrics: StepMetrics, firstSeconds: number) {
       smooth = smooth === 0 ? metrics.stepSeconds : 0.9 * smooth + 0.1 * metrics.stepSeconds;
       const done = progressOf(metrics, steps, maxSeconds);
       const start = maxSeconds === undefined ? 0 : Math.min(1, firstSeconds / maxSeconds);
       const spent = metrics.seconds - firstSeconds;
-      bar.update(Math.round(1000 * done), {
-        step: metrics.step + 1,
-        loss: metrics.loss.toFixed(3),
-        terms: TERMS.flatMap(([name, short]) => {
-          const value = metrics[name];
-          return value === undefined ? [] : `${short} ${value.toFixed(3)}`;
-        }).join(', '),
-        rate: (1 / smooth).toFixed(2),
-        clips: (metrics.clipsPerSecond * (metrics.stepSeconds / smooth)).toFixed(0),
-        elapsed: formatClock(metrics.seconds),
-        left: formatClock(
-          Math.min((steps - metrics.step - 1) * smooth, ((1 - done) * spent) / Math.max(done - start, 1e-9)),
-        ),
+      const terms = TERMS.flatMap(([name, short]) => {
+        const value = metrics[name];
+        return value === undefined ? [] : `${short} ${value.toFixed(3)}`;
       });
+      const clips = (metrics.clipsPerSecond * (metrics.stepSeconds / smooth)).toFixed(0);
+      progress.update(
+        done,
+        `step ${metrics.step + 1} | loss ${metrics.loss.toFixed(3)} (${terms.join(', ')}) | ${(1 / smooth).toFixed(2)} it/s, ${clips} clips/s`,
+        {
+          elapsed: metrics.seconds,
+          left: Math.min((steps - metrics.step - 1) * smooth, ((1 - done) * spent) / Math.max(done - start, 1e-9)),
+        },
+      );
     },
-    stop: () => bar.stop(),
+    stop: progress.end,
   };
 }

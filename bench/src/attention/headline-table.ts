@@ -1,4 +1,5 @@
-import { formatFailure, formatOthers, formatRows, milliseconds, quartiles } from '../format.ts';
+import { textTable } from '@eflow/cli';
+import { formatFailure, formatOthers, milliseconds, quartiles } from '../format.ts';
 import { findLimit } from '../products.ts';
 import type { Checks, Curve, HeadlineReport } from './headline.ts';
 import { describeShape, RUN_NAMES, RUNS, type Run, type Shape } from './workload.ts';
@@ -14,7 +15,7 @@ export function formatHeadline(headline: HeadlineReport, shape: Shape): string {
     `Plain products, GFLOP/s: ${limit === undefined ? 'not measured' : (limit / 1e9).toFixed(0)}`,
     ...(composed.length > 0 ? [`Without C++ kernels here, at some length at least: ${composed.join(', ')}`] : []),
     ...failures.map(formatFailure),
-    ...RUNS.flatMap((run) => ['', formatRows(listCurves(curves, run)), '', ...formatChecks(checks[run])]),
+    ...RUNS.flatMap((run) => ['', textTable(listCurves(curves, run)), '', ...formatChecks(checks[run])]),
   ].join('\n');
 }
 

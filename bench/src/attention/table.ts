@@ -1,4 +1,5 @@
-import { formatFailure, formatHead, formatOthers, formatRows, milliseconds, percent, quartiles } from '../format.ts';
+import { percent, textTable } from '@eflow/cli';
+import { formatFailure, formatHead, formatOthers, milliseconds, quartiles } from '../format.ts';
 import { findLimit } from '../products.ts';
 import { formatHeadline } from './headline-table.ts';
 import type { AttentionReport, ComparisonReport, EntryReport } from './report.ts';
@@ -62,7 +63,7 @@ function formatKind(kind: Kind, comparisons: readonly ComparisonReport[], shape:
       failures.map(({ label, reason }) => formatFailure({ label: `${label} at ${length} tokens`, reason })),
     ),
     '',
-    formatRows(
+    textTable(
       RUNS.flatMap((run) => [
         header(RUN_NAMES[run]),
         ...comparisons.flatMap((comparison) => comparison.entries.map((entry) => row(comparison, entry, run))),

@@ -1,13 +1,10 @@
-import { execFile, spawn } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { integer } from '@eflow/cli';
+import { appFile, integer, percent, runNode, textTable } from '@eflow/cli';
 import { createBatches, openVideos, prepareVideos, readIndex, type VideosSpec } from '@eflow/data';
 import type { Command } from 'commander';
-import { formatHead, formatRows, gigabytes, percent } from '../format.ts';
+import { formatHead, gigabytes } from '../format.ts';
 import type { Machine } from '../machine.ts';
 import { JSON_OPTION } from '../options.ts';
 import { createProgress, type Progress } from '../progress.ts';
@@ -133,24 +130,10 @@ async function time(run: () => Promise<unknown>): Promise<number> {
 
 /** Decodes the files in as many processes as preparing has. */
 async function decodeAlone(files: readonly string[]): Promise<void> {
-  const script = fileURLToPath(new URL('./raw-decode.ts', import.meta.url));
   const shares = Array.from({ length: JOBS }, (_, job) => files.filter((__, i) => i % JOBS === job));
   const busy = shares.filter((share) => share.length > 0);
-  await Promise.all(
-    busy.map(
-      (share) =>
-        new Promise<void>((done, failed) => {
-          const child = spawn(process.execPath, [...process.execArgv, script, ...share], {
-            stdio: ['ignore', 'pipe', 'inherit'],
-          });
-          let frames = '';
-          child.stdout.on('data', (text) => {
-            frames += text;
-          });
-          child.on('close', () => (Number(frames) > 0 ? done() : failed(new Error('node-av decoded no frame'))));
-        }),
-    ),
-  );
+  const frames = await Promise.all(busy.map((share) => runNode(new URL('./raw-decode.ts', import.meta.url), share)));
+  if (!frames.every((count) => Number(count) > 0)) throw new Error('node-av decoded no frame');
 }
 
 /** Clips per second that one thread takes out of the shards. */
@@ -165,10 +148,8 @@ function loadClips(spec: VideosSpec): number {
 
 /** Clips per second that training takes. */
 async function trainingSpeed(): Promise<number> {
-  const train = fileURLToPath(new URL('../../../apps/train/src/main.ts', import.meta.url));
   const flags = [PRESET, `training.batchSize=${BATCH_SIZE}`, '--dry-run', '--json'];
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, train, ...flags]);
-  return BATCH_SIZE / JSON.parse(stdout).stepSeconds;
+  return BATCH_SIZE / JSON.parse(await runNode(appFile('train'), flags)).stepSeconds;
 }
 
 /** What a consumer that is slower than the worker makes memory grow by. */
@@ -203,7 +184,7 @@ function formatReport(report: DataReport): string {
     formatHead({ machine, versions: {}, date, skipped: [] }),
     '',
     `${clips} files of H.264, ${SOURCE_SIDE}x${SOURCE_SIDE}, ${framesPerClip} frames each, on ${JOBS} processes:`,
-    formatRows([
+    textTable([
       ['', 'clips/s, with quartiles', 'frames/s'],
       [
         `decode, resize to ${SIDE}x${SIDE}, write shards`,

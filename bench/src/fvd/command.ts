@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { writeSafetensors } from '@eflow/checkpoint';
-import { integer } from '@eflow/cli';
+import { integer, textTable } from '@eflow/cli';
 import { listI3DTensors } from '@eflow/fvd';
 import { philoxNormal, philoxUniform } from '@eflow/tensor';
 import type { Command } from 'commander';
 import { startChild } from '../child.ts';
 import { childCommand, type Failure } from '../contestant.ts';
-import { formatFailure, formatHead, formatOthers, formatRows, type ReportHead } from '../format.ts';
+import { formatFailure, formatHead, formatOthers, type ReportHead } from '../format.ts';
 import { emptyResult, type GroupResult, runGroup } from '../group.ts';
 import { JSON_OPTION, namesAmong } from '../options.ts';
 import { createProgress, type Progress } from '../progress.ts';
@@ -179,7 +179,7 @@ function formatReport(report: FvdReport): string {
     formatOthers(report.usedByOthers),
     ...report.failures.map(formatFailure),
     '',
-    formatRows([['', 'videos/s', 'quartiles', 'x PyTorch', 'first s', 'difference'], ...rows]),
+    textTable([['', 'videos/s', 'quartiles', 'x PyTorch', 'first s', 'difference'], ...rows]),
     "\nx PyTorch: the median of its fastest over this one's; above 1 is faster. difference: from eager tfjs, of the largest logit",
   ].join('\n');
 }

@@ -1,4 +1,5 @@
-import { formatFailure, formatRows, gigabytes, percent } from '../format.ts';
+import { percent, textTable } from '@eflow/cli';
+import { formatFailure, gigabytes } from '../format.ts';
 import { times } from '../video-dit/format.ts';
 import { nameNetwork } from './groups.ts';
 import type { MemoryReport } from './memory-report.ts';
@@ -21,7 +22,7 @@ export function formatSummary(summary: Summary): string {
     });
     return rows.length === 0 ? [] : [[title, ...tokens.map(() => '')], ...rows];
   };
-  return formatRows([
+  return textTable([
     ['Compiled networks, ratios of medians; tokens:', ...tokens.map(String)],
     ...section('Steps with tokens dropped, in the time of one dense step', summary.dropSpeedup),
     ...section('Weak path over a forward pass', summary.weakShare, percent),
@@ -50,7 +51,7 @@ export function formatMemory({ kind, tokens, depth, entries, ratios, failures }:
     times(ratios.stepSeconds),
   ];
   return [
-    formatRows([
+    textTable([
       [
         `Memory of a step: ${kind}, ${tokens} tokens, depth ${depth.join('/')}`,
         'before, GB',

@@ -1,4 +1,5 @@
-import { formatFailure, formatHead, formatOthers, formatProducts, formatRows, gigabytes } from '../format.ts';
+import { textTable } from '@eflow/cli';
+import { formatFailure, formatHead, formatOthers, formatProducts, gigabytes } from '../format.ts';
 import { formatClips, formatGraph, gigaflops, RATE_COLUMNS, rateCells, times } from '../video-dit/format.ts';
 import { RUN_NAMES, RUNS } from '../video-dit/workload.ts';
 import type { EntryReport, GroupReport, NetworkReport, TimingReport } from './report.ts';
@@ -49,7 +50,7 @@ function formatGroup({ title, entries, failures, ...group }: GroupReport): strin
     ...entries.flatMap(({ label, graph }) => (graph ? [`Graph of the step, ${label}: ${formatGraph(graph)}`] : [])),
     ...failures.map(formatFailure),
     '',
-    formatRows(
+    textTable(
       RUNS.flatMap((run) => {
         const rows = entries.flatMap((entry) => (entry[run] ? [row(entry, entry[run], entry.flops[run])] : []));
         return rows.length === 0 ? [] : [header(RUN_NAMES[run]), ...rows];

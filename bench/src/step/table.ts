@@ -1,4 +1,5 @@
-import { formatFailure, formatHead, formatOthers, formatProducts, formatRows, gigabytes } from '../format.ts';
+import { textTable } from '@eflow/cli';
+import { formatFailure, formatHead, formatOthers, formatProducts, gigabytes } from '../format.ts';
 import { formatClips, formatGraph, gigaflops, RATE_COLUMNS, rateCells, times } from '../video-dit/format.ts';
 import type { EntryReport, SizeReport, StepReport, TimingReport } from './report.ts';
 
@@ -30,7 +31,7 @@ function formatSize(size: SizeReport): string {
     ...graphs,
     ...size.failures.map(formatFailure),
     '',
-    formatRows([
+    textTable([
       header('forward'),
       ...size.entries.map((entry) => row(entry, entry.forward)),
       header('training step'),

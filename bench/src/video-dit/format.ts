@@ -1,5 +1,6 @@
+import { percent } from '@eflow/cli';
 import type { GraphDescription } from '@eflow/engine';
-import { percent, quartiles } from '../format.ts';
+import { quartiles } from '../format.ts';
 import type { Rate } from '../rate.ts';
 import type { Timing } from './warm-up.ts';
 import type { Workload } from './workload.ts';

@@ -3,8 +3,21 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { formatClock, integer, number, positive } from './index.ts';
+import {
+  describeMachine,
+  formatClock,
+  htmlPage,
+  htmlTable,
+  integer,
+  markdownTable,
+  number,
+  positive,
+  runNode,
+  Stopped,
+  textTable,
+} from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -85,19 +98,103 @@ describe('runProgram', () => {
   });
 });
 
-it('createProgress is silent about short work, and tells of long work without a timer', () => {
-  const program = `
-    import { createProgress } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
-    let now = 0;
-    performance.now = () => now;
-    const progress = createProgress(40, 'clips');
-    for (const [seconds, done] of [[1.9, 3.5], [2.5, 10.5], [9, 20], [12.6, 30], [30, 40]]) {
-      now = 1000 * seconds;
-      progress.update(done);
-    }
-    progress.end();`;
-  const node = ['--import', 'tsx', '--input-type=module', '--eval', program];
-  const { stdout, stderr } = spawnSync(process.execPath, node, { encoding: 'utf8' });
-  expect(stderr).toBe('');
-  expect(stdout).toBe('  10 of 40 clips | 0:03 + 0:07 to go\n  30 of 40 clips | 0:13 + 0:04 to go\n');
+describe('createProgress', () => {
+  /** What a child without a terminal writes of updates at these seconds. */
+  function show(flags: string, updates: (string | number)[][]) {
+    const program = `
+      import { createProgress } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
+      let now = 0;
+      performance.now = () => now;
+      const progress = createProgress(40, 'clips', ${flags});
+      for (const [seconds, ...update] of ${JSON.stringify(updates)}) {
+        now = 1000 * seconds;
+        progress.update(...update);
+      }
+      progress.end();`;
+    const node = ['--import', 'tsx', '--input-type=module', '--eval', program];
+    const { stdout, stderr } = spawnSync(process.execPath, node, { encoding: 'utf8' });
+    expect(stdout).toBe('');
+    return stderr;
+  }
+
+  it('is silent about short work, and tells of long work without a timer', () => {
+    const updates = [
+      [9.9, 3.5],
+      [12.5, 10.5],
+      [19, 20],
+      [22.6, 30],
+      [40, 40],
+    ];
+    expect(show('{}', updates)).toBe(
+      '████░░░░░░░░░░░░ 26% | 10 of 40 clips | 0:13 + 0:35 to go\n' +
+        '████████████░░░░ 75% | 30 of 40 clips | 0:23 + 0:08 to go\n',
+    );
+  });
+
+  it('has a line that stays from the first update to the last, with the text and the time of its caller', () => {
+    const line = show('{ stays: true }', [
+      [0, 0, 'first calls'],
+      [1, 10, 'loss 0.5'],
+      [2, 20, 'loss 0.25'],
+    ]);
+    expect(line).toBe(
+      '░░░░░░░░░░░░░░░░ 0% | 0 of 40 clips | first calls | 0:00 + ? to go\n' +
+        '████████░░░░░░░░ 50% | 20 of 40 clips | loss 0.25 | 0:02 + 0:02 to go\n',
+    );
+  });
+});
+
+describe('runNode', () => {
+  const script = (code: string) => {
+    const file = join(folder, 'child.mjs');
+    writeFileSync(file, code);
+    return pathToFileURL(file);
+  };
+
+  it('returns what a module prints, and tells both streams as they come', async () => {
+    let told = '';
+    const file = script('console.log(process.argv[2]); console.error("a warning");');
+    const printed = await runNode(file, ['seven'], (text) => {
+      told += text;
+    });
+    expect(printed).toBe('seven\n');
+    expect(told.split('\n').sort()).toEqual(['', '', 'a warning', 'seven'].slice(1));
+  });
+
+  it('throws the line that names the command, or the last', async () => {
+    await expect(runNode(script('console.error("tool: no data\\n  at a place"); process.exit(1)'), [])).rejects.toThrow(
+      /^tool: no data$/,
+    );
+    await expect(runNode(script('process.exit(3)'), [])).rejects.toThrow('ended with 3');
+    await expect(runNode(script('process.kill(process.pid, "SIGKILL")'), [])).rejects.toThrow('ended with 137');
+  });
+
+  it('throws Stopped where the child was', async () => {
+    await expect(runNode(script('process.exit(130)'), [])).rejects.toThrow(Stopped);
+  });
+});
+
+it('writes tables whose columns of numbers are to the right', () => {
+  const [head, rows] = [
+    ['a|b', 'n'],
+    [
+      ['x', '10 %'],
+      ['yy', '-'],
+    ],
+  ] as const;
+  expect(markdownTable(head, rows)).toBe('| a\\|b | n |\n| --- | --: |\n| x | 10 % |\n| yy | - |');
+  expect(textTable([[...head], ...rows])).toBe('a|b     n\nx    10 %\nyy      -');
+});
+
+it('makes pages of text that cannot become HTML', () => {
+  const page = htmlPage('A <trial>', [htmlTable(['<b>'], [['"&"']], 'of > 1')]);
+  expect(page).not.toMatch(/<trial>|<b>|"&"/);
+  expect(page).toContain('<caption>of &#62; 1</caption><tr><th>&#60;b&#62;</th></tr><tr><td>&#34;&#38;&#34;</td></tr>');
+});
+
+it('knows the machine and the commit of the checkout', () => {
+  const { cores, node, commit } = describeMachine();
+  expect(cores).toBeGreaterThan(0);
+  expect(node).toBe(process.versions.node);
+  expect(commit).toMatch(/^[0-9a-f]{7,}(-dirty)?$/);
 });

@@ -1,4 +1,9 @@
+export { appFile, type Ended, endOf, runNode, Stopped, startNode } from './child.ts';
 export { formatClock } from './clock.ts';
 export { integer, number, positive } from './flags.ts';
+export { describeMachine, type Machine } from './machine.ts';
+export { figures, percent } from './numbers.ts';
+export { escapeHtml, htmlPage, htmlPicture, htmlTable } from './page.ts';
 export { createProgress, type Progress } from './progress.ts';
 export { ignoreClosedPipe, runProgram } from './run-program.ts';
+export { markdownTable, textTable } from './table.ts';

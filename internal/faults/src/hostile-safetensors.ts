@@ -2,8 +2,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseSafetensors } from '@eflow/checkpoint/bytes';
+import { createProgress } from '@eflow/cli';
 import { setUpPython } from '@eflow/python';
-import { SingleBar } from 'cli-progress';
 import fc from 'fast-check';
 import { bytesOf, F32, HOSTILE_HEADERS } from '../../../packages/checkpoint/src/fixtures/hostile-headers.ts';
 import type { Outcome } from './outcome.ts';
@@ -52,8 +52,7 @@ export async function fuzzSafetensors(mutations: number, seed: number): Promise<
   await judge(originals.map((bytes, i) => ({ name: `valid file ${i}`, bytes })));
   const refusedOriginals = originals.length - (counts.accepted - acceptedVectors);
 
-  const bar = new SingleBar({ format: 'mutations {bar} {value}/{total}', noTTYOutput: true, notTTYSchedule: 10_000 });
-  bar.start(mutations, 0);
+  const progress = createProgress(mutations, 'mutations', { stays: true });
   try {
     for (let done = 0; done < mutations; done += BATCH) {
       const recipes = fc.sample(recipe, { seed: seed + done, numRuns: Math.min(BATCH, mutations - done) });
@@ -63,10 +62,10 @@ export async function fuzzSafetensors(mutations: number, seed: number): Promise<
           return { name: fc.stringify({ original, edits }), bytes };
         }),
       );
-      bar.update(Math.min(mutations, done + BATCH));
+      progress.update(Math.min(mutations, done + BATCH));
     }
   } finally {
-    bar.stop();
+    progress.end();
   }
   reference?.close();
 

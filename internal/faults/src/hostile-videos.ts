@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createProgress } from '@eflow/cli';
 import { prepareVideos, type RejectionCode } from '@eflow/data';
 import { registerMediabunnyServer } from '@mediabunny/server';
-import { SingleBar } from 'cli-progress';
 import fc from 'fast-check';
 import {
   AudioSample,
@@ -39,19 +39,14 @@ export async function attackVideos(mutations: number, seed: number): Promise<Out
   });
 
   writeMutations(join(work, 'mutations'), mutations, seed);
-  const bar = new SingleBar({
-    format: 'damaged films {bar} {value}/{total}',
-    noTTYOutput: true,
-    notTTYSchedule: 10_000,
-  });
-  bar.start(mutations, 0);
+  const progress = createProgress(mutations, 'damaged films', { stays: true });
   let longest = 0;
   let last = performance.now();
   const second = await prepare(join(work, 'mutations'), join(work, 'mutations-out'), (done) => {
     longest = Math.max(longest, (performance.now() - last) / 1000);
     last = performance.now();
-    bar.update(done);
-  }).finally(() => bar.stop());
+    progress.update(done);
+  }).finally(() => progress.end());
   rmSync(work, { recursive: true });
 
   const adds = [first, second].every(({ counts: { ok, short, rejected, seen } }) => ok + short + rejected === seen);

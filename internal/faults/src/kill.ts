@@ -13,9 +13,8 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import '@tensorflow/tfjs-backend-cpu';
 import { findLatestCheckpoint, listCheckpoints, loadCheckpoint } from '@eflow/checkpoint';
-import { integer, runProgram } from '@eflow/cli';
+import { createProgress, integer, runProgram } from '@eflow/cli';
 import { disposeTree, treeLeaves } from '@eflow/tensor';
-import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import { build } from 'esbuild';
 import { checkOrder } from './order.ts';
@@ -75,22 +74,17 @@ async function main({ kills }: { kills: number }): Promise<void> {
     console.log(`${fault} at every call of a save (${points.join(', ')}): ${failures(verdicts)} failures so far`);
   }
 
-  const bar = new SingleBar({
-    format: 'random kills {bar} {value}/{total}',
-    noTTYOutput: true,
-    notTTYSchedule: 10_000,
-  });
-  bar.start(kills, 0);
+  const progress = createProgress(kills, 'random kills', { stays: true });
   const running = fresh('random');
   let acknowledged = BEFORE;
   try {
     for (let i = 0; i < kills; i++) {
       acknowledged = await killAtRandom(running, acknowledged);
       note(`random kill ${i}`, await inspect(running, acknowledged));
-      bar.update(i + 1);
+      progress.update(i + 1);
     }
   } finally {
-    bar.stop();
+    progress.end();
   }
 
   const count = (verdict: Verdict) => verdicts.filter((one) => one.verdict === verdict).length;

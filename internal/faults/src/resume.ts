@@ -19,13 +19,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { runProgram } from '@eflow/cli';
+import { appFile, endOf, runProgram } from '@eflow/cli';
 import { prepareVideos } from '@eflow/data';
 import { openRunFolder, readMetrics } from '@eflow/run';
 import { Command } from 'commander';
 import { FILMS } from './films.ts';
 
-const TRAIN = fileURLToPath(new URL('../../../apps/train/src/main.ts', import.meta.url));
+const TRAIN = fileURLToPath(appFile('train'));
 /** 48 videos in batches of 16: an epoch has three steps. */
 const [STEPS, VIDEOS, STEPS_PER_EPOCH] = [33, 48, 3];
 const work = mkdtempSync(join(tmpdir(), 'eflow-resume-'));
@@ -88,13 +88,8 @@ function start(root: string): ChildProcess {
 
 /** Runs the command to its end; returns the run's folder. Throws what it said if it failed. */
 async function finish(root: string): Promise<string> {
-  const child = start(root);
-  let errors = '';
-  child.stderr!.on('data', (text) => {
-    errors += text;
-  });
-  const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`train ended with ${code}: ${errors}`);
+  const { code, stderr } = await endOf(start(root));
+  if (code !== 0) throw new Error(`train ended with ${code}: ${stderr}`);
   return root;
 }
 

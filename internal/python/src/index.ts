@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { endOf } from '@eflow/cli';
 
 export interface PythonEnvironment {
   /** The name of its folder in the user's cache folder. */
@@ -39,20 +40,12 @@ export async function setUpPython({ name, requirements, check, onInstall }: Pyth
 }
 
 /** Runs a command whose output goes to standard error; throws with its last line if it fails. */
-function run(command: string, args: string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', process.stderr, 'pipe'] });
-    let errors = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      errors += text;
-    });
-    child.on('error', () =>
-      reject(new Error(`${command} cannot be run; install Python 3.10 or later with pip and venv`)),
-    );
-    child.on('close', (code) => {
-      if (code === 0) return resolve();
-      const reason = errors.trim().split('\n').at(-1) || `exited with ${code}`;
-      reject(new Error(`${command} ${args.slice(0, 3).join(' ')}: ${reason}`));
-    });
+async function run(command: string, args: string[]): Promise<void> {
+  const child = spawn(command, args, { stdio: ['ignore', process.stderr, 'pipe'] });
+  const { code, stderr } = await endOf(child).catch(() => {
+    throw new Error(`${command} cannot be run; install Python 3.10 or later with pip and venv`);
   });
+  if (code === 0) return;
+  const reason = stderr.trim().split('\n').at(-1) || `exited with ${code}`;
+  throw new Error(`${command} ${args.slice(0, 3).join(' ')}: ${reason}`);
 }

@@ -1,0 +1,16 @@
+/** A cell that is a number, with or without a unit, or stands for a missing one. */
+const NUMBER = /^(-?\d.*|-|NaN|)$/;
+
+/** A table in Markdown, columns of numbers to the right; every row has as many cells as the head. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const isNumeric = head.map((_, column) => rows.every((cells) => NUMBER.test(cells[column]!)));
+  return [line(head), line(isNumeric.map((right) => (right ? '--:' : '---'))), ...rows.map(line)].join('\n');
+}
+
+/** A table as text. Columns are as wide as their widest cell, the first to the left, the others to the right. */
+export function textTable(rows: readonly (readonly string[])[], gap = '  '): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
+  const pad = (cell: string, i: number) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!));
+  return rows.map((cells) => cells.map(pad).join(gap)).join('\n');
+}
