@@ -1,10 +1,13 @@
 #!/usr/bin/env node
-// Imports go down only. Fails, naming file and import, where a package's source
-// - imports a package of its own layer or above,
-// - imports a package that its package.json does not list,
-// - reaches into another package by a relative path, or
-// - touches tfjs-node-gpu, unless it is the engine.
-import { readdirSync, readFileSync } from 'node:fs';
+// Imports go down only. Fails, naming file and import, where
+// - a package's source imports a package of its own layer or above, or one that users of it would not have,
+// - a file imports a package that its package.json does not list; tests may use what devDependencies list,
+// - a file reaches out of its folder by a relative path, but for fixtures of packages,
+// - an app, or the bench, is imported,
+// - a published package holds something of internal/, but for commands, which bundle it, and tests, or
+// - anything but the engine touches tfjs-node-gpu.
+// Circles within a folder are Biome's noImportCycles.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -25,35 +28,59 @@ const LAYERS = {
   train: 3,
   run: 4,
 };
-/** Bundled into the commands that are published, so that no package depends on it. */
-const BUNDLED = '@eflow/cli';
 const ENGINE_ONLY = '@tensorflow/tfjs-node-gpu';
 const IMPORT = /(?:from|import|require|resolve)\s*\(?\s*['"]([^'"]+)['"]/g;
+/** Files that are not published: they may import whatever their package.json lists. */
+const TEST = /\.test\.ts$|(^|\/)fixtures\//;
+/** Checks of more than one package read its fixtures, and the kernel that an oracle is made of. */
+const SHARED_SOURCE = /^packages\/\w+\/(src\/)?fixtures\/|^packages\/attention\/src\/softmax\.ts$/;
 
 /** @returns {string[]} one line per violation */
 export function findViolations(root) {
+  const folders = ['packages', 'apps', 'internal'].flatMap((parent) =>
+    existsSync(join(root, parent)) ? readdirSync(join(root, parent)).map((name) => join(parent, name)) : [],
+  );
+  return [...folders, 'bench']
+    .filter((folder) => existsSync(join(root, folder, 'package.json')))
+    .flatMap((folder) => checkFolder(root, folder));
+}
+
+function checkFolder(root, folder) {
+  const [parent, name] = folder.split('/');
+  const isPackage = parent === 'packages';
+  const manifest = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+  const listed = { ...manifest.dependencies, ...manifest.peerDependencies };
+  const listedForTests = { ...listed, ...manifest.devDependencies, [manifest.name]: 'itself' };
   const violations = [];
-  for (const name of readdirSync(join(root, 'packages'))) {
-    const folder = join(root, 'packages', name);
-    const { dependencies = {}, peerDependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-    const listed = new Set([...Object.keys(dependencies), ...Object.keys(peerDependencies)]);
-    if (!(name in LAYERS)) violations.push(`packages/${name}: has no layer; give it one in scripts/check-layers.mjs`);
-    for (const file of readdirSync(join(folder, 'src'), { recursive: true })) {
-      if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
-      const path = join(folder, 'src', file);
-      for (const [, target] of readFileSync(path, 'utf8').matchAll(IMPORT)) {
-        const complain = (reason) => violations.push(`${relative(root, path)}: imports ${target}: ${reason}`);
-        if (target.startsWith('.')) {
-          const outside = relative(folder, resolve(dirname(path), target)).startsWith('..');
-          if (outside) complain('outside its own package; import the package by name');
-        } else if (target.startsWith(ENGINE_ONLY)) {
-          if (name !== 'engine') complain('only the engine may');
-        } else if (target === BUNDLED) {
-          if (file !== 'cli.ts') complain('only a command, src/cli.ts, may');
-        } else if (target.startsWith('@eflow/')) {
-          const other = target.split('/')[1];
-          if (!(LAYERS[other] < LAYERS[name])) complain(`layer ${LAYERS[other]} is not below layer ${LAYERS[name]}`);
-          if (!listed.has(`@eflow/${other}`)) complain("not in its package.json's dependencies");
+  if (isPackage && !(name in LAYERS))
+    violations.push(`${folder}: has no layer; give it one in scripts/check-layers.mjs`);
+  const sources = ['src', 'fixtures'].filter((part) => existsSync(join(root, folder, part)));
+  const files = sources.flatMap((part) =>
+    readdirSync(join(root, folder, part), { recursive: true }).map((file) => join(folder, part, file)),
+  );
+  for (const path of files.filter((file) => file.endsWith('.ts'))) {
+    const isTest = TEST.test(path);
+    for (const [, target] of readFileSync(join(root, path), 'utf8').matchAll(IMPORT)) {
+      const complain = (reason) => violations.push(`${path}: imports ${target}: ${reason}`);
+      if (target.startsWith('.')) {
+        const place = relative(root, resolve(root, dirname(path), target));
+        const mayReach = (!isPackage || isTest) && SHARED_SOURCE.test(place);
+        if (!place.startsWith(`${folder}/`) && !mayReach)
+          complain('outside its own folder; import the package by name');
+      } else if (target.startsWith(ENGINE_ONLY)) {
+        if (folder !== 'packages/engine') complain('only the engine may');
+      } else if (target.startsWith('@eflow/')) {
+        const wanted = target.split('/').slice(0, 2).join('/');
+        const other = wanted.split('/')[1];
+        const isPublished = other in LAYERS || existsSync(join(root, 'packages', other));
+        if (/^(app-|bench$)/.test(other)) complain('apps and the bench are run, never imported');
+        else if (isTest || (isPackage && !isPublished)) {
+          if (!(wanted in listedForTests)) complain("not in its package.json's dependencies or devDependencies");
+          if (!isTest && !path.endsWith('src/cli.ts')) complain('only a command, src/cli.ts, may');
+        } else {
+          if (isPackage && !(LAYERS[other] < LAYERS[name]))
+            complain(`layer ${LAYERS[other]} is not below layer ${LAYERS[name]}`);
+          if (!(wanted in listed)) complain("not in its package.json's dependencies");
         }
       }
     }

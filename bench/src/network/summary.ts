@@ -1,5 +1,5 @@
 import type { Kind } from '../attention/workload.ts';
-import type { EntryReport } from './report.ts';
+import type { EntryReport } from './entry-report.ts';
 
 /** A ratio of medians at one number of tokens, of a network whose middle sees a share of them. */
 export interface Ratio {

@@ -2,7 +2,8 @@ import { textTable } from '@eflow/cli';
 import { formatFailure, formatHead, formatOthers, formatProducts, gigabytes } from '../format.ts';
 import { formatClips, formatGraph, gigaflops, RATE_COLUMNS, rateCells, times } from '../video-dit/format.ts';
 import { RUN_NAMES, RUNS } from '../video-dit/workload.ts';
-import type { EntryReport, GroupReport, NetworkReport, TimingReport } from './report.ts';
+import type { EntryReport, TimingReport } from './entry-report.ts';
+import type { GroupReport, NetworkReport } from './report.ts';
 import { formatMemory, formatSummary } from './summary-table.ts';
 
 /** The report for people: the machine, each group of networks, then what they show. */

@@ -1,8 +1,8 @@
+import { compile } from '@eflow/engine';
 import { createStream, type RandomStream, splitStream, stopGradient, uploadStream, valueAndGrad } from '@eflow/tensor';
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../engine/src/index.ts';
 import { POINT, pointMass } from '../fixtures/point-mass.ts';
 import { NULL_LABEL, toyBatch, toyNetworks, toyParams } from '../fixtures/toy-network.ts';
 import { createObjective, type ObjectiveSpec } from './create-objective.ts';

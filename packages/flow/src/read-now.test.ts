@@ -1,6 +1,6 @@
+import { compile } from '@eflow/engine';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { compile } from '../../engine/src/index.ts';
 import { assertOrder, assertTimes, readNow } from './read-now.ts';
 
 it('readNow gives the values of a tensor', () => {

@@ -1,8 +1,7 @@
 import { createRequire } from 'node:module';
 import { type Clips, checkClips } from './clips.ts';
-import { drawFrames, type Image, toRgba } from './grid.ts';
+import { drawFrames, type Image, type MovieOptions, toRgba } from './grid.ts';
 import { checkPicture, DEFAULT_FPS } from './limits.ts';
-import type { MovieOptions } from './webp.ts';
 import { writeWhole } from './write-file.ts';
 
 /** By require, since gifenc is CommonJS of a form whose exports `import` finds in some loaders and not in others. */

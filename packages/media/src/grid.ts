@@ -10,6 +10,17 @@ export interface GridOptions {
   border?: number;
 }
 
+export interface PngOptions extends GridOptions {
+  /** 'first': a grid of first frames, which is the default; 'strip': a row per clip, a column per frame. */
+  frames?: 'first' | 'strip';
+}
+
+/** How clips move: all cells of the grid play at once. */
+export interface MovieOptions extends GridOptions {
+  /** Frames per second; 8 unless given. */
+  fps?: number;
+}
+
 /** `data` uint8 [height, width, channels]. */
 export interface Image {
   data: Uint8Array;

@@ -1,7 +1,7 @@
 export { type Clips, type ClipsShape, toClips } from './clips.ts';
 export { writeGridGif } from './gif.ts';
-export type { GridOptions } from './grid.ts';
+export type { GridOptions, MovieOptions, PngOptions } from './grid.ts';
 export { checkPicture, type PictureFormat } from './limits.ts';
 export { canWriteMp4, writeGridMp4 } from './mp4.ts';
-export { type PngOptions, writeGridPng } from './png.ts';
-export { gridWebp, type MovieOptions, writeGridWebp } from './webp.ts';
+export { writeGridPng } from './png.ts';
+export { gridWebp, writeGridWebp } from './webp.ts';

@@ -1,7 +1,5 @@
 import type { ClipsShape } from './clips.ts';
-import { gridSize } from './grid.ts';
-import type { PngOptions } from './png.ts';
-import type { MovieOptions } from './webp.ts';
+import { gridSize, type MovieOptions, type PngOptions } from './grid.ts';
 
 export type PictureFormat = 'png' | 'webp' | 'gif' | 'mp4';
 

@@ -1,7 +1,6 @@
 import { type Clips, checkClips } from './clips.ts';
-import { BORDER_GREY, drawFrames, type Image, toRgba } from './grid.ts';
+import { BORDER_GREY, drawFrames, type Image, type MovieOptions, toRgba } from './grid.ts';
 import { checkPicture, DEFAULT_FPS } from './limits.ts';
-import type { MovieOptions } from './webp.ts';
 import { writeWhole } from './write-file.ts';
 
 /** No search for hardware encoders, which differ and make FFmpeg print what it did not find. */

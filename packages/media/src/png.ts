@@ -1,13 +1,8 @@
 import sharp from 'sharp';
 import { type Clips, checkClips } from './clips.ts';
-import { drawFrames, drawStrip, type GridOptions } from './grid.ts';
+import { drawFrames, drawStrip, type PngOptions } from './grid.ts';
 import { checkPicture } from './limits.ts';
 import { writeWhole } from './write-file.ts';
-
-export interface PngOptions extends GridOptions {
-  /** 'first': a grid of first frames, which is the default; 'strip': a row per clip, a column per frame. */
-  frames?: 'first' | 'strip';
-}
 
 /** Writes a still of clips [N, F, H, W, C] as PNG. Throws on bad clips or options and where the file cannot be written. */
 export async function writeGridPng(file: string, clips: Clips, options: PngOptions = {}): Promise<void> {

@@ -1,14 +1,8 @@
 import sharp from 'sharp';
 import { type Clips, checkClips } from './clips.ts';
-import { drawFrames, type GridOptions } from './grid.ts';
+import { drawFrames, type MovieOptions } from './grid.ts';
 import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import { writeWhole } from './write-file.ts';
-
-/** How clips move: all cells of the grid play at once. */
-export interface MovieOptions extends GridOptions {
-  /** Frames per second; 8 unless given. */
-  fps?: number;
-}
 
 /**
  * A grid of moving clips [N, F, H, W, C] as a lossless animated WebP that loops for ever; a frame lasts whole

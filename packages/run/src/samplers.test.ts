@@ -1,10 +1,10 @@
+import { compile } from '@eflow/engine';
 import { sampleHeun, timeGrid } from '@eflow/flow';
 import { createStream, mapTree, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import { initVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../engine/src/index.ts';
 import { bindNetworks, videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
 import {

@@ -1,5 +1,4 @@
-import { nativeBinding } from './binding.ts';
-import type { Graph } from './graph.ts';
+import { type GraphHandle, nativeBinding } from './binding.ts';
 
 /** A function of TensorFlow's eager context, which executeOp runs by its name. */
 export interface RegisteredFunction {
@@ -14,7 +13,7 @@ let count = 0;
 
 /** Registers a graph as a function. It is in use once, and ends the graph's use of all that it calls when it is removed. */
 export function registerFunction(
-  graph: Pick<Graph, 'handle' | 'callees'>,
+  graph: { readonly handle: GraphHandle; readonly callees: ReadonlySet<RegisteredFunction> },
   options: { label: string; inputs: readonly number[]; outputs: readonly number[]; xla: boolean },
 ): RegisteredFunction {
   const { inputs, outputs, xla } = options;
