@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { countStepFlops, loadConfig, videoDiTConfig } from '@eflow/run';
+import { countStepFlops, createRunFolder, loadConfig, videoDiTConfig } from '@eflow/run';
 import { runHere } from '@eflow/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
@@ -86,9 +86,11 @@ describe('a study', () => {
     expect(evaluation!.protocol).toMatchObject({ sampler: 'euler', generatedClips: 256 });
     expect(evaluation!.results).toMatchObject([{ numSteps: 2, nfe: 2, weakNfe: 2 }]);
 
+    expect(last.stability).toMatchObject({ spikes: 0, notFinite: 0 });
     const table = readFileSync(join(out, 'table.md'), 'utf8');
     expect(stdout).toContain(table);
     expect(table).toMatch(/\| digits-tiny \| dropped \| 0, 1 \| 3 \|/);
+    expect(table).toMatch(/^\| digits-tiny \| dropped \| [\d.]+ \| [\d.]+ \| .* \| 0 \| 0 \|$/m);
     expect(table).toMatch(/\| dropped \| euler, path-drop 1.5 \| 2 \| 2 \+ 2 weak \| \d+ \| \d+ \| \d+ \|/);
     const csv = readFileSync(join(out, 'table.csv'), 'utf8').trim().split('\n');
     expect(csv).toHaveLength(1 + 4);
@@ -213,6 +215,30 @@ it('--dry-run lists the cells with an estimate, without training or writing anyt
   );
   expect(known.stdout).toContain('dropped: 3 steps of 500 ms, 0:02 for each seed; to run: 3, 5\n');
   expect(known.stdout).not.toMatch(/at least/i);
+});
+
+it('ends with 1 and names the cells that did not stay finite', async () => {
+  const out = join(root, 'not-finite');
+  const cell = join(out, 'cells/digits-tiny-dropped-seed0');
+  const losses = { velocityLoss: 1 };
+  const record = { base: 'digits-tiny', name: 'dropped', seed: 0, steps: 3, losses, evaluations: [], environment: {} };
+  mkdirSync(join(cell, 'run'), { recursive: true });
+  const config = loadConfig('digits-tiny');
+  createRunFolder(join(cell, 'run'), config);
+  writeFileSync(join(cell, 'run/metrics.jsonl'), '{"step":0,"seconds":1,"velocityLoss":1}\n');
+  writeFileSync(
+    join(cell, 'cell.json'),
+    JSON.stringify({ ...record, config, stability: { loss: 1, lossSpread: 0, notFinite: 2 } }),
+  );
+  const { status, stdout, stderr } = await ablationHere(
+    writeStudy('not-finite', [dropped]),
+    '--out',
+    out,
+    '--report-only',
+  );
+  expect(stdout).toMatch(/\| 2 \|$/m);
+  expect(stderr).toContain('loss or gradient was not finite in a step of digits-tiny dropped of seed 0');
+  expect(status).toBe(1);
 });
 
 it('tells a wrong key in one clear error', async () => {

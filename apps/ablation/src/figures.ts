@@ -1,7 +1,7 @@
 import type { StepMetrics } from '@eflow/run';
 import * as Plot from '@observablehq/plot';
-import { draw, drawLegend, GREY, logAxisY, logScale, spaced } from './draw.ts';
-import { mean, median } from './results.ts';
+import { draw, drawLegend, GREY, heightFor, logAxisY, logScale, spaced } from './draw.ts';
+import { mean, median } from './statistics.ts';
 import { type Group, type Quality, relativeSpeeds } from './tables.ts';
 
 /** Steps that a running median takes on either side, of a long run and as a share of a short one's. */
@@ -24,7 +24,7 @@ export function drawQuality({ base, real, points }: Quality, caption: string): s
   const xs = [...new Set(rows.map(({ x }) => x))].sort((a, b) => a - b);
   const values = [real.frechetDistance, ...seeds.map(({ y }) => y)];
   return draw(`Frechet distance on ${base}`, caption, {
-    height: 350,
+    height: heightFor(legend.length + 1, 350),
     x: { type: 'log', label: 'network evaluations per sample' },
     y: logScale(values),
     marks: [
@@ -103,7 +103,7 @@ export function drawLoss(base: string, curves: readonly Curve[], caption: string
     );
   });
   return draw(`Velocity loss on ${base}, running median`, caption, {
-    height: 310,
+    height: heightFor(names.length, 310),
     x: { label: 'seconds of training', labelAnchor: 'center', labelOffset: 34, zero: true },
     y: logScale(rows.map(({ loss }) => loss)),
     marks: [

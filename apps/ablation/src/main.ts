@@ -49,12 +49,14 @@ const program = new Command('ablation')
   .addHelpText(
     'after',
     `
-A cell that fails is told in the tables, and the others go on; the study then ends with 1. Ctrl-C lets the cell write a
+A cell that fails is told in the tables, and the others go on; the study then ends with 1, as it does where a loss or gradient
+was not finite. Ctrl-C lets the cell write a
 checkpoint and ends with ${EXIT_STOPPED}.
 
 Examples:
   ablation objectives --dry-run
   ablation objectives --seconds 60 --seeds 0 --out runs/quick
+  ablation drop --steps 100 --seeds 0,1
   ablation throughput --only FM --only "+ GLGA"
   ablation my-study.yaml training.batchSize=16`,
   );
@@ -89,10 +91,13 @@ async function main(source: string, changes: string[], flags: Flags): Promise<vo
     return;
   }
   console.log(`\n${writeReport(study, cells, out)}\n${join(out, 'report.html')}`);
+  if (process.exitCode !== undefined) return;
+  const list = (records: typeof ended) =>
+    records.map(({ base, name, seed }) => `${base} ${name} of seed ${seed}`).join(', ');
   const failed = ended.filter((record) => !isFinished(record));
-  if (failed.length > 0 && process.exitCode === undefined) {
-    throw new Error(`failed: ${failed.map(({ base, name, seed }) => `${base} ${name} of seed ${seed}`).join(', ')}`);
-  }
+  if (failed.length > 0) throw new Error(`failed: ${list(failed)}`);
+  const notFinite = ended.filter((record) => isFinished(record) && record.stability && record.stability.notFinite > 0);
+  if (notFinite.length > 0) throw new Error(`loss or gradient was not finite in a step of ${list(notFinite)}`);
 }
 
 program.action(main);

@@ -7,7 +7,15 @@ import { formatEnvironment } from './format.ts';
 import { renderPage } from './page.ts';
 import { cellFolder, isFinished, readRecord, runOf } from './results.ts';
 import type { Cell, Study } from './study.ts';
-import { compareQuality, formatCsv, formatMarkdown, groupCells, qualityTable, trainingTable } from './tables.ts';
+import {
+  compareQuality,
+  formatCsv,
+  formatMarkdown,
+  groupCells,
+  qualityTable,
+  stabilityTable,
+  trainingTable,
+} from './tables.ts';
 
 /** Writes study.json, table.md, table.csv, figures/ and report.html of the cells that have ended; returns the tables. */
 export function writeReport(study: Study, cells: readonly Cell[], out: string): string {
@@ -19,7 +27,7 @@ export function writeReport(study: Study, cells: readonly Cell[], out: string): 
   const finished = known.flatMap(({ run, record }) => (isFinished(record) ? [{ run, record }] : []));
   const groups = groupCells(records);
   const quality = compareQuality(groups);
-  const tables = [trainingTable(groups, study.reference), ...quality.map(qualityTable)];
+  const tables = [trainingTable(groups, study.reference), stabilityTable(groups), ...quality.map(qualityTable)];
 
   const budget = 'seconds' in study.budget ? `${study.budget.seconds} seconds` : `${study.budget.steps} steps`;
   const facts = [

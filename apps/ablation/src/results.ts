@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeMachine, type Machine } from '@eflow/cli';
-import { openRunFolder, type RunConfig, readMetrics, type StepMetrics } from '@eflow/run';
+import { openRunFolder, type RunConfig, readMetrics, readSkipped, type StepMetrics } from '@eflow/run';
+import { measureStability, type Stability } from './stability.ts';
+import { mean, median } from './statistics.ts';
 import type { Cell, Measure } from './study.ts';
 
 /** Steps and seconds at a run's start that speeds leave out: there graphs are compiled, and memory and caches settle. */
@@ -15,6 +17,8 @@ export interface CellRecord extends Training {
   name: string;
   seed: number;
   config: RunConfig;
+  /** Absent from records of older versions. */
+  stability?: Stability;
   evaluations: Evaluation[];
   evaluationSeconds: number;
   environment: Environment;
@@ -96,9 +100,13 @@ export function writeRecord(folder: string, record: CellRecord | FailedCell): vo
 }
 
 /** What a run's metrics say of it. */
-export function readTraining(run: string): Training {
+export function readTraining(run: string): Training & { stability: Stability } {
   const { folder, config } = openRunFolder(run);
-  return summariseTraining(readMetrics(folder), config.training.batchSize);
+  const metrics = readMetrics(folder);
+  return {
+    ...summariseTraining(metrics, config.training.batchSize),
+    stability: measureStability(metrics, readSkipped(folder)),
+  };
 }
 
 /** Throws on no steps. */
@@ -135,11 +143,3 @@ export function readEnvironment(run: string): Environment {
 }
 
 export const isCheckpoint = (name: string): boolean => /^step-\d+$/.test(name);
-
-export const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
-}

@@ -35,6 +35,21 @@ describe('readStudy', () => {
     expect(reference).toBe(cells[0]!.name);
   });
 
+  it('names the values of a grid that have names', () => {
+    const { cells } = study('grid: { network.attention: { all: { kind: softmax } }, objective.keepRatio: [1, 0.5] }');
+    expect(cells).toEqual([
+      {
+        name: 'all objective.keepRatio=1',
+        patch: { 'network.attention': { kind: 'softmax' }, 'objective.keepRatio': 1 },
+      },
+      {
+        name: 'all objective.keepRatio=0.5',
+        patch: { 'network.attention': { kind: 'softmax' }, 'objective.keepRatio': 0.5 },
+      },
+    ]);
+    expect(() => study('grid: { seed: {} }')).toThrow('grid.seed');
+  });
+
   it.each([
     ['cell: []', "unknown key 'cell'; did you mean 'cells'? Known here: name, title, bases"],
     ['cells: [{ name: a, patches: {} }]', "cells.0: unknown key 'patches'; did you mean 'patch'?"],

@@ -36,6 +36,10 @@ const measure = strict({
   guidanceScale: z.number().optional(),
 });
 
+const namedValues = z
+  .record(z.string(), z.unknown())
+  .refine((values) => Object.keys(values).length > 0, 'expected at least one value with its name');
+
 const budget = z.union(
   [strict({ seconds: z.number().positive() }), strict({ steps: count })],
   'expected { seconds: 600 } or { steps: 30 }, of the training of each cell',
@@ -50,13 +54,13 @@ const studySchema = strict({
     .array(strict({ name: z.string().min(1), patch, measure: z.array(measure).optional() }))
     .min(1)
     .optional(),
-  grid: z.record(z.string(), z.array(z.unknown()).min(1)).optional(),
+  grid: z.record(z.string(), z.union([z.array(z.unknown()).min(1), namedValues])).optional(),
   seeds: z.array(seed).min(1).default([0]),
   budget,
   reference: z.string().optional(),
   measure: z.array(measure).default([]),
 }).refine(({ cells, grid }) => (cells === undefined) !== (grid === undefined), {
-  error: 'expected either cells, a list, or grid, the values of each key',
+  error: 'expected either cells, a list, or grid, the values of each key or names for them',
 });
 
 export type Measure = z.infer<typeof measure>;
@@ -129,13 +133,19 @@ function parseStudy(source: string, text: string): z.infer<typeof studySchema> {
   throw new Error(`study '${source}':\n${problems.join('\n')}`);
 }
 
-/** Every combination of the grid's values; the last key varies fastest. */
-function expandGrid(grid: Record<string, unknown[]>): Study['cells'] {
-  const patches = Object.entries(grid).reduce<Record<string, unknown>[]>(
-    (before, [key, values]) => before.flatMap((one) => values.map((value) => ({ ...one, [key]: value }))),
-    [{}],
+/** Every combination of the grid's values; the last key varies fastest. A value that has no name is told with its key. */
+function expandGrid(grid: Record<string, unknown[] | Record<string, unknown>>): Study['cells'] {
+  return Object.entries(grid).reduce<Study['cells']>(
+    (before, [key, values]) => {
+      const named = Array.isArray(values)
+        ? values.map((value) => [`${key}=${JSON.stringify(value).replaceAll('"', '')}`, value] as const)
+        : Object.entries(values);
+      return before.flatMap(({ name, patch }) =>
+        named.map(([part, value]) => ({ name: `${name} ${part}`.trim(), patch: { ...patch, [key]: value } })),
+      );
+    },
+    [{ name: '', patch: {} }],
   );
-  return patches.map((one) => ({ name: toOverrides(one).join(' ').replaceAll('"', ''), patch: one }));
 }
 
 /** The study's cells: seeds outermost, then bases. `changes` are overrides for all; a cell's own patch wins. */

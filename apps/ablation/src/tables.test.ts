@@ -1,7 +1,8 @@
 import type { StepMetrics } from '@eflow/run';
 import { describe, expect, it } from 'vitest';
 import { estimateSeconds, type Plan } from './plan.ts';
-import { type CellRecord, type Evaluation, type FailedCell, median, summariseTraining } from './results.ts';
+import { type CellRecord, type Evaluation, type FailedCell, summariseTraining } from './results.ts';
+import { median } from './statistics.ts';
 import { compareQuality, groupCells, qualityTable, relativeSpeeds, trainingTable } from './tables.ts';
 
 /** Steps of so many seconds each, one after the other. */

@@ -1,14 +1,8 @@
 import { figures, markdownTable, percent } from '@eflow/cli';
 import { formatEvaluations } from '@eflow/run';
-import {
-  type CellRecord,
-  type Evaluation,
-  type FailedCell,
-  type Figures,
-  isFinished,
-  mean,
-  type Result,
-} from './results.ts';
+import { type CellRecord, type Evaluation, type FailedCell, type Figures, isFinished, type Result } from './results.ts';
+import type { Stability } from './stability.ts';
+import { mean } from './statistics.ts';
 
 /** Rows of text under a head; `caption` says what they hold for. */
 export interface Table {
@@ -85,6 +79,31 @@ export function trainingTable(groups: readonly Group[], reference: string): Tabl
         ...(hasFailures ? [failures.map(({ seed, error }) => `seed ${seed} failed: ${error}`).join('; ')] : []),
       ];
     }),
+  };
+}
+
+/** Means over the seeds; of the largest gradients the largest, of spikes and steps that were not finite the sum. */
+export function stabilityTable(groups: readonly Group[]): Table {
+  const rows = groups.flatMap(({ base, name, records }) => {
+    const seeds = records.flatMap(({ stability }) => stability ?? []);
+    if (seeds.length === 0) return [];
+    const of = (key: keyof Stability) => seeds.map((stability) => stability[key]);
+    const sum = (values: number[]) => String(values.reduce((a, b) => a + b));
+    return [
+      [
+        ...[base, name, mean(of('loss')).toFixed(4), mean(of('lossSpread')).toFixed(4)],
+        ...[figures(mean(of('medianGradNorm'))), figures(Math.max(...of('largestGradNorm')))],
+        ...[figures(Math.max(...of('largestLateGradNorm'))), sum(of('spikes')), sum(of('notFinite'))],
+      ],
+    ];
+  });
+  return {
+    caption: "Stability: loss of the last 50 steps and the gradient's norm before clipping, of the steps of all seeds",
+    head: [
+      ...['base', 'cell', 'loss', 'its spread', 'median gradient', 'largest gradient'],
+      ...['largest in the second half', 'spikes over 10x', 'not finite'],
+    ],
+    rows,
   };
 }
 
