@@ -16,8 +16,6 @@ export interface Group<Contestant, Asked extends Request, Answer extends Reply, 
   turns(entry: Entry): { request: Asked; seconds: number[] }[];
   /** After each of its turns. */
   afterTurn?(entry: Entry, child: Child<Asked, Answer>): void;
-  /** The seconds that its first calls, and each of its rounds, are expected to take. */
-  plan(contestant: Contestant): { warmUp: number; round: number };
 }
 
 /** What all groups of a benchmark have in common. */
@@ -78,7 +76,7 @@ export async function runGroup<
       } catch (error) {
         await drop(contestant, child, error);
       }
-      progress.advance(group.plan(contestant).warmUp);
+      progress.advance();
     }
     for (let round = 0; round < rounds; round++) {
       const where = `${group.title}, round ${round + 1} of ${rounds}`;
@@ -95,7 +93,7 @@ export async function runGroup<
         } catch (error) {
           await drop(contestant, child, error);
         }
-        progress.advance(group.plan(contestant).round);
+        progress.advance();
       }
       result.entries = [...earlier, ...running.map(({ entry }) => entry)];
       onRound();

@@ -3,9 +3,8 @@ import { Command } from 'commander';
 import { addAttentionCommand } from './attention/command.ts';
 import { addDataCommand } from './data/command.ts';
 import { addFvdCommand } from './fvd/command.ts';
-import { addNetworkCommand } from './network/command.ts';
+import { addNetworkCommand, addStepCommand } from './network/command.ts';
 import { stopBenchmark } from './session.ts';
-import { addStepCommand } from './step/command.ts';
 
 const program = new Command('bench').description('Measures this project against its peers on this machine.');
 addStepCommand(program);

@@ -16,7 +16,6 @@ import {
   PROGRAMS,
   REFERENCE,
 } from './contestants.ts';
-import { planContestant, TURN_SECONDS } from './plan.ts';
 import { type Entry, warmUp } from './warm-up.ts';
 import { type Kind, kernelLengths, RUNS, type Shape } from './workload.ts';
 
@@ -51,6 +50,8 @@ export interface AttentionResult {
   failures: Failure[];
 }
 
+/** Shorter calls are repeated until a turn has taken this long. */
+const TURN_SECONDS = 0.2;
 /** RAM of a process that waits. */
 const IDLE_BYTES = 0.6e9;
 
@@ -100,7 +101,7 @@ export const runAttentionBenchmark = (
       }
       if (benchmark.headline) {
         result.headline = emptyResult<Entry>(common.multipliers);
-        await runHeadline(benchmark, references, common, start, result.headline);
+        await runHeadline(references, common, start, result.headline);
       }
       return result;
     } finally {
@@ -108,9 +109,16 @@ export const runAttentionBenchmark = (
     }
   });
 
+/** The turns of a whole benchmark, if all of them can be taken. */
+export function countTurns({ kinds, contestants, headline, tokens, rounds }: AttentionBenchmark): number {
+  const lengths = kernelLengths(tokens).length;
+  const processes = kinds.map((kind) => contestantsFor(kind, contestants).length * lengths + (headline ? 1 : 0));
+  return processes.reduce((sum, count) => sum + 1 + count * (1 + rounds), 0);
+}
+
 /** Inputs and results of every kind and length, eager and composed; where that fails nothing else is measured. */
 async function writeReferences(
-  { kinds, tokens, shape }: AttentionBenchmark,
+  { kinds, tokens }: AttentionBenchmark,
   start: Start,
   progress: Progress,
   failures: Failure[],
@@ -136,14 +144,14 @@ async function writeReferences(
     } finally {
       await child.stop();
     }
-    progress.advance(planContestant(REFERENCE, kind, lengths, shape).warmUp);
+    progress.advance();
   }
   return references;
 }
 
 /** Adds one kind at one length to the comparisons. */
 async function compare(
-  { contestants, shape }: AttentionBenchmark,
+  { contestants }: AttentionBenchmark,
   kind: Kind,
   length: number,
   workingBytes: number,
@@ -163,7 +171,6 @@ async function compare(
         start: (contestant) => start(contestant, kind),
         warmUp: (contestant, child) => warmUp(contestant, { kind, lengths: [length] }, child),
         turns: listTurns,
-        plan: (contestant) => planContestant(contestant, kind, [length], shape),
       },
       common,
       result,
@@ -173,7 +180,6 @@ async function compare(
 
 /** One process for each kind, which runs all lengths in its turn, so that lengths are compared in the same minutes too. */
 async function runHeadline(
-  { shape }: AttentionBenchmark,
   references: References,
   common: Rounds,
   start: Start,
@@ -191,7 +197,6 @@ async function runHeadline(
       start: (contestant) => start(contestant, contestant.kind),
       warmUp: (contestant, child) => warmUp(contestant, contestant, child),
       turns: listTurns,
-      plan: (contestant) => planContestant(contestant, contestant.kind, contestant.lengths, shape),
     },
     common,
     result,

@@ -4,10 +4,9 @@ import { JSON_OPTION, namesAmong, positiveIntegers } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
 import { createRecorder, say, setUpContestants, startSession } from '../session.ts';
-import { type AttentionBenchmark, type AttentionResult, runAttentionBenchmark } from './benchmark.ts';
+import { type AttentionBenchmark, type AttentionResult, countTurns, runAttentionBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { writeFigure } from './figure.ts';
-import { planBenchmark } from './plan.ts';
 import { createReport } from './report.ts';
 import { formatReport } from './table.ts';
 import { KINDS, type Kind } from './workload.ts';
@@ -104,7 +103,7 @@ async function attentionBenchmark(flags: Flags): Promise<void> {
     python,
   };
   const reportOn = (result: AttentionResult) => createReport({ machine, rounds, shape, tokens, skipped }, result);
-  const progress = createProgress(planBenchmark(benchmark));
+  const progress = createProgress(countTurns(benchmark));
   const keep = (result: AttentionResult) => recorder.keep(reportOn(result));
   const report = reportOn(await runAttentionBenchmark(benchmark, progress, keep).finally(progress.stop));
   recorder.finish(report);

@@ -27,8 +27,6 @@ const BATCH_SIZE = 16;
 const PRESET = 'digits-small';
 const LOADED_CLIPS = 4000;
 const PREFETCHES = [2, 32];
-/** Seconds of a clip's parts and of what follows; the pace of the run corrects them. */
-const PLAN = { encode: 0.2, turn: 0.1, rest: 25 };
 
 interface DataReport {
   machine: Machine;
@@ -61,7 +59,7 @@ export function addDataCommand(program: Command): void {
 async function dataBenchmark({ clips, rounds, json }: Flags): Promise<void> {
   const recorder = createRecorder(json, formatReport);
   const { machine } = startSession();
-  const progress = createProgress(clips * PLAN.encode + (rounds + 1) * clips * PLAN.turn + PLAN.rest);
+  const progress = createProgress(1 + (rounds + 1) + 2 + PREFETCHES.length);
   const measure = (work: string) => measureData(work, { clips, rounds }, machine, progress, recorder.keep);
   recorder.finish(await withWorkFolder(measure).finally(progress.stop));
 }
@@ -77,7 +75,7 @@ async function measureData(
   progress.say(`encoding ${clips} clips of ${SOURCE_SIDE}x${SOURCE_SIDE}, which is not measured`);
   const source = join(work, 'source');
   await writeClips(source, clips, SOURCE_SIDE, SECONDS);
-  progress.advance(clips * PLAN.encode);
+  progress.advance();
   const files = readdirSync(source).map((name) => join(source, name));
   const folder = join(work, 'shards');
   const turns: { prepare: number; decode: number }[] = [];
@@ -101,7 +99,7 @@ async function measureData(
     const { ok, rejected, short } = readIndex(folder).counts;
     if (ok !== clips) throw new Error(`${rejected + short} clips of the benchmark are damaged`);
     const decode = await time(() => decodeAlone(files));
-    progress.advance(clips * PLAN.turn);
+    progress.advance();
     if (turn === 0) continue;
     turns.push({ prepare, decode });
     onResult(report());
@@ -110,13 +108,16 @@ async function measureData(
   const spec: VideosSpec = { folder, numFrames: NUM_FRAMES, frameStride: 2, start: 'random', flip: true, seed: 0 };
   progress.say('loading clips');
   measured.loadedClipsPerSecond = summarise(Array.from({ length: rounds }, () => loadClips(spec)));
+  progress.advance();
   onResult(report());
   progress.say(`a training step of ${PRESET}`);
   measured.trainedClipsPerSecond = await trainingSpeed();
+  progress.advance();
   onResult(report());
   for (const prefetch of PREFETCHES) {
     progress.say(`memory with ${prefetch} batches ahead`);
     memory.push(await measureMemory(spec, prefetch));
+    progress.advance();
     onResult(report());
   }
   return report();

@@ -36,7 +36,6 @@ const SIDE = 224;
 const NAMES = CONTESTANTS.map(({ name }) => name);
 /** Calls shorter than this are repeated until a turn has taken as long. */
 const TURN_SECONDS = 2;
-const PLAN = { warmUp: 15, round: 3 };
 
 interface Entry {
   contestant: Contestant;
@@ -83,7 +82,7 @@ async function fvdBenchmark(flags: Flags): Promise<void> {
   const chosen = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
   const { contestants, python } = await setUpContestants(chosen, session);
   if (contestants.length === 0) throw new Error('no contestant is left to measure; choose others with --only');
-  const progress = createProgress(contestants.length * (PLAN.warmUp + flags.rounds * PLAN.round));
+  const progress = createProgress(contestants.length * (1 + flags.rounds));
   const reportOn = (result: GroupResult<Entry>) => createReport(flags, session, result);
   const keep = (result: GroupResult<Entry>) => recorder.keep(reportOn(result));
   recorder.finish(reportOn(await measure(flags, contestants, python, progress, keep).finally(progress.stop)));
@@ -119,7 +118,6 @@ const measure = (
           return { contestant, version: version!, firstSeconds: seconds![0]!, difference: difference!, seconds: [] };
         },
         turns: ({ seconds }) => [{ request: { run: 'forward' }, seconds }],
-        plan: () => PLAN,
       },
       { rounds, turnSeconds: TURN_SECONDS, multipliers: [], progress, onRound: () => onRound(result) },
       result,

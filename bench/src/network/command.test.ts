@@ -1,30 +1,53 @@
 import { Command } from 'commander';
 import { expect, it } from 'vitest';
-import { addNetworkCommand, createSize, type Flags } from './command.ts';
+import { addNetworkCommand, addStepCommand, createSize, type Flags } from './command.ts';
 
 /** What the command would run with. */
-async function parse(...args: string[]): Promise<Flags> {
+async function parseOf(command: 'network' | 'step', ...args: string[]): Promise<Flags> {
   let parsed: Flags | undefined;
   const program = new Command('bench').exitOverride();
-  addNetworkCommand(program, async (flags) => {
+  const keep = async (flags: Flags) => {
     parsed = flags;
-  });
+  };
+  addNetworkCommand(program, keep);
+  addStepCommand(program, keep);
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
-  await program.parseAsync(['network', ...args], { from: 'user' });
+  await program.parseAsync([command, ...args], { from: 'user' });
   return parsed!;
 }
+
+const parse = (...args: string[]) => parseOf('network', ...args);
 
 it('measures every attention unless told otherwise, softmax and GLGA beside PyTorch', async () => {
   expect(await parse()).toEqual({
     tokens: [512, 2048, 4096, 8192],
     attention: ['softmax', 'linear', 'local', 'sla', 'glga'],
     keep: [1, 0.25],
-    only: ['compiled', 'torch-compile', 'torch'],
+    only: ['compiled', 'torch', 'torch-compile'],
     peerAttention: ['softmax', 'glga'],
     peerKeep: [1],
     checkpoint: ['none', 'blocks'],
     rounds: 3,
+    runs: ['forward', 'weak', 'step'],
   });
+});
+
+it('has a preset of steps of softmax attention, by every contestant, without the weak path', async () => {
+  const preset = {
+    tokens: [512, 2048, 8192],
+    attention: ['softmax'],
+    keep: [1],
+    only: ['eager', 'compiled', 'xla', 'bf16', 'torch', 'torch-compile', 'torch-compile-bf16'],
+    peerAttention: ['softmax'],
+    peerKeep: [1],
+    depth: [1, 2, 1],
+    checkpoint: false,
+    runs: ['forward', 'step'],
+    rounds: 5,
+  };
+  expect(await parseOf('step')).toEqual(preset);
+  const changed = await parseOf('step', '--tokens', '512', '--only', 'bf16,compiled', '--json', 'a.json');
+  expect(changed).toEqual({ ...preset, tokens: [512], only: ['compiled', 'bf16'], json: 'a.json' });
 });
 
 it('takes lists and sizes', async () => {
@@ -43,6 +66,7 @@ it('takes lists and sizes', async () => {
     heads: 2,
     checkpoint: ['blocks'],
     rounds: 5,
+    runs: ['forward', 'weak', 'step'],
   });
   expect(await parse('--no-checkpoint')).toMatchObject({ checkpoint: false });
 });
@@ -66,7 +90,7 @@ it.each([
   ['--depth', '1,4', 'blocks of encoder, middle and decoder'],
   ['--preset', 'VideoDiT-M', 'VideoDiT-Ti, VideoDiT-S'],
   ['--checkpoint', 'all', "'all' is not among none, blocks"],
-  ['--only', 'eager', "'eager' is not among compiled, torch-compile, torch"],
+  ['--only', 'jax', "'jax' is not among eager, compiled, xla, bf16, torch, torch-compile, torch-compile-bf16"],
 ])('refuses %s %s', async (option, value, message) => {
   await expect(parse(option, value)).rejects.toThrow(message);
 });

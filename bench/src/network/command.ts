@@ -1,4 +1,5 @@
 import { integer, number } from '@eflow/cli';
+import { bfloat16Support } from '@eflow/engine';
 import { VIDEO_DIT_PRESETS, validateConfig } from '@eflow/video-dit';
 import { type Command, Option } from 'commander';
 import { KINDS, type Kind } from '../attention/workload.ts';
@@ -6,15 +7,14 @@ import { JSON_OPTION, namesAmong } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
 import { createRecorder, say, setUpContestants, startSession } from '../session.ts';
-import { type GroupMeasurement, runVideoDiTBenchmark, type VideoDiTBenchmark } from '../video-dit/benchmark.ts';
-import { CONTESTANTS } from '../video-dit/contestants.ts';
-import { depth, tokenCounts } from '../video-dit/options.ts';
-import { planBenchmark } from '../video-dit/plan.ts';
-import { type Depth, NETWORK } from '../video-dit/workload.ts';
+import { countTurns, type GroupMeasurement, runVideoDiTBenchmark, type VideoDiTBenchmark } from './benchmark.ts';
+import { CONTESTANTS } from './contestants.ts';
 import { writeFigures } from './figure.ts';
 import { type Checkpoint, createGroups, createMemoryGroup, MEMORY_DEPTH, type Size, WINDOW_SIZE } from './groups.ts';
+import { depth, tokenCounts } from './options.ts';
 import { createReport } from './report.ts';
 import { formatReport } from './table.ts';
+import { type Depth, NETWORK, RUNS, type Run } from './workload.ts';
 
 export interface Flags {
   tokens: number[];
@@ -28,14 +28,15 @@ export interface Flags {
   heads?: number;
   preset?: keyof typeof VIDEO_DIT_PRESETS;
   checkpoint: readonly Checkpoint[] | false;
+  runs: readonly Run[];
   rounds: number;
   quick?: true;
   json?: string | true;
   figure?: string | true;
 }
 
-/** In the order of their turns. */
-const NAMES = ['compiled', 'torch-compile', 'torch'];
+const NAMES = CONTESTANTS.map(({ name }) => name);
+const ONLY = ['compiled', 'torch', 'torch-compile'];
 const TOKENS = [512, 2048, 4096, 8192];
 const PEER_KINDS: readonly Kind[] = ['softmax', 'glga'];
 const CHECKPOINTS: readonly Checkpoint[] = ['none', 'blocks'];
@@ -43,6 +44,20 @@ const DEPTH: Depth = [1, 4, 1];
 const PRESETS = Object.keys(VIDEO_DIT_PRESETS);
 const QUICK = { tokens: [512, 2048], attention: PEER_KINDS, rounds: 1 };
 const RESULTS = 'docs/results';
+
+/** The preset `bench step`: softmax attention alone, dense, with every contestant and without the weak path. */
+const STEP: Omit<Flags, 'tokens' | 'only' | 'depth' | 'rounds'> = {
+  attention: ['softmax'],
+  keep: [1],
+  peerAttention: ['softmax'],
+  peerKeep: [1],
+  checkpoint: false,
+  runs: ['forward', 'step'],
+};
+const STEP_TOKENS = [512, 2048, 8192];
+const STEP_DEPTH: Depth = [1, 2, 1];
+const ABOUT_TORCH =
+  'PyTorch comes from a virtual environment in the cache folder, made the first time (2.4 GB to download).';
 
 /** Each once, from the largest down: dense networks come first. */
 function keepRatios(text: string): number[] {
@@ -57,9 +72,7 @@ export function addNetworkCommand(program: Command, action = networkBenchmark): 
     .description(
       'Whole VideoDiT networks: forward pass, weak path and training step (forward, backward, clip, AdamW, EMA) against tokens and against the share of them that the middle keeps, with every attention, beside the same networks in PyTorch, in turns, and beside the rate of plain matrix products; and the memory of a step.',
     )
-    .addOption(
-      new Option('--tokens <list>', 'tokens of a clip').argParser(tokenCounts).default(TOKENS, TOKENS.join(',')),
-    )
+    .addOption(tokensOption(TOKENS))
     .addOption(
       new Option('--attention <list>', `attentions: ${KINDS.join(', ')}`)
         .argParser(namesAmong(KINDS))
@@ -70,11 +83,7 @@ export function addNetworkCommand(program: Command, action = networkBenchmark): 
         .argParser(keepRatios)
         .default([1, 0.25], '1,0.25'),
     )
-    .addOption(
-      new Option('--only <list>', `contestants: ${NAMES.join(', ')}`)
-        .argParser(namesAmong(NAMES))
-        .default(NAMES, 'all'),
-    )
+    .addOption(onlyOption(ONLY, ONLY.join(',')))
     .addOption(
       new Option('--peer-attention <list>', 'attentions where PyTorch takes part, which has no sla')
         .argParser(namesAmong(KINDS))
@@ -115,7 +124,7 @@ export function addNetworkCommand(program: Command, action = networkBenchmark): 
     .addHelpText(
       'after',
       `
-PyTorch comes from a virtual environment in the cache folder, made the first time (2.4 GB to download).
+${ABOUT_TORCH}
 
 Examples:
   bench network --quick --only compiled
@@ -127,9 +136,41 @@ Examples:
       for (const [name, value] of Object.entries(flags.quick ? QUICK : {})) {
         if (command.getOptionValueSource(name) === 'default') command.setOptionValue(name, value);
       }
-      return action(command.opts<Flags>());
+      return action({ ...command.opts<Flags>(), runs: RUNS });
     });
 }
+
+/** Adds `step`, a preset of `network`. */
+export function addStepCommand(program: Command, action = networkBenchmark): void {
+  program
+    .command('step')
+    .description(
+      'One forward pass and one training step (forward, backward, clip, AdamW, EMA) of VideoDiT with softmax attention: TensorFlow.js eager and compiled, and PyTorch, in turns, beside the rate of plain matrix products. A preset of network.',
+    )
+    .addOption(tokensOption(STEP_TOKENS))
+    .option('--rounds <n>', 'turns that each contestant takes', integer(1), 5)
+    .addOption(onlyOption(NAMES, 'all'))
+    .addOption(
+      new Option('--depth <list>', 'encoder, middle and decoder blocks').argParser(depth).default(STEP_DEPTH, '1,2,1'),
+    )
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      `
+${ABOUT_TORCH}
+
+Examples:
+  bench step --tokens 512 --rounds 3
+  bench step --only compiled,torch-compile --json step.json`,
+    )
+    .action((flags: Flags) => action({ ...STEP, ...flags }));
+}
+
+const tokensOption = (counts: number[]) =>
+  new Option('--tokens <list>', 'tokens of a clip').argParser(tokenCounts).default(counts, counts.join(','));
+
+const onlyOption = (names: readonly string[], text: string) =>
+  new Option('--only <list>', `contestants: ${NAMES.join(', ')}`).argParser(namesAmong(NAMES)).default(names, text);
 
 /** The network that the flags ask for, without its attention. Throws if its sizes do not go together. */
 export function createSize({ preset, size, heads, depth }: Pick<Flags, 'preset' | 'size' | 'heads' | 'depth'>): Size {
@@ -153,16 +194,17 @@ async function networkBenchmark(flags: Flags): Promise<void> {
   }
   const recorder = createRecorder(flags.json, formatReport);
   const session = startSession();
-  const { machine, skipped } = session;
-  const chosen = NAMES.filter((name) => flags.only.includes(name)).map(
-    (name) => CONTESTANTS.find((contestant) => contestant.name === name)!,
-  );
+  const { machine, skipped, skip } = session;
+  const asked = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
+  const chosen = machine.hasBf16 ? asked : asked.filter(({ precision }) => precision !== 'bf16');
+  if (chosen.length < asked.length) skip(`bfloat16 is skipped: this is ${bfloat16Support('cpu').by}.`);
   const { contestants, python } = await setUpContestants(chosen, session);
   const selection = {
     tokens: flags.tokens,
     kinds: flags.attention,
     keepRatios: flags.keep,
     contestants,
+    runs: flags.runs,
     peerKinds: flags.peerAttention,
     peerKeepRatios: flags.peerKeep,
     size,
@@ -174,7 +216,7 @@ async function networkBenchmark(flags: Flags): Promise<void> {
     groups: memory ? [...groups, memory] : groups,
     rounds: flags.rounds,
     productSize: PRODUCT_SIZE,
-    precisions: ['float32'],
+    precisions: contestants.some(({ precision }) => precision === 'bf16') ? ['float32', 'bf16'] : ['float32'],
     python,
   };
   const measured = {
@@ -187,7 +229,7 @@ async function networkBenchmark(flags: Flags): Promise<void> {
   const reportOn = (results: readonly GroupMeasurement[]) =>
     createReport(measured, results.slice(0, groups.length), results[groups.length]);
   const keep = (results: readonly GroupMeasurement[]) => recorder.keep(reportOn(results));
-  const progress = createProgress(planBenchmark(benchmark));
+  const progress = createProgress(countTurns(benchmark));
   const report = reportOn(await runVideoDiTBenchmark(benchmark, progress, keep).finally(progress.stop));
   recorder.finish(report);
   if (flags.figure !== undefined) {

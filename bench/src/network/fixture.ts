@@ -1,10 +1,10 @@
 import { MACHINE } from '../fixture.ts';
-import type { GroupMeasurement } from '../video-dit/benchmark.ts';
-import { CONTESTANTS, type Entrant } from '../video-dit/contestants.ts';
-import type { Entry, Timing } from '../video-dit/warm-up.ts';
-import { countMiddle, NETWORK } from '../video-dit/workload.ts';
+import type { GroupMeasurement } from './benchmark.ts';
+import { CONTESTANTS, type Entrant } from './contestants.ts';
 import { createGroups, createMemoryGroup, type Selection, WINDOW_SIZE } from './groups.ts';
 import { createReport, type NetworkReport } from './report.ts';
+import type { Entry, Timing } from './warm-up.ts';
+import { countMiddle, NETWORK, RUNS } from './workload.ts';
 
 // Measurements that nobody made, for the tests of what is made of them.
 
@@ -13,6 +13,7 @@ const selection: Selection = {
   kinds: ['softmax', 'sla', 'glga'],
   keepRatios: [1, 0.5, 0.25],
   contestants: CONTESTANTS.filter(({ name }) => ['compiled', 'torch', 'torch-compile'].includes(name)),
+  runs: RUNS,
   peerKinds: ['softmax', 'glga'],
   peerKeepRatios: [1],
   size: { ...NETWORK, depth: [1, 4, 1] },

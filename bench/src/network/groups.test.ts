@@ -1,13 +1,14 @@
 import { expect, it } from 'vitest';
-import { CONTESTANTS } from '../video-dit/contestants.ts';
-import { NETWORK } from '../video-dit/workload.ts';
+import { CONTESTANTS } from './contestants.ts';
 import { createGroups, createMemoryGroup, dropped, type Selection } from './groups.ts';
+import { NETWORK } from './workload.ts';
 
 const selection: Selection = {
   tokens: [512, 4096],
   kinds: ['softmax', 'linear', 'sla', 'glga'],
   keepRatios: [1, 0.25],
   contestants: CONTESTANTS.filter(({ name }) => ['compiled', 'torch-compile'].includes(name)),
+  runs: ['forward', 'weak', 'step'],
   peerKinds: ['softmax', 'sla', 'glga'],
   peerKeepRatios: [1],
   size: { ...NETWORK, depth: [1, 4, 1] },
@@ -35,6 +36,14 @@ it('has the two backbones side by side, dense and with tokens dropped, and the o
   for (const group of [groups[1]!, groups[2]!]) {
     expect(new Set(group.entrants.map(({ contestant }) => contestant.name))).toEqual(new Set(['compiled']));
   }
+});
+
+it('names contestants alone where there is one network, and leaves out runs that are not asked for', () => {
+  const step: Selection = { ...selection, kinds: ['softmax'], keepRatios: [1], runs: ['forward', 'step'] };
+  expect(createGroups(step)[0]!.entrants.map(({ label, runs }) => [label, runs])).toEqual([
+    ['compiled', ['forward', 'step']],
+    ['torch.compile', ['forward', 'step']],
+  ]);
 });
 
 it('gives one network to all contestants', () => {

@@ -1,8 +1,8 @@
 import type { VideoDiTConfig } from '@eflow/video-dit';
 import { createSpec, type Kind } from '../attention/workload.ts';
-import type { Group } from '../video-dit/benchmark.ts';
-import type { Contestant, Entrant } from '../video-dit/contestants.ts';
-import { createWorkload, type Depth, type Run } from '../video-dit/workload.ts';
+import type { Group } from './benchmark.ts';
+import type { Contestant, Entrant } from './contestants.ts';
+import { createWorkload, type Depth, type Run } from './workload.ts';
 
 /** All of a network but its attention. */
 export type Size = Omit<VideoDiTConfig, 'attention'>;
@@ -17,6 +17,8 @@ export interface Selection {
   /** Shares of tokens that the middle sees, from the largest down. */
   keepRatios: readonly number[];
   contestants: readonly Contestant[];
+  /** What each does, as far as it has it. */
+  runs: readonly Run[];
   /** Where PyTorch takes part. */
   peerKinds: readonly Kind[];
   peerKeepRatios: readonly number[];
@@ -57,8 +59,9 @@ function createEntrants(selection: Selection, tokens: number, kinds: readonly Ki
       const { kind } = network.attention;
       const takesPart = contestant.runtime === 'tensorflow' || hasPeer(selection, kind, keepRatio);
       // The weak path sees nothing of the middle's tokens: measured once, beside the pass that sees them all.
-      const runs: Run[] = keepRatio === 1 ? ['forward', 'weak', 'step'] : ['forward', 'step'];
-      const label = `${contestant.label}, ${nameNetwork(kind, keepRatio)}`;
+      const runs = selection.runs.filter((run) => run !== 'weak' || keepRatio === 1);
+      const name = workloads.length > 1 ? `, ${nameNetwork(kind, keepRatio)}` : '';
+      const label = contestant.label + name;
       return takesPart ? [{ label, contestant, workload, runs }] : [];
     }),
   );
@@ -73,7 +76,7 @@ export function createMemoryGroup(
   { tokens, kinds, contestants, size }: Selection,
   checkpoints: readonly Checkpoint[],
 ): Group | undefined {
-  const contestant = contestants.find(({ runtime }) => runtime === 'tensorflow');
+  const contestant = contestants.find(({ name }) => name === 'compiled');
   if (!contestant || checkpoints.length === 0) return undefined;
   const kind = kinds.find((candidate) => candidate === 'glga') ?? kinds[0]!;
   const longest = Math.max(...tokens);

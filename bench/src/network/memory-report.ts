@@ -1,10 +1,10 @@
 import type { Kind } from '../attention/workload.ts';
 import type { Failure } from '../contestant.ts';
 import { summarise } from '../statistics.ts';
-import type { GroupMeasurement } from '../video-dit/benchmark.ts';
-import type { Entry } from '../video-dit/warm-up.ts';
-import type { Depth } from '../video-dit/workload.ts';
+import type { GroupMeasurement } from './benchmark.ts';
 import type { Checkpoint } from './groups.ts';
+import type { Entry } from './warm-up.ts';
+import type { Depth } from './workload.ts';
 
 /** What a step takes of memory: in processes of their own, with all activations kept and with blocks run again. */
 export interface MemoryReport {

@@ -1,6 +1,8 @@
 import { countNetwork } from '@eflow/video-dit';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { CONTESTANTS } from './contestants.ts';
 import { groups, head, memory, report } from './fixture.ts';
+import { createGroups } from './groups.ts';
 import { createReport } from './report.ts';
 import { formatReport } from './table.ts';
 
@@ -28,6 +30,61 @@ it('takes shares of the rate of products, of the FLOPs of each run', () => {
   // 0.8 s, of which 0.2 + 0.8 / 4 are left.
   expect(step!.shareOfLimit).toBeCloseTo(count.stepFlops / 0.32 / 100e9, 9);
   expect(weak).toBeUndefined();
+});
+
+describe('steps of one network in several precisions', () => {
+  const [group] = createGroups({
+    ...{ tokens: [512], kinds: ['softmax'], keepRatios: [1], peerKinds: ['softmax'], peerKeepRatios: [1] },
+    ...{ contestants: CONTESTANTS, runs: ['forward', 'step'], size: head.size },
+  });
+  const entryOf = (name: string, forward: number[], step: number[]) => ({
+    ...groups[0]!.entries[0]!,
+    entrant: group!.entrants.find(({ contestant }) => contestant.name === name)!,
+    weak: undefined,
+    forward: { firstSeconds: 5, seconds: forward, peakBytes: 1e9 },
+    step: { firstSeconds: 6, seconds: step, peakBytes: 2e9 },
+  });
+  const stepReport = createReport(head, [
+    {
+      ...groups[0]!,
+      group: group!,
+      products: [
+        // 2e9 FLOPs
+        { runtime: 'tensorflow', precision: 'float32', size: 1000, seconds: [0.02, 0.04, 0.03] },
+        { runtime: 'torch', precision: 'float32', size: 1000, seconds: [0.02, 0.02, 0.01] },
+        { runtime: 'torch', precision: 'bf16', size: 1000, seconds: [0.005] },
+      ],
+      entries: [
+        entryOf('eager', [0.4], [1.2]),
+        entryOf('compiled', [0.2, 0.8, 0.1], [0.6]),
+        entryOf('bf16', [0.1], [0.3]),
+        entryOf('torch-compile', [0.3], [0.6]),
+      ],
+    },
+  ]);
+  const reported = (name: string) => stepReport.groups[0]!.entries.find((one) => one.name === name)!;
+
+  it('compares medians, above 1 where faster, with torch.compile in the same precision', () => {
+    // 0.4 / 0.2 and 0.3 / 0.2; 1.2 / 0.6 and 0.6 / 0.6.
+    expect(reported('compiled').forward).toMatchObject({ timesEager: 2, timesTorchCompile: expect.closeTo(1.5, 9) });
+    expect(reported('compiled').step).toMatchObject({ timesEager: 2, timesTorchCompile: 1 });
+    expect(reported('bf16').step).toMatchObject({ timesEager: 4, timesTorchCompile: undefined });
+  });
+
+  it("takes shares of the best runtime's rate in the precision", () => {
+    // float32: PyTorch's 2e9 / 0.02 = 100e9. bf16: 400e9.
+    const { flops, forward } = reported('compiled');
+    expect(forward!.shareOfLimit).toBeCloseTo(flops.forward / 0.2 / 100e9, 9);
+    expect(reported('bf16').forward!.shareOfLimit).toBeCloseTo(flops.forward / 0.1 / 400e9, 9);
+  });
+
+  it('prints the forward pass and the step of every contestant, and the graph', () => {
+    const text = formatReport(stepReport);
+    expect(text).toContain('512 tokens, softmax: 4 clips of 16x32x32');
+    expect(text).toMatch(/^Graph of the step, compiled: \d+ operations, [\d.]+ MB, [\d.]+ GFLOP in products$/m);
+    expect(text).toMatch(/^compiled +\d+\.\d +200\.0 +150\.0\.\.500\.0 +3 +\d+ % +2\.00 +- +1\.50 +5\.0 +1\.0$/m);
+    expect(text).not.toContain('weak path  ');
+  });
 });
 
 it('finds what dropping saves, the share of the weak path, and the backbones', () => {
@@ -76,7 +133,7 @@ it('prints every figure, failure and omission', () => {
   expect(text).toContain('512 tokens, softmax and glga: 4 clips of 16x32x32');
   expect(text).toContain('Other processes used 15 % of the machine: too much');
   expect(text).toContain("PyTorch's fastest form, forward/weak/step: PyTorch eager, glga sdpa");
-  expect(text).toMatch(/^compiled, glga +\d+\.\d +400\.0 +400\.0\.\.400\.0 +1 +\d+ % +2\.00 +1\.25 +2\.0 +3\.0$/m);
+  expect(text).toMatch(/^compiled, glga +\d+\.\d +400\.0 +400\.0\.\.400\.0 +1 +\d+ % +- +2\.00 +1\.25 +2\.0 +3\.0$/m);
   expect(text).toMatch(/^Steps with tokens dropped.*\n {2}softmax, 50 % dropped +1\.67 +1\.67$/m);
   expect(text).toMatch(/^Weak path over a forward pass *\n {2}softmax +25 % +25 %$/m);
   expect(text).toMatch(/^Memory of a step: glga, 4096 tokens, depth 2\/8\/2 /m);

@@ -2,9 +2,9 @@ import type { ClipSize } from '@eflow/video-dit';
 import type { Failure } from '../contestant.ts';
 import type { ReportHead } from '../format.ts';
 import type { Machine } from '../machine.ts';
-import { findLimit, type ProductReport, rateProducts } from '../products.ts';
+import { type ProductReport, rateProducts } from '../products.ts';
 import { usedByOthers } from '../turn.ts';
-import type { GroupMeasurement } from '../video-dit/benchmark.ts';
+import type { GroupMeasurement } from './benchmark.ts';
 import { type EntryReport, reportEntry } from './entry-report.ts';
 import type { Size } from './groups.ts';
 import { type MemoryReport, reportMemory } from './memory-report.ts';
@@ -31,7 +31,7 @@ export interface GroupReport {
   turns: string[][];
   /** Share of all cores that other processes used in the pauses between turns. */
   usedByOthers: number;
-  /** The best rate of plain products is the limit that shares are of. */
+  /** The best rate of plain products in a precision is the limit that shares are of. */
   products: ProductReport[];
   entries: EntryReport[];
   failures: Failure[];
@@ -60,7 +60,6 @@ export function createReport(
 function reportGroup(result: GroupMeasurement): GroupReport {
   const { tokens, batchSize, clip } = result.group.entrants[0]!.workload;
   const products = rateProducts(result.products);
-  const limit = findLimit(products, 'float32');
   return {
     title: result.group.title,
     tokens,
@@ -69,7 +68,7 @@ function reportGroup(result: GroupMeasurement): GroupReport {
     turns: result.turns,
     usedByOthers: usedByOthers(result.pauses),
     products,
-    entries: result.entries.map((entry) => reportEntry(entry, result.entries, limit)),
+    entries: result.entries.map((entry) => reportEntry(entry, result.entries, products)),
     failures: result.failures,
   };
 }

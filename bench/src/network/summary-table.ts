@@ -1,6 +1,6 @@
 import { percent, textTable } from '@eflow/cli';
 import { formatFailure, gigabytes } from '../format.ts';
-import { times } from '../video-dit/format.ts';
+import { times } from './format.ts';
 import { nameNetwork } from './groups.ts';
 import type { MemoryReport } from './memory-report.ts';
 import type { Ratio, Summary } from './summary.ts';

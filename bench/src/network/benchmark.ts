@@ -16,7 +16,6 @@ import {
   PROGRAMS,
 } from './contestants.ts';
 import { splitByMemory } from './memory.ts';
-import { listReferences, planEntrant, planReference, TURN_SECONDS } from './plan.ts';
 import { checkSameStep, type Entry, warmUp } from './warm-up.ts';
 import type { Workload } from './workload.ts';
 
@@ -45,6 +44,8 @@ export interface GroupMeasurement extends GroupResult<Entry> {
   turns: string[][];
 }
 
+/** Shorter calls are repeated until a turn has taken this long. */
+const TURN_SECONDS = 0.5;
 const EAGER = { mode: 'eager', precision: 'float32' } as const;
 
 type NetworkChild = Child<NetworkRequest, NetworkReply>;
@@ -97,6 +98,19 @@ export const runVideoDiTBenchmark = (
     }
   });
 
+/** The turns of a whole benchmark, if all of them can be taken. */
+export const countTurns = ({ groups, rounds }: VideoDiTBenchmark): number =>
+  groups.reduce((sum, { entrants }) => sum + listReferences(entrants).length + entrants.length * (1 + rounds), 0);
+
+/** Workloads that something is compared with, or that PyTorch reads from a file. */
+const listReferences = (entrants: readonly Entrant[]): Workload[] => [
+  ...new Set(
+    entrants.flatMap(({ contestant, workload, runs }) =>
+      contestant.runtime === 'torch' || runs.some((run) => run !== 'step') ? [workload] : [],
+    ),
+  ),
+];
+
 async function measureGroup(result: GroupMeasurement, common: Rounds, workFolder: string, start: Start): Promise<void> {
   const { title, entrants } = result.group;
   const folder = join(workFolder, 'group');
@@ -122,7 +136,6 @@ async function measureGroup(result: GroupMeasurement, common: Rounds, workFolder
         afterTurn(entry, child) {
           if (entry.step) entry.step.peakBytes = child.memory().peakBytes;
         },
-        plan: planEntrant,
       },
       common,
       result,
@@ -151,7 +164,7 @@ async function writeReferences(
     } finally {
       await writer.stop();
     }
-    progress.advance(planReference(workload));
+    progress.advance();
   }
   return { folders, failed };
 }

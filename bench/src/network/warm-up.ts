@@ -36,7 +36,7 @@ export interface Timing {
 }
 
 /** How long steps are made before any is measured. */
-export const SETTLE_SECONDS = 3;
+const SETTLE_SECONDS = 3;
 
 /** The first calls, and the proof that the predictions are eager tfjs'. Throws if they are not. */
 export async function warmUp(entrant: Entrant, child: Child<NetworkRequest, NetworkReply>): Promise<Entry> {
