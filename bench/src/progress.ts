@@ -13,11 +13,13 @@ export interface Progress {
 export function createProgress(turns: number): Progress {
   const line = createLine(turns, 'turns', { stays: true });
   let done = 0;
+  let what = '';
   return {
-    say: (what) => line.update(done, what),
-    advance() {
-      done++;
+    say(now) {
+      what = now;
+      line.update(done, what);
     },
+    advance: () => line.update(++done, what),
     stop: line.end,
   };
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { integer, positive, runProgram, Stopped } from '@eflow/cli';
+import { integer, list, positive, runProgram, Stopped } from '@eflow/cli';
 import { Command } from 'commander';
 import { describeStudy } from './dry-run.ts';
 import { planCell } from './plan.ts';
@@ -41,7 +41,7 @@ const program = new Command('ablation')
     (name, names: string[]) => [...names, name],
     [],
   )
-  .option('--seeds <list>', "in place of the study's, such as 0,1,2", (text) => text.split(',').map(integer(0)))
+  .option('--seeds <list>', "in place of the study's, such as 0,1,2", list(integer(0)))
   .option('--seconds <n>', "of training for each cell, in place of the study's budget", positive)
   .option('--steps <n>', "of training for each cell, in place of the study's budget", integer(1))
   .option('--overwrite', 'make cells anew whose config has changed')
@@ -92,12 +92,12 @@ async function main(source: string, changes: string[], flags: Flags): Promise<vo
   }
   console.log(`\n${writeReport(study, cells, out)}\n${join(out, 'report.html')}`);
   if (process.exitCode !== undefined) return;
-  const list = (records: typeof ended) =>
+  const named = (records: typeof ended) =>
     records.map(({ base, name, seed }) => `${base} ${name} of seed ${seed}`).join(', ');
   const failed = ended.filter((record) => !isFinished(record));
-  if (failed.length > 0) throw new Error(`failed: ${list(failed)}`);
+  if (failed.length > 0) throw new Error(`failed: ${named(failed)}`);
   const notFinite = ended.filter((record) => isFinished(record) && record.stability && record.stability.notFinite > 0);
-  if (notFinite.length > 0) throw new Error(`loss or gradient was not finite in a step of ${list(notFinite)}`);
+  if (notFinite.length > 0) throw new Error(`loss or gradient was not finite in a step of ${named(notFinite)}`);
 }
 
 program.action(main);

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { appFile, figures, runNode, Stopped } from '@eflow/cli';
 import { loadConfig, type RunConfig, samplerSpec } from '@eflow/run';
+import { sync as writeFileAtomically } from 'write-file-atomic';
 import type { CellRecord } from './results.ts';
 import { mean } from './statistics.ts';
 import type { Budget, Cell } from './study.ts';
@@ -93,7 +94,7 @@ export async function measureSpeeds(
   const speeds = { ...known, ...measured };
   if (turns.size > 0) {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, TIMINGS), `${JSON.stringify(speeds, null, 2)}\n`);
+    writeFileAtomically(join(folder, TIMINGS), `${JSON.stringify(speeds, null, 2)}\n`);
   }
   return (cell) => {
     const failure = failures.get(keyOf(cell));

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeMachine, type Machine } from '@eflow/cli';
 import { openRunFolder, type RunConfig, readMetrics, readSkipped, type StepMetrics } from '@eflow/run';
+import { sync as writeFileAtomically } from 'write-file-atomic';
 import { measureStability, type Stability } from './stability.ts';
 import { mean, median } from './statistics.ts';
 import type { Cell, Measure } from './study.ts';
@@ -94,9 +95,7 @@ export function readRecord(folder: string): CellRecord | FailedCell | undefined 
 
 /** Whole or not at all. */
 export function writeRecord(folder: string, record: CellRecord | FailedCell): void {
-  const file = join(folder, 'cell.json');
-  writeFileSync(`${file}.part`, `${JSON.stringify(record, null, 2)}\n`);
-  renameSync(`${file}.part`, file);
+  writeFileAtomically(join(folder, 'cell.json'), `${JSON.stringify(record, null, 2)}\n`);
 }
 
 /** What a run's metrics say of it. */

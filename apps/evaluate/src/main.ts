@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { listCheckpoints } from '@eflow/checkpoint';
-import { createProgress, integer, number, runProgram } from '@eflow/cli';
+import { createProgress, integer, list, number, runProgram } from '@eflow/cli';
 import { compile, useTensorFlow } from '@eflow/engine';
 import { digitsClassifierWeights } from '@eflow/fvd';
 import { type Clips, writeGridWebp } from '@eflow/media';
@@ -50,7 +50,7 @@ const program = new Command('evaluate')
   .option(
     '--steps <list>',
     'numbers of sampling steps for the first and the last checkpoint',
-    (text) => [...new Set(text.split(',').map(integer(1)))],
+    (text) => [...new Set(list(integer(1))(text))],
     [1, 2, 4, 8],
   )
   .addOption(new Option('--sampler <name>', 'see pnpm sample --help').choices([...SAMPLERS]))

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { integer, runProgram } from '@eflow/cli';
+import { describeMachine, integer, runProgram } from '@eflow/cli';
 import { createMovingDigits, type MovingDigitsSpec, makeBatch } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import { plot, saveFigure, toSvg } from '@eflow/figures';
@@ -74,7 +74,10 @@ async function main({ clips: count, seed, out }: { clips: number; seed: number; 
     ...{ numFrames: SPEC.numFrames, frameStride: 1 },
     ...{ covarianceRule: COVARIANCE_RULE, numReal: count, numGenerated: count, split: 'held-out' },
   };
-  writeFileSync(join(out, 'fvd-corruptions.json'), `${JSON.stringify({ protocol, seed, floor, rows }, null, 2)}\n`);
+  writeFileSync(
+    join(out, 'fvd-corruptions.json'),
+    `${JSON.stringify({ protocol, machine: describeMachine(), seed, floor, rows }, null, 2)}\n`,
+  );
   const files = saveFigure(out, 'fvd-corruptions', toSvg(drawPanels(rows, floor.frechetDistance)));
   const sheet = join(out, 'fvd-corruptions-clips.png');
   await writeGridPng(sheet, joinClips(shown), { frames: 'strip', scale: 3 });

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { createProgress, describeMachine, integer, number, positive, runProgram } from '@eflow/cli';
+import { createProgress, describeMachine, integer, namesAmong, number, positive, runProgram } from '@eflow/cli';
 import { useTensorFlow } from '@eflow/engine';
 import { createStream, disposeTree, randomNormal, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { drawCheckerboard } from './checkerboard.ts';
 import { countStepsWithin } from './count-steps.ts';
 import { energyDistance } from './energy-distance.ts';
@@ -22,16 +22,11 @@ interface Flags {
   out: string;
 }
 
-function kind(text: string): Kind {
-  if (Object.hasOwn(OBJECTIVES, text)) return text as Kind;
-  throw new InvalidArgumentError(`expected some of ${KINDS.join(', ')}, separated by commas`);
-}
-
 const program = new Command('toy')
   .description(
     'Trains a small network on a checkerboard in the plane with each objective for the same time, and measures and draws what it samples in few steps and in many.',
   )
-  .option('--objectives <list>', 'what to train with', (list) => list.split(',').map(kind), KINDS)
+  .option('--objectives <list>', 'what to train with', namesAmong(KINDS), KINDS)
   .option('--seconds <x>', 'training of each, about', positive, 40)
   .addOption(
     new Option('--steps <n>', 'updates of each, whatever they take: the same again with the same seed')

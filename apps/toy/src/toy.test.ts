@@ -36,7 +36,7 @@ describe('toy as a command', () => {
   });
 
   it.each([
-    [['--objectives', 'eflow,ddpm'], 'expected some of flowMatching, solutionFlow, eflow, meanFlow, splitMeanFlow'],
+    [['--objectives', 'eflow,ddpm'], "'ddpm' is not among flowMatching, solutionFlow, eflow, meanFlow, splitMeanFlow"],
     [['--steps', '0'], 'expected an integer of at least 1'],
     [['--seconds', '0'], 'expected a positive number'],
     [['--steps', '5', '--seconds', '5'], 'cannot be used with'],

@@ -1,6 +1,6 @@
-import { integer } from '@eflow/cli';
+import { integer, list, namesAmong } from '@eflow/cli';
 import { type Command, Option } from 'commander';
-import { JSON_OPTION, namesAmong, positiveIntegers } from '../options.ts';
+import { JSON_OPTION } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
 import { createRecorder, say, setUpContestants, startSession } from '../session.ts';
@@ -40,7 +40,7 @@ export function addAttentionCommand(program: Command, action = attentionBenchmar
     )
     .addOption(
       new Option('--tokens <list>', 'lengths, before tokens are dropped')
-        .argParser(positiveIntegers)
+        .argParser(list(integer(1)))
         .default(TOKENS, TOKENS.join(',')),
     )
     .addOption(

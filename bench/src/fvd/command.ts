@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { writeSafetensors } from '@eflow/checkpoint';
-import { integer, textTable } from '@eflow/cli';
+import { integer, namesAmong, textTable } from '@eflow/cli';
 import { listI3DTensors } from '@eflow/fvd';
 import { philoxNormal, philoxUniform } from '@eflow/tensor';
 import type { Command } from 'commander';
@@ -8,7 +8,7 @@ import { startChild } from '../child.ts';
 import { childCommand, type Failure } from '../contestant.ts';
 import { formatFailure, formatHead, formatOthers, type ReportHead } from '../format.ts';
 import { emptyResult, type GroupResult, runGroup } from '../group.ts';
-import { JSON_OPTION, namesAmong } from '../options.ts';
+import { JSON_OPTION } from '../options.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { createRecorder, type Session, setUpContestants, startSession } from '../session.ts';
 import { type Summary, summarise } from '../statistics.ts';

@@ -1,9 +1,9 @@
-import { integer, number } from '@eflow/cli';
+import { integer, list, namesAmong, number } from '@eflow/cli';
 import { bfloat16Support } from '@eflow/engine';
 import { VIDEO_DIT_PRESETS, validateConfig } from '@eflow/video-dit';
 import { type Command, Option } from 'commander';
 import { KINDS, type Kind } from '../attention/workload.ts';
-import { JSON_OPTION, namesAmong } from '../options.ts';
+import { JSON_OPTION } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
 import { createRecorder, say, setUpContestants, startSession } from '../session.ts';
@@ -62,7 +62,7 @@ const ABOUT_TORCH =
 /** Each once, from the largest down: dense networks come first. */
 function keepRatios(text: string): number[] {
   const share = number('shares of tokens to keep, in (0, 1]: 1,0.25', (ratio) => ratio > 0 && ratio <= 1);
-  return [...new Set(text.split(',').map(share))].sort((a, b) => b - a);
+  return [...new Set(list(share)(text))].sort((a, b) => b - a);
 }
 
 /** Adds `network` to the program; `action` gets the flags. */

@@ -5,10 +5,10 @@ import { nameNetwork } from './groups.ts';
 import type { MemoryReport } from './memory-report.ts';
 import type { Ratio, Summary } from './summary.ts';
 
-/** What the measurements show: a row for each network, a column for each number of tokens. */
+/** What the measurements show: a row for each network, a column for each number of tokens; '' where nothing compares. */
 export function formatSummary(summary: Summary): string {
   const tokens = [...new Set(Object.values(summary).flatMap((ratios: Ratio[]) => ratios.map((ratio) => ratio.tokens)))];
-  if (tokens.length === 0) return 'No comparison was measured.';
+  if (tokens.length === 0) return '';
   tokens.sort((a, b) => a - b);
   const section = (title: string, ratios: readonly Ratio[], format: (value: number) => string = times) => {
     const names = [...new Set(ratios.map(nameOf))];

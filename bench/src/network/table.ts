@@ -18,8 +18,10 @@ export function formatReport(report: NetworkReport): string {
     ...groups.map(formatGroup),
     LEGEND,
     formatSummary(summary),
-    ...(memory ? [formatMemory(memory)] : []),
-  ].join('\n\n');
+    memory ? formatMemory(memory) : '',
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }
 
 const LEGEND = [

@@ -11,7 +11,9 @@ import {
   htmlPage,
   htmlTable,
   integer,
+  list,
   markdownTable,
+  namesAmong,
   number,
   positive,
   runNode,
@@ -53,6 +55,13 @@ describe('flags', () => {
     [number('a number'), ' ', 'expected a number'],
     [number('a number'), 'x', 'expected a number'],
   ])('%# refuses another', (parse, text, message) => expect(() => parse(text)).toThrow(message));
+
+  it('takes lists, and names in an order of their own', () => {
+    expect(list(integer(1))('3, 1,2')).toEqual([3, 1, 2]);
+    expect(() => list(integer(1))('3,0')).toThrow('at least 1');
+    expect(namesAmong(['sla', 'glga'])('glga,sla')).toEqual(['sla', 'glga']);
+    expect(() => namesAmong(['sla', 'glga'])('glga,mamba')).toThrow("'mamba' is not among sla, glga");
+  });
 });
 
 describe('runProgram', () => {

@@ -20,3 +20,19 @@ export const integer = (least: number, most = Number.MAX_SAFE_INTEGER) =>
 
 /** Parses a flag's number above 0. */
 export const positive = number('a positive number', (value) => value > 0);
+
+/** Parses what stands between commas, such as 1,2,4. */
+export const list =
+  <Value>(parse: (text: string) => Value) =>
+  (text: string): Value[] =>
+    text.split(',').map((part) => parse(part.trim()));
+
+/** Those of `all` that a list names, in their own order. */
+export const namesAmong =
+  <Name extends string>(all: readonly Name[]) =>
+  (text: string): Name[] => {
+    const names = list(String)(text);
+    const unknown = names.find((name) => !all.some((known) => known === name));
+    if (unknown !== undefined) throw new InvalidArgumentError(`'${unknown}' is not among ${all.join(', ')}`);
+    return all.filter((name) => names.includes(name));
+  };

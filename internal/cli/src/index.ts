@@ -1,6 +1,6 @@
 export { appFile, type Ended, endOf, runNode, Stopped, startNode } from './child.ts';
 export { formatClock } from './clock.ts';
-export { integer, number, positive } from './flags.ts';
+export { integer, list, namesAmong, number, positive } from './flags.ts';
 export { describeMachine, type Machine } from './machine.ts';
 export { figures, percent } from './numbers.ts';
 export { escapeHtml, htmlPage, htmlPicture, htmlTable } from './page.ts';

@@ -1,14 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import writeFileAtomic from 'write-file-atomic';
 
-/** Writes a file under a temporary name beside it and renames it, so that a reader never sees half a file. */
-export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${file}.${randomUUID()}.tmp`;
+/** Writes a file so that a reader never sees half of it. Throws, saying what is needed, where it cannot be written. */
+export async function writeWhole(file: string, { buffer, byteOffset, byteLength }: Uint8Array): Promise<void> {
   try {
-    await writeFile(temporary, bytes);
-    await rename(temporary, file);
+    await writeFileAtomic(file, Buffer.from(buffer, byteOffset, byteLength));
   } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {});
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`${file}: cannot be written; its folder must exist and be writable (${reason})`, { cause });
   }
