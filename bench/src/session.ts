@@ -1,9 +1,16 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setUpPython } from '@eflow/python';
 import writeFileAtomic from 'write-file-atomic';
 import type { Runtime } from './contestant.ts';
 import { describeMachine, type Machine } from './machine.ts';
-import { setUpTorch } from './torch-environment.ts';
+
+/** Flags and description of what every benchmark has. */
+export const JSON_OPTION = [
+  '--json [file]',
+  'write all figures as JSON, into the file after every round, or to standard output at the end',
+] as const;
 
 /** To standard error, so that standard output holds the report alone. */
 export const say = (line: string): void => console.error(line);
@@ -36,11 +43,28 @@ export async function setUpContestants<Contestant extends { runtime: Runtime }>(
 ): Promise<{ contestants: readonly Contestant[]; python?: string }> {
   if (!chosen.some(({ runtime }) => runtime === 'torch')) return { contestants: chosen };
   try {
-    return { contestants: chosen, python: await setUpTorch(say) };
+    return { contestants: chosen, python: await setUpTorch() };
   } catch (error) {
     skip(`PyTorch is skipped: ${(error as Error).message}`);
     return { contestants: chosen.filter(({ runtime }) => runtime !== 'torch') };
   }
+}
+
+const REQUIREMENTS = fileURLToPath(new URL('../torch/requirements.txt', import.meta.url));
+
+/**
+ * The Python of a virtual environment with the pinned PyTorch, in the user's cache folder. The first call makes it, which
+ * downloads about 2.4 GB and takes 4.2 GB on disk. Throws, with pip's reason, if it cannot be had.
+ */
+async function setUpTorch(): Promise<string> {
+  const version = /^torch==(.+)$/m.exec(readFileSync(REQUIREMENTS, 'utf8'))![1]!;
+  return setUpPython({
+    name: `bench-torch-${version}`,
+    requirements: REQUIREMENTS,
+    check: 'torch',
+    onInstall: (folder) =>
+      say(`Installing PyTorch ${version} into ${folder}: 2.4 GB to download, 4.2 GB on disk, once.`),
+  });
 }
 
 /** What has been measured so far: whatever ends a benchmark, that is not lost. */

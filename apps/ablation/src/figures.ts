@@ -1,7 +1,7 @@
+import { mean, runningMedian } from '@eflow/cli';
 import type { StepMetrics } from '@eflow/run';
 import * as Plot from '@observablehq/plot';
 import { draw, drawLegend, GREY, heightFor, logAxisY, logScale, spaced } from './draw.ts';
-import { mean, median } from './statistics.ts';
 import { type Group, type Quality, relativeSpeeds } from './tables.ts';
 
 /** Steps that a running median takes on either side, of a long run and as a share of a short one's. */
@@ -94,7 +94,11 @@ export interface Curve {
 export function drawLoss(base: string, curves: readonly Curve[], caption: string): string {
   const names = [...new Set(curves.map(({ name }) => name))];
   const rows = curves.flatMap(({ name, seed, metrics }) => {
-    const medians = runningMedian(metrics.map(({ velocityLoss }) => velocityLoss ?? Number.NaN));
+    const reach = Math.min(SMOOTHING.steps, Math.floor(SMOOTHING.share * metrics.length));
+    const medians = runningMedian(
+      metrics.map(({ velocityLoss }) => velocityLoss ?? Number.NaN),
+      reach,
+    );
     const every = Math.ceil(metrics.length / CURVE_POINTS);
     return metrics.flatMap(({ seconds }, i) =>
       i % every === 0 && medians[i]! > 0
@@ -115,9 +119,3 @@ export function drawLoss(base: string, curves: readonly Curve[], caption: string
 }
 
 const colorOf = (names: readonly string[], name: string): string => COLORS[names.indexOf(name) % COLORS.length]!;
-
-/** Of fewer values at the ends. */
-function runningMedian(values: readonly number[]): number[] {
-  const half = Math.min(SMOOTHING.steps, Math.floor(SMOOTHING.share * values.length));
-  return values.map((_, i) => median(values.slice(Math.max(0, i - half), i + half + 1)));
-}

@@ -1,10 +1,9 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { appFile, figures, runNode, Stopped } from '@eflow/cli';
+import { appFile, figures, mean, runNode, Stopped } from '@eflow/cli';
 import { loadConfig, type RunConfig, samplerSpec } from '@eflow/run';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import type { CellRecord } from './results.ts';
-import { mean } from './statistics.ts';
 import type { Budget, Cell } from './study.ts';
 
 /** Share of a budget of seconds that a cell's steps fill: the rest is for what training does besides steps. */

@@ -1,10 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeMachine, type Machine } from '@eflow/cli';
+import { describeMachine, type Machine, mean, median } from '@eflow/cli';
 import { openRunFolder, type RunConfig, readMetrics, readSkipped, type StepMetrics } from '@eflow/run';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { measureStability, type Stability } from './stability.ts';
-import { mean, median } from './statistics.ts';
 import type { Cell, Measure } from './study.ts';
 
 /** Steps and seconds at a run's start that speeds leave out: there graphs are compiled, and memory and caches settle. */

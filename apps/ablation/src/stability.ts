@@ -1,5 +1,5 @@
+import { mean, median } from '@eflow/cli';
 import type { SkippedStep, StepMetrics } from '@eflow/run';
-import { mean, median } from './statistics.ts';
 
 /** Steps at the end that the loss is a mean of. */
 const LAST = 50;

@@ -2,7 +2,6 @@ import type { StepMetrics } from '@eflow/run';
 import { describe, expect, it } from 'vitest';
 import { estimateSeconds, type Plan } from './plan.ts';
 import { type CellRecord, type Evaluation, type FailedCell, summariseTraining } from './results.ts';
-import { median } from './statistics.ts';
 import { compareQuality, groupCells, qualityTable, relativeSpeeds, trainingTable } from './tables.ts';
 
 /** Steps of so many seconds each, one after the other. */
@@ -62,8 +61,6 @@ describe('summariseTraining', () => {
   it('takes final losses over the last tenth, of the residuals that there are', () => {
     expect(summariseTraining(metricsOf(Array(20).fill(1)), 4).losses).toEqual({ velocityLoss: 185 }); // of 180 and 190
   });
-
-  it('median is the mean of the two in the middle', () => expect(median([7, 1, 3, 5])).toBe(4));
 });
 
 describe('tables', () => {

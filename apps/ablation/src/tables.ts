@@ -1,8 +1,7 @@
-import { figures, markdownTable, percent } from '@eflow/cli';
+import { figures, markdownTable, mean, percent } from '@eflow/cli';
 import { formatEvaluations } from '@eflow/run';
 import { type CellRecord, type Evaluation, type FailedCell, type Figures, isFinished, type Result } from './results.ts';
 import type { Stability } from './stability.ts';
-import { mean } from './statistics.ts';
 
 /** Rows of text under a head; `caption` says what they hold for. */
 export interface Table {

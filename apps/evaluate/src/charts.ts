@@ -1,3 +1,4 @@
+import { runningMedian } from '@eflow/cli';
 import { plot } from '@eflow/figures';
 import type { StepMetrics } from '@eflow/run';
 import * as Plot from '@observablehq/plot';
@@ -5,18 +6,11 @@ import type { Result } from './evaluation.ts';
 
 const WIDTH = 460;
 const HEIGHT = 260;
+/** Steps that the median of a loss takes on either side. */
+const REACH = 12;
 
 const draw = (options: Plot.PlotOptions): string =>
   plot({ width: WIDTH, height: HEIGHT, marginLeft: 52, grid: true, fontSize: 10, ...options }).outerHTML;
-
-/** A median over `size` neighbours, which shows the trend of a noisy curve. */
-function smooth(values: number[], size: number): number[] {
-  const half = Math.floor(size / 2);
-  return values.map((_, i) => {
-    const window = values.slice(Math.max(0, i - half), i + half + 1).sort((a, b) => a - b);
-    return window[Math.floor(window.length / 2)]!;
-  });
-}
 
 const LOSSES = [
   ['velocityLoss', 'Flow matching'],
@@ -36,9 +30,9 @@ export const lossCharts = (metrics: StepMetrics[]): string[] =>
 
 /** The mean squares of one residual, each step and their running median, on a logarithmic scale; SVG. */
 function lossChart(losses: { step: number; value: number }[], label: string): string {
-  const medians = smooth(
+  const medians = runningMedian(
     losses.map(({ value }) => value),
-    25,
+    REACH,
   );
   const points = losses.map((loss, i) => ({ ...loss, median: medians[i]! })).filter(({ value }) => value > 0);
   return draw({

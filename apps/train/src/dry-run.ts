@@ -1,4 +1,4 @@
-import { formatClock, percent } from '@eflow/cli';
+import { formatClock, median, percent } from '@eflow/cli';
 import { makeBatch } from '@eflow/data';
 import { type EngineInfo, reportMemory } from '@eflow/engine';
 import { countPasses, createObjective, type Pass } from '@eflow/flow';
@@ -147,9 +147,9 @@ function measureStep(config: RunConfig, network: VideoDiTConfig, options: { eage
     return times;
   };
   runFor(SETTLING);
-  const seconds = runFor(LEAST).sort((a, b) => a - b);
+  const seconds = runFor(LEAST);
   dataset.close?.();
-  return { stepSeconds: seconds[Math.floor((seconds.length - 1) / 2)]!, measuredSteps: seconds.length };
+  return { stepSeconds: median(seconds), measuredSteps: seconds.length };
 }
 
 /** FLOPs with the tokens that training keeps, and with all. */

@@ -1,9 +1,8 @@
 import { integer, list, namesAmong } from '@eflow/cli';
 import { type Command, Option } from 'commander';
-import { JSON_OPTION } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
-import { createRecorder, say, setUpContestants, startSession } from '../session.ts';
+import { createRecorder, JSON_OPTION, say, setUpContestants, startSession } from '../session.ts';
 import { type AttentionBenchmark, type AttentionResult, countTurns, runAttentionBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { writeFigure } from './figure.ts';

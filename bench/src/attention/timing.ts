@@ -1,4 +1,4 @@
-import { type Rate, rateCalls } from '../rate.ts';
+import { type Rate, rateCalls } from '../statistics.ts';
 import type { Timing } from './warm-up.ts';
 
 /** A timing without its samples. */

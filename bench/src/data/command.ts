@@ -6,9 +6,8 @@ import { createBatches, openVideos, prepareVideos, readIndex, type VideosSpec } 
 import type { Command } from 'commander';
 import { formatHead, gigabytes } from '../format.ts';
 import type { Machine } from '../machine.ts';
-import { JSON_OPTION } from '../options.ts';
 import { createProgress, type Progress } from '../progress.ts';
-import { createRecorder, startSession } from '../session.ts';
+import { createRecorder, JSON_OPTION, startSession } from '../session.ts';
 import { type Summary, summarise } from '../statistics.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { writeClips } from './clips.ts';

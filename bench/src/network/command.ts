@@ -1,20 +1,18 @@
 import { integer, list, namesAmong, number } from '@eflow/cli';
 import { bfloat16Support } from '@eflow/engine';
 import { VIDEO_DIT_PRESETS, validateConfig } from '@eflow/video-dit';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { KINDS, type Kind } from '../attention/workload.ts';
-import { JSON_OPTION } from '../options.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
-import { createRecorder, say, setUpContestants, startSession } from '../session.ts';
+import { createRecorder, JSON_OPTION, say, setUpContestants, startSession } from '../session.ts';
 import { countTurns, type GroupMeasurement, runVideoDiTBenchmark, type VideoDiTBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { writeFigures } from './figure.ts';
 import { type Checkpoint, createGroups, createMemoryGroup, MEMORY_DEPTH, type Size, WINDOW_SIZE } from './groups.ts';
-import { depth, tokenCounts } from './options.ts';
 import { createReport } from './report.ts';
 import { formatReport } from './table.ts';
-import { type Depth, NETWORK, RUNS, type Run } from './workload.ts';
+import { type Depth, TOKENS as KNOWN_TOKENS, NETWORK, RUNS, type Run } from './workload.ts';
 
 export interface Flags {
   tokens: number[];
@@ -58,6 +56,19 @@ const STEP_TOKENS = [512, 2048, 8192];
 const STEP_DEPTH: Depth = [1, 2, 1];
 const ABOUT_TORCH =
   'PyTorch comes from a virtual environment in the cache folder, made the first time (2.4 GB to download).';
+
+function tokenCounts(text: string): number[] {
+  const counts = list(integer(1))(text);
+  const unknown = counts.find((count) => !KNOWN_TOKENS.includes(count));
+  if (unknown !== undefined) throw new InvalidArgumentError(`${unknown} is not among ${KNOWN_TOKENS.join(', ')}`);
+  return counts;
+}
+
+function depth(text: string): Depth {
+  const parts = list(integer(1))(text);
+  if (parts.length !== 3) throw new InvalidArgumentError('expected blocks of encoder, middle and decoder: 1,2,1');
+  return parts as [number, number, number];
+}
 
 /** Each once, from the largest down: dense networks come first. */
 function keepRatios(text: string): number[] {

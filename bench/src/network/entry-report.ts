@@ -2,8 +2,7 @@ import { countKept } from '@eflow/video-dit';
 import type { Kind } from '../attention/workload.ts';
 import type { Precision } from '../contestant.ts';
 import { findLimit, type ProductReport } from '../products.ts';
-import { type Rate, rateCalls } from '../rate.ts';
-import { summarise } from '../statistics.ts';
+import { type Rate, rateCalls, summarise } from '../statistics.ts';
 import type { Entry, FirstStep, Timing } from './warm-up.ts';
 import { countFlops, countMiddle, RUNS, type Run } from './workload.ts';
 

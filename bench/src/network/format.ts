@@ -1,7 +1,7 @@
 import { percent } from '@eflow/cli';
 import type { GraphDescription } from '@eflow/engine';
 import { quartiles } from '../format.ts';
-import type { Rate } from '../rate.ts';
+import type { Rate } from '../statistics.ts';
 import type { Timing } from './warm-up.ts';
 import type { Workload } from './workload.ts';
 

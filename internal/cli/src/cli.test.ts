@@ -13,10 +13,12 @@ import {
   integer,
   list,
   markdownTable,
+  median,
   namesAmong,
   number,
   positive,
   runNode,
+  runningMedian,
   Stopped,
   textTable,
 } from './index.ts';
@@ -181,6 +183,11 @@ describe('runNode', () => {
   it('throws Stopped where the child was', async () => {
     await expect(runNode(script('process.exit(130)'), [])).rejects.toThrow(Stopped);
   });
+});
+
+it('median is the mean of the two in the middle, a running one of fewer at the ends', () => {
+  expect(median([7, 1, 3, 5])).toBe(4);
+  expect(runningMedian([9, 1, 5, 3], 1)).toEqual([5, 5, 3, 4]);
 });
 
 it('writes tables whose columns of numbers are to the right', () => {

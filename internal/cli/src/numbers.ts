@@ -4,3 +4,17 @@ export const percent = (share: number, digits = 0): string => `${(100 * share).t
 /** About three figures. */
 export const figures = (value: number): string =>
   Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+
+/** NaN of no values. */
+export const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
+
+/** The mean of the two in the middle where their count is even. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
+}
+
+/** The median of each value and `reach` on either side, of fewer at the ends: the trend of a noisy curve. */
+export const runningMedian = (values: readonly number[], reach: number): number[] =>
+  values.map((_, i) => median(values.slice(Math.max(0, i - reach), i + reach + 1)));
