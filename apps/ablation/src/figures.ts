@@ -15,8 +15,12 @@ export function drawQuality({ base, real, points }: Quality, caption: string): s
   const names = [...new Set(points.map(({ name }) => name))];
   const samplers = (name: string) => [...new Set(points.filter((one) => one.name === name).map((one) => one.sampler))];
   const rows = points.map(({ name, sampler, result, distances, mean: { frechetDistance } }) => ({
-    ...{ name: `${name}, ${sampler}`, color: colorOf(names, name), isDashed: samplers(name).indexOf(sampler) > 0 },
-    ...{ x: result.nfe + result.weakNfe, y: frechetDistance, seeds: Object.values(distances) },
+    name: `${name}, ${sampler}`,
+    color: colorOf(names, name),
+    isDashed: samplers(name).indexOf(sampler) > 0,
+    x: result.nfe + result.weakNfe,
+    y: frechetDistance,
+    seeds: Object.values(distances),
   }));
   const seeds = rows.flatMap(({ color, x, seeds: values }) => values.map((y) => ({ x, y, color })));
   const line = { x: 'x', y: 'y', z: 'name', stroke: 'color', strokeWidth: 2 } as const;

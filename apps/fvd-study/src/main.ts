@@ -17,8 +17,15 @@ import { CORRUPTIONS } from './corruptions.ts';
 
 /** What the classifier was trained on. */
 const SPEC: MovingDigitsSpec = {
-  ...{ numFrames: 8, height: 16, width: 16, digitSize: 12, numDigits: 1, minSpeed: 0.3, maxSpeed: 1 },
-  ...{ split: 'held-out', seed: 0 },
+  numFrames: 8,
+  height: 16,
+  width: 16,
+  digitSize: 12,
+  numDigits: 1,
+  minSpeed: 0.3,
+  maxSpeed: 1,
+  split: 'held-out',
+  seed: 0,
 };
 const BATCH = 100;
 const COVARIANCE_RULE = 'N-1';
@@ -71,8 +78,12 @@ async function main({ clips: count, seed, out }: { clips: number; seed: number; 
 
   const protocol = {
     ...recordExtractor(extractor),
-    ...{ numFrames: SPEC.numFrames, frameStride: 1 },
-    ...{ covarianceRule: COVARIANCE_RULE, numReal: count, numGenerated: count, split: 'held-out' },
+    numFrames: SPEC.numFrames,
+    frameStride: 1,
+    covarianceRule: COVARIANCE_RULE,
+    numReal: count,
+    numGenerated: count,
+    split: 'held-out',
   };
   writeFileSync(
     join(out, 'fvd-corruptions.json'),

@@ -7,7 +7,9 @@ const countDots = (svg: string) =>
 
 it('draws a panel for each, with its dots that are in sight and its label', () => {
   const panel = (row: string, column: string, points: number[]): Panel => ({
-    ...{ row, column, points },
+    row,
+    column,
+    points,
     label: `${row} ${column}`,
   });
   const svg = drawPanels(

@@ -18,7 +18,12 @@ export async function writeClips(folder: string, count: number, side: number, se
       input: new Input({ source: new FilePathSource(FILM), formats: ALL_FORMATS }),
       output: new Output({ format: new Mp4OutputFormat(), target }),
       video: {
-        ...{ width: side, height: side, fit: 'cover', codec: 'avc', forceTranscode: true, bitrate: 1_000_000 },
+        width: side,
+        height: side,
+        fit: 'cover',
+        codec: 'avc',
+        forceTranscode: true,
+        bitrate: 1_000_000,
         hardwareAcceleration: 'prefer-software',
       },
       audio: { discard: true },

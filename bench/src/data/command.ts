@@ -81,7 +81,9 @@ async function measureData(
   const memory: DataReport['memory'] = [];
   const measured: Pick<DataReport, 'loadedClipsPerSecond' | 'trainedClipsPerSecond'> = {};
   const report = (): DataReport => ({
-    ...{ machine, date: new Date().toISOString(), clips },
+    machine,
+    date: new Date().toISOString(),
+    clips,
     framesPerClip: readIndex(folder).shards[0]!.videos[0]!.numFrames,
     prepare: summarise(turns.map((turn) => clips / turn.prepare)),
     decodeAlone: summarise(turns.map((turn) => clips / turn.decode)),

@@ -147,13 +147,22 @@ function createReport(
   const versions: FvdReport['versions'] = {};
   for (const { contestant, version } of entries) versions[contestant.runtime] = version;
   return {
-    ...{ machine, versions, date: new Date().toISOString(), skipped },
-    ...{ clips, clip: [frames, SIDE, SIDE], rounds, usedByOthers: usedByOthers(pauses), failures },
+    machine,
+    versions,
+    date: new Date().toISOString(),
+    skipped,
+    clips,
+    clip: [frames, SIDE, SIDE],
+    rounds,
+    usedByOthers: usedByOthers(pauses),
+    failures,
     entries: entries.map((entry) => {
       const { contestant, seconds, ...rest } = entry;
       return {
         ...rest,
-        ...{ name: contestant.name, label: contestant.label, calls: seconds.length },
+        name: contestant.name,
+        label: contestant.label,
+        calls: seconds.length,
         videosPerSecond: summarise(seconds.map((one) => clips / one)),
         ...(torch.length > 0 && { timesTorch: Math.min(...torch) / medianOf(entry) }),
       };

@@ -34,8 +34,14 @@ it('takes shares of the rate of products, of the FLOPs of each run', () => {
 
 describe('steps of one network in several precisions', () => {
   const [group] = createGroups({
-    ...{ tokens: [512], kinds: ['softmax'], keepRatios: [1], peerKinds: ['softmax'], peerKeepRatios: [1] },
-    ...{ contestants: CONTESTANTS, runs: ['forward', 'step'], size: head.size },
+    tokens: [512],
+    kinds: ['softmax'],
+    keepRatios: [1],
+    peerKinds: ['softmax'],
+    peerKeepRatios: [1],
+    contestants: CONTESTANTS,
+    runs: ['forward', 'step'],
+    size: head.size,
   });
   const entryOf = (name: string, forward: number[], step: number[]) => ({
     ...groups[0]!.entries[0]!,

@@ -71,7 +71,13 @@ export async function attackVideos(mutations: number, seed: number): Promise<Out
 async function prepare(path: string, out: string, onVideo: (done: number) => void) {
   return prepareVideos({
     source: { path },
-    ...{ out, height: 32, width: 32, jobs: 2, maxRejected: 1, deadlineSeconds: DEADLINE_SECONDS, maxFrames: 1000 },
+    out,
+    height: 32,
+    width: 32,
+    jobs: 2,
+    maxRejected: 1,
+    deadlineSeconds: DEADLINE_SECONDS,
+    maxFrames: 1000,
     onProgress: ({ done }) => onVideo(done),
   });
 }
@@ -120,8 +126,12 @@ async function writeClasses(folder: string): Promise<Record<string, Expected>> {
   symlinkSync(join(folder, '..', 'outside.mp4'), at('link-to-neighbour.mp4'));
   return {
     ...verdicts,
-    ...{ 'link-out.mp4': 'outside', 'link-to-device.mp4': 'outside', 'link-to-neighbour.mp4': 'outside' },
-    ...{ 'dangling.mp4': 'missing', 'folder.mp4': 'not-a-file', 'pipe.mp4': 'not-a-file' },
+    'link-out.mp4': 'outside',
+    'link-to-device.mp4': 'outside',
+    'link-to-neighbour.mp4': 'outside',
+    'dangling.mp4': 'missing',
+    'folder.mp4': 'not-a-file',
+    'pipe.mp4': 'not-a-file',
   };
 }
 
@@ -172,7 +182,9 @@ async function encode(spec: { width: number; height: number; times: number[]; is
   const target = new BufferTarget();
   const output = new Output({ format: isMp4 ? new Mp4OutputFormat() : new WebMOutputFormat(), target });
   const source = new VideoSampleSource({
-    ...{ codec: isMp4 ? 'avc' : 'vp8', bitrate: 200_000, hardwareAcceleration: 'prefer-software' },
+    codec: isMp4 ? 'avc' : 'vp8',
+    bitrate: 200_000,
+    hardwareAcceleration: 'prefer-software',
   });
   output.addVideoTrack(source);
   await output.start();
@@ -180,7 +192,11 @@ async function encode(spec: { width: number; height: number; times: number[]; is
     const pixels = new Uint8Array(width * height * 4).fill(20 + 30 * i);
     const duration = (times[i + 1] ?? timestamp + 0.1) - timestamp;
     const sample = new VideoSample(pixels, {
-      ...{ format: 'RGBA', codedWidth: width, codedHeight: height, timestamp, duration },
+      format: 'RGBA',
+      codedWidth: width,
+      codedHeight: height,
+      timestamp,
+      duration,
     });
     await source.add(sample);
     sample.close();

@@ -43,7 +43,11 @@ async function main({ kills }: { kills: number }): Promise<void> {
   await build({
     entryPoints: [fileURLToPath(new URL('./saver.ts', import.meta.url))],
     outfile: saver,
-    ...{ bundle: true, platform: 'node', format: 'esm', conditions: ['@eflow/source'], logLevel: 'error' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    conditions: ['@eflow/source'],
+    logLevel: 'error',
     mainFields: ['module', 'main'], // one tfjs-core for its backend and for us
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   });

@@ -82,7 +82,8 @@ async function prepareClips(): Promise<void> {
 
 function start(root: string): ChildProcess {
   return spawn(process.execPath, [...process.execArgv, TRAIN, ...CONFIG, '--out', root], {
-    ...{ stdio: ['ignore', 'ignore', 'pipe'], detached: true },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
   });
 }
 
