@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { countStepFlops, createRunFolder, loadConfig, videoDiTConfig } from '@eflow/run';
+import { countStepFlops, createRunFolder, loadConfig, openRunFolder, readMetrics, videoDiTConfig } from '@eflow/run';
 import { runHere } from '@eflow/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
@@ -86,11 +86,15 @@ describe('a study', () => {
     expect(evaluation!.protocol).toMatchObject({ sampler: 'euler', generatedClips: 256 });
     expect(evaluation!.results).toMatchObject([{ numSteps: 2, nfe: 2, weakNfe: 2 }]);
 
-    expect(last.stability).toMatchObject({ spikes: 0, notFinite: 0 });
+    // Three steps, all of which the mean is of.
+    const losses = readMetrics(openRunFolder(join(out, 'cells', ids[3]!, 'run')).folder).map(({ loss }) => loss);
+    expect(losses).toHaveLength(3);
+    expect(last.stability!.loss).toBeCloseTo(losses.reduce((a, b) => a + b) / 3, 6);
+    expect(last.stability!.notFinite).toBe(0);
     const table = readFileSync(join(out, 'table.md'), 'utf8');
     expect(stdout).toContain(table);
     expect(table).toMatch(/\| digits-tiny \| dropped \| 0, 1 \| 3 \|/);
-    expect(table).toMatch(/^\| digits-tiny \| dropped \| [\d.]+ \| [\d.]+ \| .* \| 0 \| 0 \|$/m);
+    expect(table).toMatch(/^\| digits-tiny \| dropped \| [\d.]+ \| [\d.]+ \| .* \| \d+ \| 0 \|$/m);
     expect(table).toMatch(/\| dropped \| euler, path-drop 1.5 \| 2 \| 2 \+ 2 weak \| \d+ \| \d+ \| \d+ \|/);
     const csv = readFileSync(join(out, 'table.csv'), 'utf8').trim().split('\n');
     expect(csv).toHaveLength(1 + 4);

@@ -149,8 +149,8 @@ describe('createProgress', () => {
       [2, 20, 'loss 0.25'],
     ]);
     expect(line).toBe(
-      '░░░░░░░░░░░░░░░░ 0% | 0 of 40 clips | first calls | 0:00 + ? to go\n' +
-        '████████░░░░░░░░ 50% | 20 of 40 clips | loss 0.25 | 0:02 + 0:02 to go\n',
+      '░░░░░░░░░░░░░░░░ 0% | 0 of 40 clips | 0:00 + ? to go | first calls\n' +
+        '████████░░░░░░░░ 50% | 20 of 40 clips | 0:02 + 0:02 to go | loss 0.25\n',
     );
   });
 });

@@ -21,7 +21,7 @@ export interface Progress {
  * Shows on standard error how far work is, and how long it is likely to take: one live line on a terminal, a line every ten
  * seconds elsewhere. Every update may draw, so that the line lives while native calls block this process; a timer lets the clock
  * go on where they do not. `unit` names what is counted; without it there is a share alone. A line that `stays`, for work of
- * minutes, is there from the first update on; another only once the work has taken a while.
+ * minutes, is there from the first update on; another only once the work has taken a while. A narrow terminal shows its beginning.
  */
 export function createProgress(total: number, unit = '', { stays = false } = {}): Progress {
   const { stderr } = process;
@@ -37,7 +37,7 @@ export function createProgress(total: number, unit = '', { stays = false } = {})
     const bar = '█'.repeat(Math.round(CELLS * share)).padEnd(CELLS, '░');
     const count = unit && `${Math.floor(done)} of ${total} ${unit}`;
     const time = `${formatClock(seconds.elapsed)} + ${formatClock(seconds.left)} to go`;
-    const line = [`${bar} ${Math.floor(100 * share)}%`, count, text, time].filter((part) => part !== '').join(' | ');
+    const line = [`${bar} ${Math.floor(100 * share)}%`, count, time, text].filter((part) => part !== '').join(' | ');
     stderr.write(stderr.isTTY ? `\r\u001B[K${line.slice(0, stderr.columns - 1)}` : `${line}\n`);
     isShown = true;
   };
