@@ -35,7 +35,7 @@ export const drawLegend = (entries: readonly { text: string; color: string }[]) 
     atCorner(text, { frameAnchor: 'top-right', lineAnchor: 'top', dx: 14, dy: i * LINE_HEIGHT, fill: color }),
   );
 
-/** Of a plot whose legend has so many lines, at least `least`. */
+/** The height of a plot whose legend has so many lines, at least `least`. */
 export const heightFor = (lines: number, least: number): number => Math.max(least, lines * LINE_HEIGHT);
 
 /** Logarithmic, with a little room beside the values. */

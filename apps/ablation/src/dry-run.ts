@@ -1,4 +1,4 @@
-import { figures, formatClock } from '@eflow/cli';
+import { formatClock, formatNumber } from '@eflow/cli';
 import { countStepFlops, videoDiTConfig } from '@eflow/run';
 import { keepRatioAt } from '@eflow/video-dit';
 import { measureRate } from './measure-rate.ts';
@@ -31,7 +31,7 @@ export async function describeStudy(study: Study, cells: readonly Cell[], out: s
     const count = `${'seconds' in study.budget ? upTo : ''}${steps}`;
     const time = `${'steps' in study.budget ? atLeast : ''}${formatClock(seconds)}`;
     lines.push(
-      `${cell.base} ${cell.name}: ${count} steps of ${atLeast}${figures(1000 * stepSeconds)} ms, ${time} for each seed; to run: ${waiting.join(', ') || 'none'}`,
+      `${cell.base} ${cell.name}: ${count} steps of ${atLeast}${formatNumber(1000 * stepSeconds)} ms, ${time} for each seed; to run: ${waiting.join(', ') || 'none'}`,
       ...cell.overrides.map((override) => `    ${override}`),
       ...cell.measures.map((measure) => `    measured with ${JSON.stringify(measure)}`),
     );
@@ -44,7 +44,7 @@ export async function describeStudy(study: Study, cells: readonly Cell[], out: s
     ...(Number.isNaN(rate)
       ? []
       : [
-          `'At least' is an estimate, and no step was made: a step's FLOPs at the rate of plain matrix products, ${figures(rate / 1e9)} GFLOP/s just now.`,
+          `'At least' is an estimate, and no step was made: a step's FLOPs at the rate of plain matrix products, ${formatNumber(rate / 1e9)} GFLOP/s just now.`,
           'Real steps take longer, those of small networks several times as long. A study in seconds measures them before it plans by them.',
         ]),
   ].join('\n');

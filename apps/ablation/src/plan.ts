@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { appFile, figures, mean, runNode, Stopped } from '@eflow/cli';
+import { appFile, formatNumber, mean, runNode, Stopped } from '@eflow/cli';
 import { loadConfig, type RunConfig, samplerSpec } from '@eflow/run';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import type { CellRecord } from './results.ts';
@@ -82,7 +82,7 @@ export async function measureSpeeds(
         const output = await runNode(appFile('train'), [cell.source, ...cell.overrides, '--dry-run', '--json']);
         const { stepSeconds } = JSON.parse(output);
         measured[key] = Math.min(stepSeconds, measured[key] ?? Number.POSITIVE_INFINITY);
-        onTurn(cell, `a step takes ${figures(1000 * stepSeconds)} ms`);
+        onTurn(cell, `a step takes ${formatNumber(1000 * stepSeconds)} ms`);
       } catch (error) {
         if (error instanceof Stopped) throw error;
         failures.set(key, error as Error);

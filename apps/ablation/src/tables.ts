@@ -1,4 +1,4 @@
-import { figures, markdownTable, mean, percent } from '@eflow/cli';
+import { formatNumber, markdownTable, mean, percent } from '@eflow/cli';
 import { formatEvaluations } from '@eflow/run';
 import { type CellRecord, type Evaluation, type FailedCell, type Figures, isFinished, type Result } from './results.ts';
 import type { Stability } from './stability.ts';
@@ -91,8 +91,8 @@ export function stabilityTable(groups: readonly Group[]): Table {
     return [
       [
         ...[base, name, mean(of('loss')).toFixed(4), mean(of('lossSpread')).toFixed(4)],
-        ...[figures(mean(of('medianGradNorm'))), figures(Math.max(...of('largestGradNorm')))],
-        ...[figures(Math.max(...of('largestLateGradNorm'))), sum(of('spikes')), sum(of('notFinite'))],
+        ...[formatNumber(mean(of('medianGradNorm'))), formatNumber(Math.max(...of('largestGradNorm')))],
+        ...[formatNumber(Math.max(...of('largestLateGradNorm'))), sum(of('spikes')), sum(of('notFinite'))],
       ],
     ];
   });
@@ -169,7 +169,7 @@ export const describeSampler = ({ protocol, measure: { grid, guidance, guidanceS
 export function qualityTable({ base, protocol, real, points }: Quality): Table {
   const seeds = [...new Set(points.flatMap(({ distances }) => Object.keys(distances).map(Number)))];
   const row = (what: string[], all: Figures, distances: Record<number, number>) => [
-    ...[...what, figures(all.frechetDistance), ...seeds.map((seed) => formatMean([distances[seed]]))],
+    ...[...what, formatNumber(all.frechetDistance), ...seeds.map((seed) => formatMean([distances[seed]]))],
     ...[percent(all.classAccuracy, 1), percent(all.frameConsistency, 1)],
   ];
   return {
@@ -191,7 +191,7 @@ export function qualityTable({ base, protocol, real, points }: Quality): Table {
 
 function formatMean(values: readonly (number | undefined)[]): string {
   const known = values.filter((value) => value !== undefined);
-  return known.length > 0 ? figures(mean(known)) : '-';
+  return known.length > 0 ? formatNumber(mean(known)) : '-';
 }
 
 export const formatMarkdown = ({ caption, head, rows }: Table): string =>

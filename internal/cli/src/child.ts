@@ -15,7 +15,7 @@ export interface Ended {
   /** It, or this process while it ran, was told to stop. */
   isStopped: boolean;
   stdout: string;
-  /** The end of it. */
+  /** The last 4,000 characters. */
   stderr: string;
 }
 

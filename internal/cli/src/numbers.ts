@@ -1,14 +1,14 @@
 /** A share as a percentage. */
 export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
 
-/** About three figures. */
-export const figures = (value: number): string =>
+/** A number to about three figures. */
+export const formatNumber = (value: number): string =>
   Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 
-/** NaN of no values. */
+/** The mean, NaN where there are no values. */
 export const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
 
-/** The mean of the two in the middle where their count is even. */
+/** The value in the middle, or the mean of the two there where their count is even. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
