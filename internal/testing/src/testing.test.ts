@@ -33,7 +33,30 @@ describe('expectGradients', () => {
   });
 
   it('catches one that is 5 % off, and says in which input', () => {
-    expect(() => expectGradients((a, b) => slightlyWrong(a!, b!), [x, y])).toThrow('input 0, direction');
+    expect(() => expectGradients((a, b) => slightlyWrong(a!, b!), [x, y])).toThrow('input 0: along one direction');
+  });
+
+  it('with an oracle catches one that is 0.1 % off, and one wrong number among a hundred', () => {
+    const at = tf.linspace(-2, 2, 100);
+    const cubeWith = (slopes: (x: tf.Tensor) => tf.Tensor) =>
+      tf.customGrad((a) => ({
+        value: tf.pow(a as tf.Tensor, 3),
+        gradFunc: (dy: tf.Tensor) => tf.mul(dy, slopes(tf.mul(tf.square(a as tf.Tensor), 3))),
+      }));
+    const oracle = ([values]: number[][]) => values!.map((value) => value ** 3);
+    const check = (slopes: (x: tf.Tensor) => tf.Tensor) => () =>
+      expectGradients((a) => cubeWith(slopes)(a!), [at], { oracle });
+    check((slopes) => slopes)();
+    expect(check((slopes) => tf.mul(slopes, 1.001))).toThrow('input 0');
+    expect(check((slopes) => tf.add(slopes, tf.mul(tf.oneHot(30, 100), 0.2)))).toThrow('input 0');
+    expect(check((slopes) => tf.mul(slopes, Number.NaN))).toThrow('the tape gives NaN');
+  });
+
+  it('takes the rounding of a gradient that is 0 for what it is', () => {
+    // softmax of one number is 1, whatever the number.
+    expectGradients((a, b) => tf.add(tf.softmax(a!), b!), [tf.tensor2d([[3]]), tf.tensor2d([[2]])], {
+      oracle: ([, b]) => [1 + b![0]!],
+    });
   });
 });
 

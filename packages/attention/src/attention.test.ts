@@ -2,25 +2,16 @@ import { compile } from '@eflow/engine';
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it, vi } from 'vitest';
-import { type AttentionSpec, attention } from './attention.ts';
-import { type AllInputs, checkGradients, checkValues, drawInputs, gradientsOf } from './check-kernel.ts';
+import { type AllInputs, checkGradients, checkValues, drawInputs, gradientsOf } from '../fixtures/check-kernel.ts';
+import { ATTENTION_KINDS, type AttentionSpec, attention } from './attention.ts';
 import { gatherRotary, rotaryTable } from './rotary.ts';
 import { composedSoftmax } from './softmax.ts';
 
 vi.stubEnv('EFLOW_NATIVE', '0'); // the composed forms
 
-const specs: [string, AttentionSpec][] = [
-  ['softmax', { kind: 'softmax' }],
-  ['linear', { kind: 'linear', featureMap: 'softmax' }],
-  ['block-causal linear', { kind: 'linear', featureMap: 'elu1', causalBlockSize: 5 }],
-  ['local', { kind: 'local', windowSize: 2 }],
-  ['local on a grid', { kind: 'local', windowSize: [1, 1, 0] }],
-  ['sla', { kind: 'sla', blockSize: 3, topRatio: 0.3, skipRatio: 0.3 }],
-  ["sla, the code's", { kind: 'sla', blockSize: 3, topRatio: 0.3, variant: 'code' }],
-  ['glga', { kind: 'glga', windowSize: 2, featureMap: 'relu' }],
-];
+const specs = ATTENTION_KINDS.flatMap(({ examples }): AttentionSpec[] => examples);
 
-describe.each(specs)('attention: %s', (_name, spec) => {
+describe.each(specs)('attention: %j', (spec) => {
   const inputs = drawInputs([2, 3, 30, 6], 1, [5, 3, 2]);
   const run = (at: AllInputs) => attention(spec, at);
 
@@ -77,9 +68,9 @@ describe.each(specs)('attention: %s', (_name, spec) => {
   });
 });
 
-describe.each(specs.filter(([, spec]) => !('windowSize' in spec && typeof spec.windowSize !== 'number')))(
-  'attention on dropped tokens: %s',
-  (_name, spec) => {
+describe.each(specs.filter((spec) => !('windowSize' in spec && typeof spec.windowSize !== 'number')))(
+  'attention on dropped tokens: %j',
+  (spec) => {
     it.each([
       [
         'seven of thirty',
@@ -93,16 +84,16 @@ describe.each(specs.filter(([, spec]) => !('windowSize' in spec && typeof spec.w
       const K = kept[0]!.length;
       const rotary = gatherRotary(rotaryTable([5, 3, 2], 6), tf.tensor2d(kept, [2, K], 'int32'));
       const inputs = { ...drawInputs([2, 3, K, 6], 2), rotary };
-      checkValues(expectClose, spec, inputs);
-      checkGradients(expectClose, spec, inputs, { places: 5 });
+      checkValues(spec, inputs);
+      checkGradients(spec, inputs);
     });
   },
 );
 
 // Not SLA's: its linear branch has features of what was turned before.
-it.each(specs.filter(([, { kind }]) => kind !== 'sla'))(
-  'shifting all positions changes nothing, as distances alone count: %s',
-  (_name, spec) => {
+it.each(specs.filter(({ kind }) => kind !== 'sla'))(
+  'shifting all positions changes nothing, as distances alone count: %j',
+  (spec) => {
     const inputs = drawInputs([2, 3, 30, 6], 3, [5, 3, 2]);
     const whole = rotaryTable([8, 3, 2], 6);
     const from = (frame: number) => ({
@@ -127,8 +118,26 @@ it('compiles softmax attention in blocks, which then run one after the other', (
 it('refuses a kind that is not there, and one whose input is missing', () => {
   const { q, k, v } = drawInputs([1, 1, 5, 6], 4);
   expect(() => attention({ kind: 'sla' }, { q, k, v })).toThrow("kind 'sla' needs proj [D, D]");
-  expect(() => attention({ kind: 'glga', windowSize: 2, featureMap: 'relu' }, { q, k, v })).toThrow('needs a gate');
+  expect(() => attention({ kind: 'glga', windowSize: 2, featureMap: 'relu' }, { q, k, v })).toThrow(
+    'needs gate [B, N, L, 1]',
+  );
   expect(() => attention({ kind: 'local', windowSize: [1, 1, 1] }, { q, k, v })).toThrow('needs the grid [F, H, W]');
   const unknown = JSON.parse('{ "kind": "flash" }') as AttentionSpec;
   expect(() => attention(unknown, { q, k, v })).toThrow('expected softmax, linear, local, sla or glga');
+});
+
+it('fills in what a spec leaves out', () => {
+  const inputs = drawInputs([1, 2, 7, 6], 5);
+  const whole = attention({ kind: 'sla', variant: 'paper', featureMap: 'softmax' }, inputs);
+  expectClose(attention({ kind: 'sla' }, inputs), whole, { rtol: 0, atol: 0 });
+  const relu = attention({ kind: 'glga', windowSize: 2, featureMap: 'relu' }, inputs);
+  expectClose(attention({ kind: 'glga', windowSize: 2 }, inputs), relu, { rtol: 0, atol: 0 });
+});
+
+describe.each(ATTENTION_KINDS)('the record of $kind', ({ kind, schema, examples }) => {
+  it('has a schema of its own kind, which takes its examples and no unknown key', () => {
+    expect(schema.shape.kind.value).toBe(kind);
+    for (const example of examples) expect(schema.parse(example)).toMatchObject(example);
+    expect(schema.safeParse({ ...examples[0], window: 1 }).success).toBe(false);
+  });
 });

@@ -1,7 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
 
 /** The positive map phi that stands for the exponential: max(x, 0), elu(x) + 1, or the softmax over D. */
-export type FeatureMap = 'relu' | 'elu1' | 'softmax';
+export const featureMapSchema = z.enum(['relu', 'elu1', 'softmax']);
+
+/** The positive map phi that stands for the exponential: max(x, 0), elu(x) + 1, or the softmax over D. */
+export type FeatureMap = z.infer<typeof featureMapSchema>;
+
+/** Keeps the denominator of linear attention off zero where ReLU silences all of a query's features. */
+export const LINEAR_EPS = 1e-6;
 
 /** phi(x) for x [..., D]; the caller owns the result. Throws on an unknown map. */
 export function mapFeatures(featureMap: FeatureMap, x: tf.Tensor): tf.Tensor {

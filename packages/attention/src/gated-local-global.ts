@@ -1,16 +1,47 @@
 import { assertShape } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import type { FeatureMap } from './feature-map.ts';
+import { z } from 'zod';
+import { featureMapSchema } from './feature-map.ts';
 import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
-import { composedLinear } from './linear.ts';
+import type { AttentionKind } from './kind.ts';
+import { composedLinear, linearProducts } from './linear.ts';
 import { nativeAttention } from './native.ts';
-import { composedSlidingWindow } from './sliding-window.ts';
+import { linearSum, softmaxSum } from './oracle.ts';
+import {
+  checkWindow,
+  composedSlidingWindow,
+  countVisiblePairs,
+  seesWithin,
+  windowSizeSchema,
+} from './sliding-window.ts';
 
-export interface GatedLocalGlobalOptions {
-  /** Tokens per side. */
-  windowSize: number;
-  featureMap: FeatureMap;
-}
+const schema = z.strictObject({
+  kind: z.literal('glga'),
+  windowSize: windowSizeSchema,
+  featureMap: featureMapSchema.default('relu'),
+});
+
+/** The options of `gatedLocalGlobalKind.schema`, which says what they mean. */
+export type GatedLocalGlobalOptions = Omit<z.output<typeof schema>, 'kind'>;
+
+export const gatedLocalGlobalKind = {
+  kind: 'glga',
+  name: 'GLGA',
+  schema,
+  examples: [{ kind: 'glga', windowSize: 2, featureMap: 'relu' }],
+  learns: { gate: { form: 'gate', as: 'gate' } },
+  attend: (inputs, spec, { gate }) => gatedLocalGlobalAttention({ ...inputs, gate }, spec),
+  oracle(head, { windowSize, featureMap }, { gate }) {
+    const local = softmaxSum(head, seesWithin(windowSize));
+    const global = linearSum(head, featureMap, () => true);
+    return global.map((row, i) => row.map((x, d) => gate[i]! * x + (1 - gate[i]!) * local[i]![d]!));
+  },
+  products: ({ windowSize }, { length, headDim }) => ({
+    pairs: 2 * headDim * countVisiblePairs(windowSize, { length, headDim }),
+    linear: linearProducts(length, headDim),
+  }),
+  check: ({ windowSize }, tokens) => checkWindow(windowSize, tokens),
+} satisfies AttentionKind<typeof schema, 'gate'>;
 
 /**
  * Gated Local-Global Attention (EFlow, arXiv 2603.27086): gate * O_global + (1 - gate) * O_local, where linear attention

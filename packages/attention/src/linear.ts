@@ -1,19 +1,44 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
 import { cumulativeSum } from './cumulative-sum.ts';
-import { type FeatureMap, mapFeatures } from './feature-map.ts';
+import { featureMapSchema, LINEAR_EPS, mapFeatures } from './feature-map.ts';
 import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
+import { type AttentionKind, count } from './kind.ts';
 import { nativeAttention } from './native.ts';
+import { linearSum } from './oracle.ts';
 import { rotate } from './rotary.ts';
 import { cutSequence, joinSequence } from './sequence-blocks.ts';
 
-/** Keeps the denominator off zero where ReLU silences all of a query's features. */
-export const LINEAR_EPS = 1e-6;
+const schema = z.strictObject({
+  kind: z.literal('linear'),
+  featureMap: featureMapSchema.default('relu'),
+  causalBlockSize: count.optional().describe('tokens of a block, which sees itself and those before it; absent: all'),
+});
 
-export interface LinearOptions {
-  featureMap: FeatureMap;
-  /** Tokens of a block, each of which sees its own block and those before it; absent: every token sees all. */
-  causalBlockSize?: number;
-}
+/** The options of `linearKind.schema`, which says what they mean. */
+export type LinearOptions = Omit<z.output<typeof schema>, 'kind'>;
+
+export const linearKind = {
+  kind: 'linear',
+  name: 'linear',
+  schema,
+  examples: [
+    { kind: 'linear', featureMap: 'relu' },
+    { kind: 'linear', featureMap: 'elu1' },
+    { kind: 'linear', featureMap: 'softmax' },
+    { kind: 'linear', featureMap: 'elu1', causalBlockSize: 5 },
+  ],
+  learns: {},
+  attend: linearAttention,
+  oracle(head, { featureMap, causalBlockSize = Number.POSITIVE_INFINITY }) {
+    const block = (token: number) => Math.floor(token / causalBlockSize);
+    return linearSum(head, featureMap, (i, j) => block(j) <= block(i));
+  },
+  products({ causalBlockSize }, { length, headDim }) {
+    if (causalBlockSize !== undefined) assertCausal('attentionFlops', causalBlockSize);
+    return { linear: linearProducts(length, headDim) };
+  },
+} satisfies AttentionKind<typeof schema>;
 
 /**
  * Linear attention (Katharopoulos et al., arXiv 2006.16236):
@@ -25,9 +50,7 @@ export interface LinearOptions {
 export function linearAttention(inputs: AttentionInputs, options: LinearOptions): tf.Tensor {
   const { L } = assertInputs('linearAttention', inputs);
   const { causalBlockSize } = options;
-  if (causalBlockSize !== undefined) {
-    assertCount('linearAttention', 'causalBlockSize', causalBlockSize, 'tokens of a block');
-  }
+  if (causalBlockSize !== undefined) assertCausal('linearAttention', causalBlockSize);
   const isCausal = causalBlockSize !== undefined && causalBlockSize < L;
   return (isCausal ? undefined : nativeAttention(inputs, options)) ?? composedLinear(inputs, options);
 }
@@ -50,3 +73,9 @@ export function composedLinear({ q, k, v, rotary }: AttentionInputs, options: Li
     return joinSequence(tf.div(numerator, tf.add(denominator, LINEAR_EPS)), q.shape);
   });
 }
+
+/** The state, its product with q, and that of q with the sum of keys; block by block the same, as running sums have none. */
+export const linearProducts = (L: number, D: number): number => 2 * L * D ** 2 + L * D;
+
+const assertCausal = (where: string, causalBlockSize: number) =>
+  assertCount(where, 'causalBlockSize', causalBlockSize, 'tokens of a block');

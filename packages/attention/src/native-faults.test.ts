@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { useTensorFlow } from '@eflow/engine';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, describe, expect, it } from 'vitest';
-import { composed, compute, drawInputs, type Shape, SPECS } from '../fixtures/both-forms.ts';
+import { composed, compute, drawInputs, SPECS } from '../fixtures/both-forms.ts';
+import type { Shape } from '../fixtures/check-kernel.ts';
 import { attention } from './attention.ts';
 import { nativeAttention } from './native.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionSpec } from './attention.ts';
-import { attentionOracle } from './oracle.ts';
+import { attentionOracle } from './attention.ts';
 
 describe('attentionOracle', () => {
   it('averages what a token sees where no key stands out', () => {

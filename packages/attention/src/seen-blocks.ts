@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type FeatureMap, mapFeatures } from './feature-map.ts';
-import { LINEAR_EPS } from './linear.ts';
+import { type FeatureMap, LINEAR_EPS, mapFeatures } from './feature-map.ts';
 import { cutSequence, joinSequence } from './sequence-blocks.ts';
 
 /**

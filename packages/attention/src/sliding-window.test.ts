@@ -2,7 +2,14 @@ import { expectClose, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { checkGradients, checkValues, drawInputs, gradientsOf, largestTensor, type Shape } from './check-kernel.ts';
+import {
+  checkGradients,
+  checkValues,
+  drawInputs,
+  gradientsOf,
+  largestTensor,
+  type Shape,
+} from '../fixtures/check-kernel.ts';
 import { slidingWindowAttention } from './sliding-window.ts';
 import { softmaxAttention } from './softmax.ts';
 import type { Grid } from './tiles.ts';
@@ -18,8 +25,8 @@ describe.each([1, 2, 5])('slidingWindowAttention, +-%d', (windowSize) => {
     ['many tiles', [1, 1, 131, 6]],
   ])('has the values and gradients of the float64 oracle: %s', (_case, shape) => {
     const inputs = drawInputs(shape, 1);
-    checkValues(expectClose, { kind: 'local', windowSize }, inputs);
-    checkGradients(expectClose, { kind: 'local', windowSize }, inputs, { places: 12 });
+    checkValues({ kind: 'local', windowSize }, inputs);
+    checkGradients({ kind: 'local', windowSize }, inputs);
   });
 });
 
@@ -47,8 +54,8 @@ describe.each<[Grid, Grid]>([
 ])('slidingWindowAttention on a grid %j, +-%j', (grid, windowSize) => {
   it('has the values and gradients of the float64 oracle', () => {
     const inputs = drawInputs([2, 1, grid[0] * grid[1] * grid[2], 6], 1, grid);
-    checkValues(expectClose, { kind: 'local', windowSize }, inputs);
-    checkGradients(expectClose, { kind: 'local', windowSize }, inputs, { places: 12 });
+    checkValues({ kind: 'local', windowSize }, inputs);
+    checkGradients({ kind: 'local', windowSize }, inputs);
   });
 
   it('leaves no tensors behind, forward or backward', () => {

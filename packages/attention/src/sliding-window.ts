@@ -1,13 +1,40 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
 import { attend } from './attend.ts';
 import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
+import { type AttentionKind, count, type HeadSizes, type TrainingTokens } from './kind.ts';
 import { nativeAttention } from './native.ts';
+import { type Sees, softmaxSum } from './oracle.ts';
 import { rotate } from './rotary.ts';
 import { composedSoftmax } from './softmax.ts';
 import { chooseCuts, cutQueries, cutTiles, type Grid, joinTiles, visibleKeys } from './tiles.ts';
 
 /** Tokens per side: in sequence order, or in frames, rows and columns. */
 export type WindowSize = number | Grid;
+
+export const windowSizeSchema = count.describe('tokens per side');
+const side = z.int().min(0);
+const schema = z.strictObject({
+  kind: z.literal('local'),
+  windowSize: z
+    .union([windowSizeSchema, z.tuple([side, side, side]).readonly()])
+    .describe('tokens per side, or frames, rows and columns per side, which keepRatio 1 is for'),
+});
+
+export const slidingWindowKind = {
+  kind: 'local',
+  name: 'local',
+  schema,
+  examples: [
+    { kind: 'local', windowSize: 2 },
+    { kind: 'local', windowSize: [1, 1, 0] },
+  ],
+  learns: {},
+  attend: (inputs, { windowSize }) => slidingWindowAttention(inputs, windowSize),
+  oracle: (head, { windowSize }, _learned, grid) => softmaxSum(head, seesWithin(windowSize, grid)),
+  products: ({ windowSize }, sizes) => ({ pairs: 2 * sizes.headDim * countVisiblePairs(windowSize, sizes) }),
+  check: ({ windowSize }, tokens) => checkWindow(windowSize, tokens),
+} satisfies AttentionKind<typeof schema>;
 
 /** Taken off the scores outside the window; exp of what is left is exactly 0 in float32. */
 const MASKED = 1e9;
@@ -62,4 +89,47 @@ export function composedSlidingWindow(inputs: AttentionInputs & { grid?: Grid },
     const output = attend(cutQueries(flat(queries), cuts), cutTiles(flat(keys), cuts), cutTiles(flat(v), cuts), mask);
     return tf.reshape(joinTiles(output, cuts), [B, N, L, D]);
   });
+}
+
+/** Whether token i sees token j, for the oracle. */
+export function seesWithin(windowSize: WindowSize, grid?: Grid): Sees {
+  if (typeof windowSize === 'number') return (i, j) => Math.abs(i - j) <= windowSize;
+  const [frames, rows, columns] = grid!;
+  const places = Array.from({ length: frames * rows * columns }, (_, i) => [
+    Math.floor(i / (rows * columns)),
+    Math.floor(i / columns) % rows,
+    i % columns,
+  ]);
+  return (i, j) => windowSize.every((side, axis) => Math.abs(places[i]![axis]! - places[j]![axis]!) <= side);
+}
+
+/** Pairs of tokens (i, j) of which i's window shows j; a window on a grid has them per axis. */
+export function countVisiblePairs(windowSize: WindowSize, { length, grid }: HeadSizes): number {
+  assertWindow('attentionFlops', windowSize, length, grid);
+  if (typeof windowSize === 'number') return countAxisPairs(length, windowSize);
+  return grid!.reduce((pairs, side, axis) => pairs * countAxisPairs(side, windowSize[axis]!), 1);
+}
+
+function countAxisPairs(length: number, windowSize: number): number {
+  const window = Math.min(windowSize, length - 1);
+  return length * (2 * window + 1) - window * (window + 1);
+}
+
+/** Throws if a window is wider than a clip, sees nothing, or is on the grid of tokens that training drops. */
+export function checkWindow(windowSize: WindowSize, { grid, keepRatio }: TrainingTokens): void {
+  const tokens = grid[0] * grid[1] * grid[2];
+  if (typeof windowSize === 'number') {
+    if (windowSize <= tokens) return;
+    throw new Error(`windowSize is ${windowSize}; a clip has ${tokens} tokens, so at most that`);
+  }
+  const value = `windowSize is [${windowSize.join(', ')}]`;
+  if (windowSize.some((side, axis) => side > grid[axis]!) || windowSize.every((side) => side === 0)) {
+    throw new Error(`${value}; a clip has ${grid.join(' x ')} tokens, so at most those, and not all 0`);
+  }
+  if (keepRatio < 1) {
+    throw new Error(
+      `${value}, which counts on the grid of all tokens, and keepRatio is ${keepRatio}; ` +
+        'set that to 1, or give one number, a window in the order of the tokens that are kept',
+    );
+  }
 }

@@ -1,10 +1,26 @@
 import { hasBfloat16Products } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
 import { attend } from './attend.ts';
 import { attendBlocks } from './attend-blocks.ts';
 import { type AttentionInputs, assertInputs } from './inputs.ts';
+import type { AttentionKind } from './kind.ts';
 import { nativeAttention } from './native.ts';
+import { softmaxSum } from './oracle.ts';
 import { rotate } from './rotary.ts';
+
+const schema = z.strictObject({ kind: z.literal('softmax') });
+
+export const softmaxKind = {
+  kind: 'softmax',
+  name: 'softmax',
+  schema,
+  examples: [{ kind: 'softmax' }],
+  learns: {},
+  attend: softmaxAttention,
+  oracle: (head) => softmaxSum(head, () => true),
+  products: (_spec, { length: L, headDim: D }) => ({ pairs: 2 * D * L ** 2 }),
+} satisfies AttentionKind<typeof schema>;
 
 /** Scores that are held at once, over all B N heads: 2^24 float32 are 64 MiB. */
 const BLOCK_SCORES = 2 ** 24;

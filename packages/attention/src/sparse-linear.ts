@@ -1,35 +1,54 @@
 import { assertShape } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
 import { orderBlocks, rankBlocks } from './block-order.ts';
-import type { FeatureMap } from './feature-map.ts';
+import { featureMapSchema } from './feature-map.ts';
 import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
-import { linearAttention } from './linear.ts';
+import { type AttentionKind, count, defaultsOf } from './kind.ts';
+import { linearAttention, linearProducts } from './linear.ts';
 import { NATIVE_BLOCK, nativeAttention } from './native.ts';
+import { cutRows, dot, type Head, linearSum, meanRow, softmaxSum, weightedSum } from './oracle.ts';
 import { composedPicked } from './picked-blocks.ts';
 import { rotate } from './rotary.ts';
 import { linearOverBlocks } from './seen-blocks.ts';
 
-/** Absent options are those of `SLA_DEFAULTS`. */
-export interface SparseLinearOptions {
-  /** Tokens of a block of queries or keys. */
-  blockSize?: number;
-  /** Share of the blocks of keys that a block of queries attends to exactly, in (0, 1]; one at least. */
-  topRatio?: number;
-  /** Share that it does not see at all, in [0, 1]. */
-  skipRatio?: number;
-  featureMap?: FeatureMap;
-  /** Whether the linear branch sees the blocks between top and skipped ('paper') or, as the released code has it, all. */
-  variant?: 'paper' | 'code';
-}
+/** Defaults are the paper's. */
+const schema = z.strictObject({
+  kind: z.literal('sla'),
+  blockSize: count.default(64).describe('tokens of a block of queries or of keys'),
+  topRatio: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.05)
+    .describe('share of the blocks of keys with exact attention, one at least'),
+  skipRatio: z.number().min(0).max(1).default(0.1).describe('share of the blocks of keys that are not seen'),
+  featureMap: featureMapSchema.default('softmax'),
+  variant: z
+    .enum(['paper', 'code'])
+    .default('paper')
+    .describe('whether the linear branch sees the blocks between, or, as the released code has it, all'),
+});
 
-/** As in the paper. */
-export const SLA_DEFAULTS = {
-  blockSize: 64,
-  topRatio: 0.05,
-  skipRatio: 0.1,
-  featureMap: 'softmax',
-  variant: 'paper',
-} as const satisfies Required<SparseLinearOptions>;
+/** The options of `sparseLinearKind.schema`, which says what they mean; the paper's where they are absent. */
+export type SparseLinearOptions = Omit<z.input<typeof schema>, 'kind'>;
+
+export const sparseLinearKind = {
+  kind: 'sla',
+  name: 'SLA',
+  schema,
+  examples: [
+    { kind: 'sla', blockSize: 3, topRatio: 0.3, skipRatio: 0.3 },
+    { kind: 'sla', blockSize: 3, topRatio: 0.3, variant: 'code' },
+  ],
+  learns: { proj: { form: 'projection', as: 'proj_l' } }, // as in the released code
+  attend: (inputs, spec, { proj }) => sparseLinearAttention({ ...inputs, proj }, spec),
+  oracle: (head, spec, { proj }) => sparseLinearSum(head, spec, proj),
+  products(spec, { length: L, headDim: D }) {
+    const { top, blockSize } = planBlocks('attentionFlops', L, spec);
+    return { pairs: 2 * D * L * Math.min(L, top * blockSize), linear: linearProducts(L, D) + L * D ** 2 };
+  },
+} satisfies AttentionKind<typeof schema, 'proj'>;
 
 /**
  * Sparse-linear attention (SLA, arXiv 2509.24006): O_sparse + O_linear proj. For each block of queries the blocks of keys
@@ -66,7 +85,7 @@ export function sparseLinearAttention(
  * sees at all. Throws if an option cannot be.
  */
 export function planBlocks(where: string, L: number, options: SparseLinearOptions) {
-  const plan: Required<SparseLinearOptions> = { ...SLA_DEFAULTS, ...options };
+  const plan: Required<SparseLinearOptions> = { ...defaultsOf(schema), ...options };
   const { blockSize, topRatio, skipRatio, variant } = plan;
   assertCount(where, 'blockSize', blockSize, 'tokens of a block');
   assertShare(where, 'topRatio', topRatio, topRatio > 0 && topRatio <= 1, 'in (0, 1]');
@@ -78,6 +97,37 @@ export function planBlocks(where: string, L: number, options: SparseLinearOption
   const top = Math.max(1, Math.floor(topRatio * blocks));
   const visible = blocks - Math.min(Math.floor(skipRatio * blocks), blocks - top);
   return { ...plan, top, visible };
+}
+
+/** The sums that define it, of one head: the oracle. */
+function sparseLinearSum(
+  head: Head,
+  { blockSize, topRatio, skipRatio, featureMap, variant }: Required<SparseLinearOptions>,
+  proj: number[],
+): number[][] {
+  const turned: Head = {
+    queries: head.queries.map(head.turn),
+    keys: head.keys.map(head.turn),
+    values: head.values,
+    turn: (row) => row,
+  };
+  const means = (rows: number[][]) => cutRows(rows, blockSize).map((block) => meanRow(block));
+  const keyMeans = means(turned.keys);
+  const blocks = keyMeans.length;
+  const top = Math.max(1, Math.floor(topRatio * blocks));
+  const visible = blocks - Math.min(Math.floor(skipRatio * blocks), blocks - top);
+  // The place of each block of keys in the order of a block of queries, the largest product first.
+  const ranks = means(turned.queries).map((query) => {
+    const map = keyMeans.map((key) => dot(query, key));
+    return map.map((value, j) => map.filter((other, l) => other > value || (other === value && l < j)).length);
+  });
+  const rank = (i: number, j: number) => ranks[Math.floor(i / blockSize)]![Math.floor(j / blockSize)]!;
+  const sparse = softmaxSum(turned, (i, j) => rank(i, j) < top);
+  const all = variant === 'code';
+  const rest = linearSum(turned, featureMap, (i, j) => all || (rank(i, j) >= top && rank(i, j) < visible));
+  return rest.map((row, i) =>
+    weightedSum(row, cutRows(proj, row.length), row.length).map((x, d) => x + sparse[i]![d]!),
+  );
 }
 
 /** Softmax attention of each block of queries to its picked blocks [B N, blocks, K]. */

@@ -1,26 +1,10 @@
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Case, caseInputs, readCases } from '../fixtures/cases.ts';
-import { attention } from './attention.ts';
+import { compute } from '../fixtures/both-forms.ts';
+import { caseInputs, readCases } from '../fixtures/cases.ts';
 
 const cases = await readCases();
-
-/** The output and, by input, the gradient of its weighted sum. The caller owns them. */
-function compute({ spec, grid, ...rest }: Case): Record<string, tf.Tensor> {
-  const { weights, rotary, ...inputs } = caseInputs({ spec, grid, ...rest });
-  const names = Object.keys(inputs) as (keyof typeof inputs)[];
-  const run = (...at: tf.Tensor[]) =>
-    attention(spec, {
-      ...inputs,
-      ...Object.fromEntries(names.map((name, i) => [name, at[i]])),
-      ...(rotary && { rotary }),
-      grid,
-    });
-  const given = names.map((name) => inputs[name]!);
-  const gradients = tf.grads((...at) => tf.sum(tf.mul(run(...at), weights)))(given);
-  return { output: run(...given), ...Object.fromEntries(names.map((name, i) => [name, gradients[i]!])) };
-}
 
 describe.each([
   ['composed', '0'],
@@ -35,7 +19,7 @@ describe.each([
   afterEach(() => set(before));
 
   it.each(cases)('$name', (one) => {
-    const actual = tf.tidy(() => compute(one));
+    const actual = tf.tidy(() => compute(one.spec, caseInputs(one)));
     expect(Object.keys(actual).sort()).toEqual([...one.expected.keys()].sort());
     const greatest = Math.max(...[...one.expected.values()].map(({ largest }) => largest));
     for (const [part, { values, largest }] of one.expected) {

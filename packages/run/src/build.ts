@@ -1,4 +1,4 @@
-import type { Grid } from '@eflow/attention';
+import { attentionKind } from '@eflow/attention';
 import { type ClipDataset, type ClipSpec, openDataset, type Split } from '@eflow/data';
 import { type Network, splitRows } from '@eflow/flow';
 import {
@@ -46,7 +46,7 @@ export function checkTraining(config: RunConfig): void {
   }
   checkGuidance(config);
   if ('velocityRatio' in config.objective) splitRows(training.batchSize, config.objective.velocityRatio);
-  checkWindow(config, trainingGrid(config));
+  checkAttention(config);
 }
 
 /** Guidance moves away from a prediction that has to be trained itself. */
@@ -62,32 +62,19 @@ function checkGuidance({ objective }: RunConfig): void {
   );
 }
 
-function trainingGrid({ data, network }: RunConfig): Grid {
-  try {
-    return tokenGrid(network, data);
-  } catch (error) {
-    throw new Error(`data does not suit network.patchSize: ${(error as Error).message}`);
-  }
+function checkAttention({ data, network, objective }: RunConfig): void {
+  const grid = prefixErrors('data does not suit network.patchSize: ', () => tokenGrid(network, data));
+  const { attention } = network;
+  const { keepRatio } = objective;
+  prefixErrors('network.attention.', () => attentionKind(attention).check?.(attention, { grid, keepRatio }));
 }
 
-function checkWindow(config: RunConfig, grid: Grid): void {
-  const { attention } = config.network;
-  if (!('windowSize' in attention)) return;
-  const { windowSize } = attention;
-  const tokens = grid.reduce((a, b) => a * b);
-  if (typeof windowSize === 'number') {
-    if (windowSize <= tokens) return;
-    throw new Error(`network.attention.windowSize is ${windowSize}; a clip has ${tokens} tokens, so at most that`);
-  }
-  const value = `network.attention.windowSize is [${windowSize.join(', ')}]`;
-  if (windowSize.some((side, axis) => side > grid[axis]!) || windowSize.every((side) => side === 0)) {
-    throw new Error(`${value}; a clip has ${grid.join(' x ')} tokens, so at most those, and not all 0`);
-  }
-  if (config.objective.keepRatio < 1) {
-    throw new Error(
-      `${value}, which counts on the grid of all tokens, and objective.keepRatio is ${config.objective.keepRatio}; ` +
-        'set that to 1, or give one number, a window in the order of the tokens that are kept',
-    );
+/** What `fn` gives; where it throws, the error's message comes after `where`. */
+function prefixErrors<T>(where: string, fn: () => T): T {
+  try {
+    return fn();
+  } catch (error) {
+    throw new Error(`${where}${(error as Error).message}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { SLA_DEFAULTS } from '@eflow/attention';
+import { attentionSchema } from '@eflow/attention';
 import { CLIP_STARTS } from '@eflow/data';
 import {
   type CommonOptions,
@@ -22,34 +22,6 @@ const count = z.int().min(1);
 const share = z.number().min(0).max(1);
 const logitNormal = ({ mean, std }: LogitNormal) =>
   z.strictObject({ mean: z.number().default(mean), std: positive.default(std) }).prefault({});
-
-const featureMap = z.enum(['relu', 'elu1', 'softmax']);
-const windowSize = count.describe('tokens per side');
-const side = z.int().min(0);
-
-const attention = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('softmax') }),
-  z.strictObject({
-    kind: z.literal('linear'),
-    featureMap: featureMap.default('relu'),
-    causalBlockSize: count.optional().describe('tokens of a block, which sees itself and those before it; absent: all'),
-  }),
-  z.strictObject({
-    kind: z.literal('local'),
-    windowSize: z
-      .union([windowSize, z.tuple([side, side, side])])
-      .describe('tokens per side, or frames, rows and columns per side, which keepRatio 1 is for'),
-  }),
-  z.strictObject({
-    kind: z.literal('sla'),
-    blockSize: count.default(SLA_DEFAULTS.blockSize).describe('tokens'),
-    topRatio: z.number().gt(0).max(1).default(SLA_DEFAULTS.topRatio).describe('share of blocks with exact attention'),
-    skipRatio: share.default(SLA_DEFAULTS.skipRatio).describe('share of blocks that are not seen'),
-    featureMap: featureMap.default(SLA_DEFAULTS.featureMap),
-    variant: z.enum(['paper', 'code']).default(SLA_DEFAULTS.variant),
-  }),
-  z.strictObject({ kind: z.literal('glga'), windowSize, featureMap: featureMap.default('relu') }),
-]);
 
 const clipSize = {
   numFrames: count.describe('frames of a clip'),
@@ -101,7 +73,7 @@ const network = z.strictObject({
   numHeads: count,
   mlpRatio: positive.default(4),
   mlp: z.enum(['gelu', 'swiglu']).default('gelu'),
-  attention,
+  attention: attentionSchema,
   maskToken: z.enum(['frozen', 'trained']).default('frozen').describe('what stands for dropped tokens'),
   checkpoint: z
     .enum(['none', 'blocks'])

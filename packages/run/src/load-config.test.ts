@@ -249,7 +249,7 @@ describe('loadConfig', () => {
     [
       'a window on the grid of tokens that are dropped',
       ['network.attention={ kind: local, windowSize: [0, 1, 1] }', 'objective.keepRatio=0.25'],
-      'objective.keepRatio is 0.25; set that to 1',
+      'keepRatio is 0.25; set that to 1',
     ],
     ['a share above 1', ['network.attention={ kind: sla, topRatio: 2 }'], 'network.attention.topRatio: Too big'],
     [

@@ -15,7 +15,7 @@ export type BlockParams = {
 /** What a block is made from. */
 export type BlockConfig = Pick<
   VideoDiTConfig,
-  'hiddenSize' | 'numHeads' | 'mlpRatio' | 'mlp' | 'attention' | 'contextSize'
+  'hiddenSize' | 'numHeads' | 'mlpRatio' | 'mlp' | 'attention' | 'attentionKinds' | 'contextSize'
 >;
 
 /** Parameters of a block; adaLN starts at zero, so that a new block is the identity. The caller owns them. */

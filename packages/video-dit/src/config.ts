@@ -1,4 +1,4 @@
-import type { AttentionSpec, Grid } from '@eflow/attention';
+import type { AnyAttentionKind, AttentionSpec, Grid } from '@eflow/attention';
 
 /** The sizes of a VideoDiT. Those of a clip are free at every call. */
 export interface VideoDiTConfig {
@@ -20,6 +20,8 @@ export interface VideoDiTConfig {
    */
   mlp?: 'gelu' | 'swiglu';
   attention: AttentionSpec;
+  /** What `attention` is looked up in: `ATTENTION_KINDS` of @eflow/attention unless given, to which yours can be added. */
+  attentionKinds?: readonly AnyAttentionKind[];
   /** Labels 0 .. numClasses - 1; numClasses itself stands for "no class". 0: the network takes no labels. */
   numClasses: number;
   /** Width of the vectors of a sequence that every block's cross-attention sees, such as a text's. Absent: none. */

@@ -1,4 +1,4 @@
-import { attentionFlops, crossAttentionFlops, type Flops, type Grid } from '@eflow/attention';
+import { attentionFlops, attentionKind, crossAttentionFlops, type Flops, type Grid } from '@eflow/attention';
 import { type ClipSize, mlpWidth, tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
 import { countKept } from './token-drop.ts';
 
@@ -6,12 +6,12 @@ import { countKept } from './token-drop.ts';
 export interface PartCount {
   parameters: number;
   forwardFlops: number;
-  /** Of forward and backward together. */
+  /** Forward and backward together. */
   stepFlops: number;
 }
 
 export interface NetworkCount extends PartCount {
-  /** Of the weak path, forward. */
+  /** The weak path, forward. */
   weakFlops: number;
   /** What the whole is the sum of. The middle has the half of the fusion that its output goes through. */
   parts: Record<'encoder' | 'middle' | 'decoder' | 'rest', PartCount>;
@@ -65,7 +65,7 @@ export function countNetwork(config: VideoDiTConfig, clip: ClipSize, options: Co
 type Lengths = { B: number; L: number; S: number };
 
 function countBlock(config: VideoDiTConfig, { B, L, S, grid }: Lengths & { grid?: Grid }): PartCount {
-  const { hiddenSize: E, numHeads: N, attention, contextSize, mlp } = config;
+  const { hiddenSize: E, numHeads: N, attention, attentionKinds, contextSize, mlp } = config;
   const D = E / N;
   const heads = { batchSize: B, numHeads: N, length: L, headDim: D };
   const width = mlpWidth(config);
@@ -73,13 +73,14 @@ function countBlock(config: VideoDiTConfig, { B, L, S, grid }: Lengths & { grid?
     linear(B, E, 6 * E),
     linear(B * L, E, 3 * E),
     weights(2 * D), // the norms of q and k
-    products(attentionFlops(attention, { ...heads, grid })),
+    products(attentionFlops(attention, { ...heads, grid }, attentionKinds)),
     linear(B * L, E, E),
     linear(B * L, E, mlp === 'swiglu' ? 2 * width : width),
     linear(B * L, width, E),
   ];
-  if (attention.kind === 'glga') counts.push(linear(B * L, E, N));
-  if (attention.kind === 'sla') counts.push(weights(D * D));
+  for (const { form } of Object.values(attentionKind(attention, attentionKinds).learns)) {
+    counts.push(form === 'gate' ? linear(B * L, E, N) : weights(D * D));
+  }
   if (contextSize) {
     counts.push(
       linear(B * L, E, E),
@@ -120,7 +121,7 @@ const products = ({ forward, gradient }: Flops): PartCount => ({
   stepFlops: gradient,
 });
 
-/** Of rows with a weight [inSize, outSize]. */
+/** The product of rows with a weight [inSize, outSize]. */
 function product(rows: number, inSize: number, outSize: number): PartCount {
   const forwardFlops = 2 * rows * inSize * outSize;
   return { parameters: inSize * outSize, forwardFlops, stepFlops: 3 * forwardFlops };

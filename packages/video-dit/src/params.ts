@@ -20,9 +20,9 @@ export type VideoDiTParams = {
   positionEmbed: LinearParams;
   timestepEmbedder: ScalarEmbedderParams;
   intervalEmbedder: ScalarEmbedderParams;
-  /** Of a network with classes. */
+  /** In a network with classes. */
   labelEmbedder?: LabelEmbedderParams;
-  /** Of a network with a context. */
+  /** In a network with a context. */
   contextEmbedder?: ContextEmbedderParams;
   encoderBlocks: BlockParams[];
   middleBlocks: BlockParams[];

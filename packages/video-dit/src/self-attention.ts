@@ -1,41 +1,69 @@
-import { type AttentionSpec, attention, type Grid, type Rotary } from '@eflow/attention';
+import {
+  type AnyAttentionKind,
+  type AttentionSpec,
+  attention,
+  attentionKind,
+  type Grid,
+  type LearnedInput,
+  type Rotary,
+} from '@eflow/attention';
 import { initLinear, type LinearParams, linear, rmsNorm, zeros } from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
-/** One q, k, v projection, the norms of q and k, GLGA's gate or SLA's projection, and the output projection. */
+/** One q, k, v projection, the norms of q and k, what the kind of attention learns, and the output projection. */
 export type SelfAttentionParams = {
   qkv: LinearParams;
   qNorm: { weight: tf.Tensor1D };
   kNorm: { weight: tf.Tensor1D };
-  gate?: LinearParams;
-  /** Of SLA's linear branch, [D, D], shared by the heads; named as in its released code. */
-  proj_l?: { weight: tf.Tensor2D };
   proj: LinearParams;
+  /** What the kind learns, under the names of its record: GLGA's `gate`, SLA's `proj_l`. */
+  [learned: string]: LearnedParams;
 };
+
+/** Those of a linear layer, or a weight alone. */
+type LearnedParams = { weight: tf.Tensor; bias?: tf.Tensor };
 
 export interface SelfAttentionConfig {
   hiddenSize: number;
   numHeads: number;
   attention: AttentionSpec;
+  attentionKinds?: readonly AnyAttentionKind[];
 }
+
+/** How what a kind learns starts, and how the kernel's input comes of it and the tokens x [B, L, E]. */
+const LEARNED: Record<
+  LearnedInput['form'],
+  {
+    init: (stream: RandomStream, config: SelfAttentionConfig) => LearnedParams;
+    apply: (params: LearnedParams, x: tf.Tensor) => tf.Tensor;
+  }
+> = {
+  gate: {
+    // Zero: a half for every token and head.
+    init: (stream, { hiddenSize, numHeads }) => initLinear(stream, hiddenSize, numHeads, zeros),
+    apply: (params, x) => tf.expandDims(tf.transpose(tf.sigmoid(linear(params as LinearParams, x)), [0, 2, 1]), 3), // [B, N, L, 1]
+  },
+  projection: {
+    init: (_stream, { hiddenSize, numHeads }) => ({ weight: tf.zeros([hiddenSize / numHeads, hiddenSize / numHeads]) }),
+    apply: ({ weight }) => weight, // [D, D]
+  },
+};
 
 /** Where the tokens are: turned by the rotary embedding, and on this grid unless some were dropped. */
 export type TokenPlaces = { rotary: Rotary; grid?: Grid };
 
 /** Parameters of self-attention. The caller owns them. */
 export function initSelfAttention(stream: RandomStream, config: SelfAttentionConfig): SelfAttentionParams {
-  const { hiddenSize, numHeads, attention } = config;
+  const { hiddenSize, numHeads } = config;
+  const { learns } = attentionKind(config.attention, config.attentionKinds);
   const headDim = hiddenSize / numHeads;
   const at = (label: string) => splitStream(stream, label);
   return {
     qkv: initLinear(at('qkv'), hiddenSize, 3 * hiddenSize),
     qNorm: { weight: tf.ones([headDim]) },
     kNorm: { weight: tf.ones([headDim]) },
-    // Zero: both branches start with equal weight.
-    ...(attention.kind === 'glga' && { gate: initLinear(at('gate'), hiddenSize, numHeads, zeros) }),
-    // Zero, as in the released code: SLA starts as its sparse branch alone.
-    ...(attention.kind === 'sla' && { proj_l: { weight: tf.zeros<tf.Rank.R2>([headDim, headDim]) } }),
+    ...mapEntries(learns, (_name, { form, as }) => [as, LEARNED[form].init(at(as), config)]),
     proj: initLinear(at('proj'), hiddenSize, hiddenSize),
   };
 }
@@ -48,18 +76,17 @@ export function selfAttention(
   place: TokenPlaces,
 ): tf.Tensor {
   const [B, L, E] = x.shape as [number, number, number];
-  const N = config.numHeads;
+  const { numHeads: N, attention: spec, attentionKinds } = config;
+  const { learns } = attentionKind(spec, attentionKinds);
   return tf.tidy(() => {
     const qkv = tf.transpose(tf.reshape(linear(params.qkv, x), [B, L, 3, N, E / N]), [2, 0, 3, 1, 4]);
     const [q, k, v] = tf.unstack(qkv) as [tf.Tensor, tf.Tensor, tf.Tensor]; // [B, N, L, D] each
-    const output = attention(config.attention, {
-      q: rmsNorm(params.qNorm.weight, q),
-      k: rmsNorm(params.kNorm.weight, k),
-      v,
-      ...place,
-      gate: params.gate && tf.expandDims(tf.transpose(tf.sigmoid(linear(params.gate, x)), [0, 2, 1]), 3),
-      proj: params.proj_l?.weight,
-    });
+    const heads = { q: rmsNorm(params.qNorm.weight, q), k: rmsNorm(params.kNorm.weight, k), v };
+    const learned = mapEntries(learns, (name, { form, as }) => [name, LEARNED[form].apply(params[as]!, x)]);
+    const output = attention(spec, { ...heads, ...place, ...learned }, attentionKinds);
     return linear(params.proj, tf.reshape(tf.transpose(output, [0, 2, 1, 3]), [B, L, E]));
   });
 }
+
+const mapEntries = <From, To>(from: Record<string, From>, entry: (key: string, value: From) => [string, To]) =>
+  Object.fromEntries(Object.entries(from).map(([key, value]) => entry(key, value)));
