@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { expect, it } from 'vitest';
 import { addAttentionCommand, type Flags } from './command.ts';
+import { KINDS } from './workload.ts';
 
 /** What the command would run with. */
 async function parse(...args: string[]): Promise<Flags> {
@@ -17,7 +18,7 @@ async function parse(...args: string[]): Promise<Flags> {
 it('measures everything unless told otherwise', async () => {
   expect(await parse()).toEqual({
     tokens: [1024, 2048, 4096, 8192, 16384],
-    kinds: ['softmax', 'linear', 'local', 'sla', 'glga'],
+    kinds: KINDS,
     only: ['native', 'composed', 'torch', 'torch-compile', 'headline'],
     rounds: 3,
     batch: 1,
@@ -55,7 +56,7 @@ it.each([
   ['--tokens', '8,0', 'at least 1'],
   ['--tokens', '1k', 'at least 1'],
   ['--rounds', '1.5', 'at least 1'],
-  ['--kinds', 'flash', "'flash' is not among softmax, linear, local, sla, glga"],
+  ['--kinds', 'flash', `'flash' is not among ${KINDS.join(', ')}`],
   ['--only', 'native,xla', "'xla' is not among native, composed, torch, torch-compile, headline"],
 ])('refuses %s %s', async (option, value, message) => {
   await expect(parse(option, value)).rejects.toThrow(message);

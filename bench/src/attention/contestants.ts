@@ -1,7 +1,7 @@
 import type { Reply, Request } from '../child.ts';
 import type { Runtime } from '../contestant.ts';
 import type { ProductRun } from '../products.ts';
-import type { Kind, Run, Shape } from './workload.ts';
+import { type Kind, type Run, type Shape, TORCH_KINDS } from './workload.ts';
 
 export interface Contestant {
   name: string;
@@ -38,9 +38,9 @@ export const REFERENCE: Contestant = {
   native: false,
 };
 
-/** Those that there is a program of the kind for: SLA has none in PyTorch. */
+/** Those that there is a program of the kind for. */
 export const contestantsFor = (kind: Kind, contestants: readonly Contestant[]): readonly Contestant[] =>
-  contestants.filter(({ runtime }) => kind !== 'sla' || runtime === 'tensorflow');
+  contestants.filter(({ runtime }) => runtime === 'tensorflow' || TORCH_KINDS.includes(kind));
 
 /** How the contestants may differ from the reference, output and every gradient: the largest error over the largest value. */
 export const TOLERANCE = 1e-4;

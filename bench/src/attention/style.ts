@@ -1,19 +1,19 @@
+import { ATTENTION_KINDS } from '@eflow/attention';
 import type { Kind } from './workload.ts';
 
-/** Okabe and Ito's colours, which the colour-blind tell apart. */
-export const KIND_COLORS: Readonly<Record<Kind, string>> = {
-  softmax: '#d55e00',
-  linear: '#0072b2',
-  local: '#009e73',
-  sla: '#cc79a7',
-  glga: '#000000',
-};
+/** Okabe and Ito's colours, which the colour-blind tell apart, but for one that is PyTorch's; in the order of the kinds. */
+const COLORS = ['#d55e00', '#0072b2', '#009e73', '#cc79a7', '#000000', '#e69f00', '#f0e442'];
+
+export const KIND_COLORS = byKind((_record, i) => COLORS[i % COLORS.length]!);
 
 /** For people. */
-export const KIND_NAMES: Readonly<Record<Kind, string>> = {
-  softmax: 'softmax',
-  linear: 'linear',
-  local: 'local',
-  sla: 'SLA',
-  glga: 'GLGA',
-};
+export const KIND_NAMES = byKind(({ name }) => name);
+
+function byKind(
+  value: (record: (typeof ATTENTION_KINDS)[number], i: number) => string,
+): Readonly<Record<Kind, string>> {
+  return Object.fromEntries(ATTENTION_KINDS.map((record, i) => [record.kind, value(record, i)])) as Record<
+    Kind,
+    string
+  >;
+}

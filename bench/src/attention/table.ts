@@ -3,7 +3,7 @@ import { formatFailure, formatHead, formatOthers, milliseconds, quartiles } from
 import { findLimit } from '../products.ts';
 import { formatHeadline } from './headline-table.ts';
 import type { AttentionReport, ComparisonReport, EntryReport } from './report.ts';
-import { describeShape, KINDS, type Kind, RUN_NAMES, RUNS, type Run, type Shape } from './workload.ts';
+import { describeShape, hasWindow, KINDS, type Kind, RUN_NAMES, RUNS, type Run, type Shape } from './workload.ts';
 
 /** The report for people: the machine, each kind beside its peers, then all kinds side by side with what they show. */
 export function formatReport(report: AttentionReport): string {
@@ -41,9 +41,8 @@ function formatKind(kind: Kind, comparisons: readonly ComparisonReport[], shape:
   const differences = comparisons.flatMap(({ entries }) =>
     entries.flatMap(({ difference }) => Object.values(difference)),
   );
-  const hasWindow = kind === 'local' || kind === 'glga';
   return [
-    `${kind}: ${describeShape(shape)}${hasWindow ? `, window +-${shape.windowSize}` : ''}`,
+    `${kind}: ${describeShape(shape)}${hasWindow(kind) ? `, window +-${shape.windowSize}` : ''}`,
     formatOthers(Math.max(...comparisons.map((comparison) => comparison.usedByOthers))),
     ...(limits.length > 0
       ? [`Plain products, GFLOP/s: ${Math.min(...limits).toFixed(0)} to ${Math.max(...limits).toFixed(0)}`]

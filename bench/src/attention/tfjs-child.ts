@@ -10,9 +10,9 @@ import { relativeDifference } from '../difference.ts';
 import { serve, timeCalls } from '../serve.ts';
 import { serveProducts } from '../tfjs-products.ts';
 import type { AttentionReply, AttentionRequest, ChildSpec } from './contestants.ts';
-import { createSpec, differentiated, type Run } from './workload.ts';
+import { createSpec, KINDS, learnedInputs, type Run } from './workload.ts';
 
-type Inputs = Record<'q' | 'k' | 'v' | 'gate' | 'proj' | 'dy', tf.Tensor>;
+type Inputs = Record<'q' | 'k' | 'v' | 'dy', tf.Tensor> & Record<string, tf.Tensor>;
 type Result = { output: tf.Tensor; grads: Record<string, tf.Tensor> };
 
 const WARM_UP_TOKENS = 8;
@@ -20,7 +20,7 @@ const WARM_UP_TOKENS = 8;
 const spec = JSON.parse(process.argv[2]!) as ChildSpec;
 const { tensorflowVersion } = await useTensorFlow();
 const attentionSpec = createSpec(spec.kind, spec.shape);
-const names = differentiated(spec.kind);
+const names = ['q', 'k', 'v', ...learnedInputs(spec.kind, 1, spec.shape).map(({ name }) => name)];
 const loaded = new Map<number, Inputs>();
 
 const forward = (inputs: Inputs) => tf.tidy<Result>(() => ({ output: attention(attentionSpec, inputs), grads: {} }));
@@ -30,7 +30,7 @@ const gradient = ({ dy, ...inputs }: Inputs) =>
     const run = (...at: tf.Tensor[]) =>
       attention(attentionSpec, { ...inputs, ...Object.fromEntries(names.map((name, i) => [name, at[i]!])) });
     const { value, grads } = tf.valueAndGrads(run)(
-      names.map((name) => inputs[name]),
+      names.map((name) => inputs[name]!),
       dy,
     );
     return { output: value, grads: Object.fromEntries(names.map((name, i) => [name, grads[i]!])) };
@@ -45,14 +45,13 @@ function drawInputs(length: number): Inputs {
     randomNormal(splitStream(createStream(7), `${label}-${length}`), shape);
   return tf.tidy(() => {
     const tokens = (label: string) => draw(label, [batchSize, numHeads, length, headDim]);
-    return {
-      q: tokens('q'),
-      k: tokens('k'),
-      v: tokens('v'),
-      gate: tf.sigmoid(draw('gate', [batchSize, numHeads, length, 1])),
-      proj: tf.div(draw('proj', [headDim, headDim]), Math.sqrt(headDim)),
-      dy: tokens('dy'),
-    };
+    const inputs = { q: tokens('q'), k: tokens('k'), v: tokens('v'), dy: tokens('dy') };
+    // Those of all kinds: one file has the inputs of a length.
+    const learned = KINDS.flatMap((kind) => learnedInputs(kind, length, spec.shape)).map(({ name, form, shape }) => {
+      const x = draw(name, shape);
+      return [name, form === 'gate' ? tf.sigmoid(x) : tf.div(x, Math.sqrt(headDim))];
+    });
+    return { ...inputs, ...Object.fromEntries(learned) };
   });
 }
 

@@ -1,8 +1,17 @@
-import type { AttentionSpec } from '@eflow/attention';
+import {
+  type AnyAttentionKind,
+  ATTENTION_KINDS,
+  type AttentionSpec,
+  attentionKind,
+  learnedShape,
+} from '@eflow/attention';
 
-export const KINDS = ['softmax', 'linear', 'local', 'sla', 'glga'] as const satisfies AttentionSpec['kind'][];
+export type Kind = AttentionSpec['kind'];
 
-export type Kind = (typeof KINDS)[number];
+export const KINDS: readonly Kind[] = ATTENTION_KINDS.map(({ kind }) => kind);
+
+/** Those that bench/torch has, too. */
+export const TORCH_KINDS: readonly Kind[] = ['softmax', 'linear', 'local', 'glga'];
 
 /** What has the same value at every length. */
 export interface Shape {
@@ -12,7 +21,7 @@ export interface Shape {
   numHeads: number;
   /** D */
   headDim: number;
-  /** Tokens per side, of 'local' and 'glga'. */
+  /** Tokens per side, of kinds with a window. */
   windowSize: number;
 }
 
@@ -29,29 +38,23 @@ export const kernelLengths = (tokens: readonly number[]): number[] =>
 export const describeShape = ({ batchSize, numHeads, headDim }: Shape): string =>
   `batch ${batchSize}, ${numHeads} heads of ${headDim}`;
 
-/** The kind with the project's own choice of options. */
+/** The kind with the defaults of its options, and this window if it has one. */
 export function createSpec(kind: Kind, { windowSize }: Pick<Shape, 'windowSize'>): AttentionSpec {
-  switch (kind) {
-    case 'softmax':
-    case 'sla':
-      return { kind };
-    case 'linear':
-      return { kind, featureMap: 'relu' };
-    case 'local':
-      return { kind, windowSize };
-    case 'glga':
-      return { kind, windowSize, featureMap: 'relu' };
-  }
+  const { schema } = recordOf(kind);
+  return schema.parse({ kind, ...(hasWindow(kind) && { windowSize }) }) as AttentionSpec;
 }
 
-/** Inputs of a kind that have a gradient. */
-export const differentiated = (kind: Kind): ('q' | 'k' | 'v' | 'gate' | 'proj')[] => [
-  'q',
-  'k',
-  'v',
-  ...(kind === 'glga' ? (['gate'] as const) : []),
-  ...(kind === 'sla' ? (['proj'] as const) : []),
-];
+const recordOf = (kind: Kind): AnyAttentionKind => attentionKind({ kind });
+
+export const hasWindow = (kind: Kind): boolean => 'windowSize' in recordOf(kind).schema.shape;
+
+/** What a kind takes besides q, k and v. */
+export const learnedInputs = (kind: Kind, length: number, { batchSize, numHeads, headDim }: Shape) =>
+  Object.entries(recordOf(kind).learns).map(([name, { form }]) => ({
+    name,
+    form,
+    shape: learnedShape(form, [batchSize, numHeads, length, headDim]),
+  }));
 
 export const RUNS = ['forward', 'gradient'] as const;
 
@@ -61,10 +64,11 @@ export type Run = (typeof RUNS)[number];
 export const RUN_NAMES: Readonly<Record<Run, string>> = { forward: 'forward', gradient: 'forward + backward' };
 
 /** Bytes that a call reads and writes at least: the inputs and the output, and in the gradient dy and what it gives besides. */
-export function countBytes(kind: Kind, run: Run, length: number, { batchSize, numHeads, headDim }: Shape): number {
+export function countBytes(kind: Kind, run: Run, length: number, shape: Shape): number {
+  const { batchSize, numHeads, headDim } = shape;
   const tensor = batchSize * numHeads * length * headDim;
-  const extra = { gate: tensor / headDim, proj: headDim ** 2, q: 0, k: 0, v: 0 };
-  const inputs = 3 * tensor + differentiated(kind).reduce((sum, name) => sum + extra[name], 0);
+  const learned = learnedInputs(kind, length, shape).map((input) => input.shape.reduce((a, b) => a * b));
+  const inputs = 3 * tensor + learned.reduce((sum, size) => sum + size, 0);
   return 4 * (run === 'forward' ? inputs + tensor : 2 * inputs + 2 * tensor);
 }
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { expect, it } from 'vitest';
+import { KINDS } from '../attention/workload.ts';
 import { addNetworkCommand, addStepCommand, createSize, type Flags } from './command.ts';
 
 /** What the command would run with. */
@@ -21,7 +22,7 @@ const parse = (...args: string[]) => parseOf('network', ...args);
 it('measures every attention unless told otherwise, softmax and GLGA beside PyTorch', async () => {
   expect(await parse()).toEqual({
     tokens: [512, 2048, 4096, 8192],
-    attention: ['softmax', 'linear', 'local', 'sla', 'glga'],
+    attention: KINDS,
     keep: [1, 0.25],
     only: ['compiled', 'torch', 'torch-compile'],
     peerAttention: ['softmax', 'glga'],

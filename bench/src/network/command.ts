@@ -2,7 +2,7 @@ import { integer, list, namesAmong, number } from '@eflow/cli';
 import { bfloat16Support } from '@eflow/engine';
 import { VIDEO_DIT_PRESETS, validateConfig } from '@eflow/video-dit';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { KINDS, type Kind } from '../attention/workload.ts';
+import { KINDS, type Kind, TORCH_KINDS } from '../attention/workload.ts';
 import { PRODUCT_SIZE } from '../products.ts';
 import { createProgress } from '../progress.ts';
 import { createRecorder, JSON_OPTION, say, setUpContestants, startSession } from '../session.ts';
@@ -96,7 +96,7 @@ export function addNetworkCommand(program: Command, action = networkBenchmark): 
     )
     .addOption(onlyOption(ONLY, ONLY.join(',')))
     .addOption(
-      new Option('--peer-attention <list>', 'attentions where PyTorch takes part, which has no sla')
+      new Option('--peer-attention <list>', `attentions where PyTorch takes part, which has ${TORCH_KINDS.join(', ')}`)
         .argParser(namesAmong(KINDS))
         .default(PEER_KINDS, PEER_KINDS.join(',')),
     )

@@ -22,7 +22,7 @@ const selection: Selection = {
 const timing = (seconds: number[], form?: string): Timing => ({ firstSeconds: 2, seconds, peakBytes: 3e9, form });
 
 /** Seconds of a dense step for each 512 tokens: at 4,096 softmax takes eight times as much more. */
-const STEP = { softmax: 0.8, linear: 0.3, local: 0.4, sla: 0.5, glga: 0.4 };
+const STEP: Readonly<Record<string, number>> = { softmax: 0.8, sla: 0.5, glga: 0.4 };
 const FACTORS: Readonly<Record<string, number>> = { compiled: 1, torch: 2, 'torch-compile': 1.25 };
 /** Products in the graph of a dense step, whatever the number of tokens. */
 const DENSE_FLOPS = 1e12;
@@ -32,7 +32,7 @@ function measure(entrant: Entrant): Entry {
   const { tokens, keepRatio, network } = workload;
   const { kind } = network.attention;
   const length = tokens / 512;
-  const dense = STEP[kind] * (kind === 'softmax' ? length ** 2 : length) * FACTORS[contestant.name]!;
+  const dense = STEP[kind]! * (kind === 'softmax' ? length ** 2 : length) * FACTORS[contestant.name]!;
   const step = dense * (0.2 + 0.8 * keepRatio);
   const middle = countMiddle({ ...workload, keepRatio: 1 }) - countMiddle(workload);
   const graph = { operations: 70, bytes: 2e5, matmulFlops: DENSE_FLOPS - middle / 2 };

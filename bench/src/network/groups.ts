@@ -1,5 +1,5 @@
 import type { VideoDiTConfig } from '@eflow/video-dit';
-import { createSpec, type Kind } from '../attention/workload.ts';
+import { createSpec, type Kind, TORCH_KINDS } from '../attention/workload.ts';
 import type { Group } from './benchmark.ts';
 import type { Contestant, Entrant } from './contestants.ts';
 import { createWorkload, type Depth, type Run } from './workload.ts';
@@ -25,7 +25,7 @@ export interface Selection {
   size: Size;
 }
 
-/** Tokens per side that 'local' and 'glga' see. */
+/** Tokens per side of windows. */
 export const WINDOW_SIZE = 64;
 
 /** Blocks of the network whose memory is measured. */
@@ -67,9 +67,8 @@ function createEntrants(selection: Selection, tokens: number, kinds: readonly Ki
   );
 }
 
-/** SLA has none. */
 const hasPeer = ({ peerKinds, peerKeepRatios }: Selection, kind: Kind, keepRatio: number) =>
-  kind !== 'sla' && peerKinds.includes(kind) && peerKeepRatios.includes(keepRatio);
+  TORCH_KINDS.includes(kind) && peerKinds.includes(kind) && peerKeepRatios.includes(keepRatio);
 
 /** Steps of one deeper network that keeps all activations for the gradient, or that runs its blocks again. */
 export function createMemoryGroup(

@@ -14,7 +14,7 @@ import { type Summary, summariseNetworks } from './summary.ts';
 export interface NetworkReport extends ReportHead {
   rounds: number;
   size: Size;
-  /** Tokens per side, of 'local' and 'glga'. */
+  /** Tokens per side, of kinds with a window. */
   windowSize: number;
   groups: GroupReport[];
   memory?: MemoryReport;

@@ -17,7 +17,7 @@ import { saveNetwork } from './save-network.ts';
 import { servePage } from './serve-page.ts';
 
 /**
- * WebGPU need not compute cos and sin closer than to 2^-11, and Chromium's software does not. Of a network that leaves
+ * WebGPU need not compute cos and sin closer than to 2^-11, and Chromium's software does not. In a network that leaves
  * 1e-5 to 1e-4 in what the embedded times are part of, and more in their gradients.
  */
 const WEBGPU_GRADIENT_TOLERANCE = 1e-2;

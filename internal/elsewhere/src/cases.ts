@@ -1,4 +1,13 @@
-import { type AttentionInputs, type AttentionSpec, attention, rotaryTable } from '@eflow/attention';
+import {
+  ATTENTION_KINDS,
+  type AttentionInputs,
+  type AttentionSpec,
+  attention,
+  attentionKind,
+  type KindInputs,
+  learnedShape,
+  rotaryTable,
+} from '@eflow/attention';
 import { createStream, randomNormal, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { composedSoftmax } from '../../../packages/attention/src/softmax.ts';
@@ -12,17 +21,11 @@ export interface Case {
 }
 
 export const cases: Case[] = [
-  { name: 'softmax', spec: { kind: 'softmax' } },
+  ...ATTENTION_KINDS.flatMap(({ examples }): AttentionSpec[] => examples).map((spec) => ({
+    name: Object.values(spec).join(', '),
+    spec,
+  })),
   { name: 'softmax, in blocks', spec: { kind: 'softmax' }, kernel: (inputs) => composedSoftmax(inputs, 20) },
-  { name: 'linear, relu', spec: { kind: 'linear', featureMap: 'relu' } },
-  { name: 'linear, elu1', spec: { kind: 'linear', featureMap: 'elu1' } },
-  { name: 'linear, softmax', spec: { kind: 'linear', featureMap: 'softmax' } },
-  { name: 'linear, block-causal', spec: { kind: 'linear', featureMap: 'relu', causalBlockSize: 7 } },
-  { name: 'local', spec: { kind: 'local', windowSize: 4 } },
-  { name: 'local, 3-D', spec: { kind: 'local', windowSize: [1, 0, 2] } },
-  { name: 'sla, paper', spec: { kind: 'sla', blockSize: 8, topRatio: 0.3, skipRatio: 0.2, variant: 'paper' } },
-  { name: 'sla, code', spec: { kind: 'sla', blockSize: 8, topRatio: 0.3, skipRatio: 0.2, variant: 'code' } },
-  { name: 'glga', spec: { kind: 'glga', windowSize: 4, featureMap: 'relu' } },
 ];
 
 /** [B, N, ...] of the inputs with their grid of tokens and D; the second is long enough to be cut into windows. */
@@ -32,7 +35,8 @@ export const sizes = [
 ] as const;
 
 export type Size = (typeof sizes)[number];
-export type Inputs = ReturnType<typeof drawInputs>;
+/** q, k, v and what any kind learns; cos and sin are the rotary table. */
+export type Inputs = Record<'q' | 'k' | 'v' | 'cos' | 'sin' | Exclude<keyof KindInputs, 'grid'>, tf.Tensor>;
 
 /** [B, N, L, D] */
 export const shapeOf = ({ heads, grid, headDim }: Size) =>
@@ -41,18 +45,15 @@ export const shapeOf = ({ heads, grid, headDim }: Size) =>
 /** Standard normal values, the same on every backend, since @eflow/tensor draws them in JavaScript. */
 export const draw = (name: string, shape: number[]) => randomNormal(splitStream(createStream(1), name), shape);
 
-/** All that any kind takes; cos and sin are the rotary table. The caller owns the tensors. */
-export function drawInputs(size: Size) {
+/** All that any kind takes; gates are in (0, 1). The caller owns the tensors. */
+export function drawInputs(size: Size): Inputs {
   const shape = shapeOf(size);
-  const [B, N, L, D] = shape;
-  return {
-    q: draw('q', shape),
-    k: draw('k', shape),
-    v: draw('v', shape),
-    gate: tf.tidy(() => tf.sigmoid(draw('gate', [B, N, L, 1]))),
-    proj: draw('proj', [D, D]),
-    ...rotaryTable(size.grid, D),
-  };
+  const learned = ATTENTION_KINDS.flatMap(({ learns }) => Object.entries(learns)).map(([name, { form }]) => {
+    const x = () => draw(name, learnedShape(form, shape));
+    return [name, form === 'gate' ? tf.tidy(() => tf.sigmoid(x())) : x()];
+  });
+  const heads = { q: draw('q', shape), k: draw('k', shape), v: draw('v', shape) };
+  return { ...heads, ...Object.fromEntries(learned), ...rotaryTable(size.grid, size.headDim) };
 }
 
 export function runCase({ spec, kernel }: Case, { grid }: Size, { cos, sin, ...inputs }: Inputs): tf.Tensor {
@@ -60,9 +61,6 @@ export function runCase({ spec, kernel }: Case, { grid }: Size, { cos, sin, ...i
   return kernel ? kernel(all) : attention(spec, all);
 }
 
-/** The inputs that have a gradient. */
-export function trainedInputs({ kind }: AttentionSpec) {
-  const shared = ['q', 'k', 'v'] as const;
-  if (kind === 'glga') return [...shared, 'gate'] as const;
-  return kind === 'sla' ? ([...shared, 'proj'] as const) : shared;
-}
+/** The names of the inputs that have a gradient. */
+export const differentiated = (spec: AttentionSpec) =>
+  ['q', 'k', 'v', ...Object.keys(attentionKind(spec).learns)] as (keyof Inputs)[];

@@ -1,7 +1,9 @@
 import { attentionOracle } from '@eflow/attention';
+import { compareSlopes, findSlopes, type Slope } from '@eflow/testing/slopes';
 import * as tf from '@tensorflow/tfjs-core';
 import {
   type Case,
+  differentiated,
   draw,
   drawInputs,
   type Inputs,
@@ -9,22 +11,18 @@ import {
   type Size,
   shapeOf,
   sizes,
-  trainedInputs,
 } from './cases.ts';
 import { read } from './read.ts';
 
 /** The largest relative error that counts as agreement in float32. */
 export const TOLERANCE = 1e-4;
 
-/** What the oracle gives at one size: the output, and the gradient of its weighted sum at a few places of each input. */
+/** What the oracle gives at one size: the output, and the slopes of its weighted sum in each input. */
 export interface Reference {
   size: Size;
   output: number[];
-  gradients: { places: number[]; values: number[] }[];
+  slopes: Slope[];
 }
-
-const PLACES = 8;
-const STEP = 1e-5;
 
 /** The oracle's values at every size, from inputs that whatever backend is set has made. */
 export function makeReferences({ spec }: Case): Promise<Reference[]> {
@@ -32,20 +30,18 @@ export function makeReferences({ spec }: Case): Promise<Reference[]> {
     sizes.map(async (size) => {
       const inputs = await oracleInputs(size);
       const [weights] = await read(() => [draw('weights', shapeOf(size))]);
-      const oracle = (at: Record<keyof Inputs, number[]>) =>
-        attentionOracle(spec, shapeOf(size), { ...at, grid: size.grid });
-      const gradients = trainedInputs(spec).map((name) => {
-        const at = inputs[name];
-        const places = Array.from({ length: PLACES }, (_, i) => Math.floor((i * (at.length - 1)) / (PLACES - 1)));
-        const objective = (place: number, step: number) =>
-          oracle({ ...inputs, [name]: at.with(place, at[place]! + step) }).reduce(
-            (sum, value, i) => sum + value * weights![i]!,
-            0,
-          );
-        const slope = (place: number) => (objective(place, STEP) - objective(place, -STEP)) / (2 * STEP);
-        return { places, values: places.map(slope) };
+      const names = differentiated(spec);
+      const oracle = (at: number[][]) => {
+        const moved = Object.fromEntries(names.map((name, i) => [name, at[i]!]));
+        return attentionOracle(spec, shapeOf(size), { ...inputs, ...moved, grid: size.grid });
+      };
+      const given = names.map((name) => inputs[name]);
+      const slopes = findSlopes((at) => oracle(at).reduce((sum, value, i) => sum + value * weights![i]!, 0), given, {
+        epsilon: 1e-6,
+        directions: 2,
+        seed: 1,
       });
-      return { size, output: oracle(inputs), gradients };
+      return { size, output: oracle(given), slopes };
     }),
   );
 }
@@ -59,11 +55,11 @@ export async function forwardError(tried: Case, references: Reference[]): Promis
   return Math.max(...(await Promise.all(errors)));
 }
 
-/** The same for the gradient of every input. */
+/** The same for the slopes that its gradient of every input gives. */
 export async function backwardError(tried: Case, references: Reference[]): Promise<number> {
-  const names = trainedInputs(tried.spec);
-  const errors = references.map(async ({ size, gradients }) => {
-    const computed = await read(() => {
+  const names = differentiated(tried.spec);
+  const errors = references.map(async ({ size, slopes }) => {
+    const gradients = await read(() => {
       const inputs = drawInputs(size);
       const objective = (...at: tf.Tensor[]) => {
         const moved = Object.fromEntries(names.map((name, i) => [name, at[i]]));
@@ -72,23 +68,16 @@ export async function backwardError(tried: Case, references: Reference[]): Promi
       };
       return tf.grads(objective)(names.map((name) => inputs[name]));
     });
-    const perInput = gradients.map(({ places, values }, i) =>
-      relativeError(
-        places.map((place) => computed[i]![place]!),
-        values,
-      ),
-    );
-    return Math.max(...perInput);
+    const comparisons = compareSlopes(gradients, slopes);
+    return Math.max(...comparisons.map(({ slope, fromGradient, scale }) => Math.abs(slope - fromGradient) / scale));
   });
   return Math.max(...(await Promise.all(errors)));
 }
 
 async function oracleInputs(size: Size): Promise<Record<keyof Inputs, number[]>> {
-  const names = ['q', 'k', 'v', 'gate', 'proj', 'cos', 'sin'] as const;
-  const values = await read(() => {
-    const inputs = drawInputs(size);
-    return names.map((name) => inputs[name]);
-  });
+  const inputs = drawInputs(size);
+  const names = Object.keys(inputs) as (keyof Inputs)[];
+  const values = await read(() => names.map((name) => inputs[name]));
   return Object.fromEntries(names.map((name, i) => [name, values[i]!])) as Record<keyof Inputs, number[]>;
 }
 

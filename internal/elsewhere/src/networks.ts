@@ -24,7 +24,7 @@ import { cases, draw } from './cases.ts';
 /** A whole network that has to give the same numbers wherever tfjs runs. */
 export interface NetworkCase {
   name: string;
-  /** Of its parameters. */
+  /** Where its parameters are. */
   file: string;
   config: VideoDiTConfig;
 }
@@ -43,7 +43,13 @@ export const networks: NetworkCase[] = cases
       name: `${name}; ${mlp}, ${condition}`,
       file: `network-${i}.safetensors`,
       config: {
-        ...{ channels: 3, patchSize: [1, 2, 2], hiddenSize: 20, depth: [1, 1, 1], numHeads: 2, mlpRatio: 2, mlp },
+        channels: 3,
+        patchSize: [1, 2, 2],
+        hiddenSize: 20,
+        depth: [1, 1, 1],
+        numHeads: 2,
+        mlpRatio: 2,
+        mlp,
         attention: spec,
         numClasses: condition === 'context' ? 0 : 5,
         ...(condition !== 'classes' && { contextSize: CONTEXT.size }),

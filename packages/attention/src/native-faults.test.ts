@@ -25,7 +25,7 @@ describe('what is not finite stays in its head and reaches what depends on it', 
     one.set(1, place.b, place.n, place.token, Math.min(place.d, x.shape[3]! - 1));
     return tf.where(tf.cast(one.toTensor(), 'bool'), value, x);
   }
-  /** Of each token of each head, whether all of its numbers are finite. */
+  /** Whether all numbers of a token are finite, for each token of each head. */
   function finiteRows(x: tf.Tensor): boolean[] {
     const values = Array.from(x.dataSync(), Number.isFinite);
     const width = x.shape[3]!;

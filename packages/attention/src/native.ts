@@ -23,7 +23,7 @@ interface Branches {
   windowSize?: number;
   /** [B, N, blocks, K] int32: the blocks of keys that each block of queries sees. */
   blocks?: tf.Tensor;
-  /** Of linear attention. */
+  /** The feature map of linear attention. */
   featureMap?: FeatureMap;
   /** [B, N, L, 1], where there are both. */
   gate?: tf.Tensor;

@@ -72,7 +72,7 @@ describe.each<[string, Kernel]>([
 
   it('takes scores far beyond those that exp can hold', () => {
     const inputs = drawInputs([1, 1, 13, 6], 6);
-    // Of keys of length 1 a query sees its own alone, if both are long enough.
+    // Where keys have length 1, a query sees its own alone if both are long enough.
     const unit = tf.div(inputs.k, tf.norm(inputs.k, 2, 3, true));
     expectClose(kernel({ ...inputs, q: tf.mul(unit, 1e4), k: tf.mul(unit, 1e4) }), inputs.v, {
       rtol: 1e-5,

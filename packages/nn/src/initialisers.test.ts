@@ -29,7 +29,7 @@ describe('the start of', () => {
     const values = Array.from(weights.dataSync());
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-    // Of 60,000 draws: five standard errors of a mean, and of a normal's standard deviation.
+    // Five standard errors at 60,000 draws: of a mean, and of a normal's standard deviation.
     expect(Math.abs(mean)).toBeLessThanOrEqual(5 * std * Math.sqrt(1 / 60_000));
     expectClose([Math.sqrt(variance)], [std], { rtol: 5 * Math.sqrt(1 / 120_000), atol: 0 });
   });

@@ -1,3 +1,4 @@
+import { ATTENTION_KINDS, type AttentionSpec } from '@eflow/attention';
 import { compile } from '@eflow/engine';
 import { countParameters, createStream, disposeTree, type Tree, uploadStream, valueAndGrad } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
@@ -34,7 +35,9 @@ const kinds: Record<string, VideoDiTConfig['attention']> = {
 
 describe('parameters are the leaves of initVideoDiT', () => {
   const changes: [string, Partial<VideoDiTConfig>][] = [
-    ...Object.entries(kinds).map(([name, attention]): [string, Partial<VideoDiTConfig>] => [name, { attention }]),
+    ...ATTENTION_KINDS.flatMap(({ examples }): AttentionSpec[] => examples).map(
+      (attention): [string, Partial<VideoDiTConfig>] => [JSON.stringify(attention), { attention }],
+    ),
     ['SwiGLU', { mlp: 'swiglu' }],
     ['a context', { contextSize: 7 }],
     ['no classes', { numClasses: 0 }],
@@ -118,8 +121,7 @@ function ownAffair(network: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, c
     product(B * S, contextSize, E) +
     (keepRatio < 1 ? (network.maskToken === 'trained' ? 0 : 1) : 2) * product(1, E, E);
   // Scores are kept for the gradient, which counts them once more.
-  const keys = (length: number) =>
-    ({ softmax: length, local: length, glga: length, sla: 4, linear: 0 })[attention.kind];
+  const keys = (length: number) => (attention.kind === 'linear' ? 0 : attention.kind === 'sla' ? 4 : length);
   const scores = perBlock((length) => B * N * product(length, D, keys(length) + S));
   return {
     forwardFlops: label + order.all,

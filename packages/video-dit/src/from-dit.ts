@@ -44,8 +44,8 @@ const PATCHES = 'x_embedder.proj.weight';
  * are zero; all else is as `initVideoDiT` makes it.
  *
  * That is the DiT's function where q and k are normalised per head by RMS, turned by the rotary embedding, and times are
- * embedded at our scale. A DiT without these needs training to get used to them. Of an output that `learn_sigma` doubles the
- * first half is taken. Labels of other classes are left out, and `fresh` says so.
+ * embedded at our scale. A DiT without these needs training to get used to them. Where `learn_sigma` doubles
+ * the output, its first half is taken. Labels of other classes are left out, and `fresh` says so.
  *
  * Throws if the file is of no DiT, or of one of other sizes, naming the first tensors that differ; and on patches of several
  * frames or SwiGLU, which a DiT does not have.

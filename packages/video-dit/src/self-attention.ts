@@ -59,11 +59,12 @@ export function initSelfAttention(stream: RandomStream, config: SelfAttentionCon
   const { learns } = attentionKind(config.attention, config.attentionKinds);
   const headDim = hiddenSize / numHeads;
   const at = (label: string) => splitStream(stream, label);
+  const learned = Object.values(learns).map(({ form, as }) => [as, LEARNED[form].init(at(as), config)]);
   return {
     qkv: initLinear(at('qkv'), hiddenSize, 3 * hiddenSize),
     qNorm: { weight: tf.ones([headDim]) },
     kNorm: { weight: tf.ones([headDim]) },
-    ...mapEntries(learns, (_name, { form, as }) => [as, LEARNED[form].init(at(as), config)]),
+    ...Object.fromEntries(learned),
     proj: initLinear(at('proj'), hiddenSize, hiddenSize),
   };
 }
@@ -82,11 +83,11 @@ export function selfAttention(
     const qkv = tf.transpose(tf.reshape(linear(params.qkv, x), [B, L, 3, N, E / N]), [2, 0, 3, 1, 4]);
     const [q, k, v] = tf.unstack(qkv) as [tf.Tensor, tf.Tensor, tf.Tensor]; // [B, N, L, D] each
     const heads = { q: rmsNorm(params.qNorm.weight, q), k: rmsNorm(params.kNorm.weight, k), v };
-    const learned = mapEntries(learns, (name, { form, as }) => [name, LEARNED[form].apply(params[as]!, x)]);
-    const output = attention(spec, { ...heads, ...place, ...learned }, attentionKinds);
+    const learned = Object.entries(learns).flatMap(([name, { form, as }]) => {
+      const own = params[as];
+      return own ? [[name, LEARNED[form].apply(own, x)]] : []; // attention says what is missing
+    });
+    const output = attention(spec, { ...heads, ...place, ...Object.fromEntries(learned) }, attentionKinds);
     return linear(params.proj, tf.reshape(tf.transpose(output, [0, 2, 1, 3]), [B, L, E]));
   });
 }
-
-const mapEntries = <From, To>(from: Record<string, From>, entry: (key: string, value: From) => [string, To]) =>
-  Object.fromEntries(Object.entries(from).map(([key, value]) => entry(key, value)));
