@@ -55,7 +55,7 @@ export function slidingWindowAttention(inputs: AttentionInputs & { grid?: Grid }
 }
 
 /** Throws, as `slidingWindowAttention` does, unless L tokens, on a grid if they are on one, can have such windows. */
-export function assertWindow(fn: string, windowSize: WindowSize, L: number, grid?: Grid): void {
+function assertWindow(fn: string, windowSize: WindowSize, L: number, grid?: Grid): void {
   if (typeof windowSize === 'number') {
     assertCount(fn, 'windowSize', windowSize, 'tokens per side');
     return;

@@ -84,7 +84,7 @@ export function sparseLinearAttention(
  * All options, and of the blocks of keys that a block of queries orders, how many it attends to exactly and how many it
  * sees at all. Throws if an option cannot be.
  */
-export function planBlocks(where: string, L: number, options: SparseLinearOptions) {
+function planBlocks(where: string, L: number, options: SparseLinearOptions) {
   const plan: Required<SparseLinearOptions> = { ...defaultsOf(schema), ...options };
   const { blockSize, topRatio, skipRatio, variant } = plan;
   assertCount(where, 'blockSize', blockSize, 'tokens of a block');
