@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { gatedLocalGlobalKind } from './gated-local-global.ts';
 import type { AttentionInputs } from './inputs.ts';
 import { type AnyAttentionKind, defaultsOf, type LearnedInput } from './kind.ts';

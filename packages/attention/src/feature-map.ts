@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The positive map phi that stands for the exponential: max(x, 0), elu(x) + 1, or the softmax over D. */
 export const featureMapSchema = z.enum(['relu', 'elu1', 'softmax']);

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AttentionInputs } from './inputs.ts';
 import type { Head } from './oracle.ts';
 import type { Grid } from './tiles.ts';

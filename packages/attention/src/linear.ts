@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { cumulativeSum } from './cumulative-sum.ts';
 import { featureMapSchema, LINEAR_EPS, mapFeatures } from './feature-map.ts';
 import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { attend } from './attend.ts';
 import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
 import { type AttentionKind, count, type HeadSizes, type TrainingTokens } from './kind.ts';

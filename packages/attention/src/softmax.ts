@@ -1,6 +1,6 @@
 import { hasBfloat16Products } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { attend } from './attend.ts';
 import { attendBlocks } from './attend-blocks.ts';
 import { type AttentionInputs, assertInputs } from './inputs.ts';

@@ -1,6 +1,6 @@
 import { assertShape } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { orderBlocks, rankBlocks } from './block-order.ts';
 import { featureMapSchema } from './feature-map.ts';
 import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
