@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import * as z from 'zod';
 import { gatedLocalGlobalKind } from './gated-local-global.ts';
 import type { AttentionInputs } from './inputs.ts';
-import { type AnyAttentionKind, defaultsOf, type LearnedInput } from './kind.ts';
+import { type AnyAttentionKind, fillIn, type LearnedInput } from './kind.ts';
 import { linearKind } from './linear.ts';
 import { cutRows } from './oracle.ts';
 import { slidingWindowKind } from './sliding-window.ts';
@@ -57,8 +57,7 @@ export function attentionKind(
 ): AnyAttentionKind {
   const found = kinds.find(({ kind }) => kind === spec.kind);
   if (found) return found;
-  const names = kinds.map(({ kind }) => kind);
-  const expected = names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names.join();
+  const expected = new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(kinds.map(({ kind }) => kind));
   throw new Error(`attention: unknown kind in ${JSON.stringify(spec)}; expected ${expected}`);
 }
 
@@ -72,7 +71,7 @@ export function attention(
   kinds: readonly AnyAttentionKind[] = ATTENTION_KINDS,
 ): tf.Tensor {
   const kind = attentionKind(spec, kinds);
-  return kind.attend(inputs, fillIn(spec, kind), pickLearned(kind, inputs));
+  return kind.attend(inputs, fillIn(kind.schema, spec), pickLearned(kind, inputs));
 }
 
 /**
@@ -102,15 +101,9 @@ export function attentionOracle(
       return [name, isGate ? values.slice(index * L, (index + 1) * L) : values];
     });
     const head = { queries: rows(q), keys: rows(k), values: rows(v), turn };
-    return kind.oracle(head, fillIn(spec, kind), Object.fromEntries(ofHead), grid).flat();
+    return kind.oracle(head, fillIn(kind.schema, spec), Object.fromEntries(ofHead), grid).flat();
   }).flat();
 }
-
-/** A spec with the defaults of what it leaves out; it is not checked. */
-export const fillIn = (spec: AttentionSpec, { schema }: AnyAttentionKind): Record<string, unknown> => ({
-  ...defaultsOf(schema),
-  ...spec,
-});
 
 const SHAPES: Readonly<Record<LearnedInput['form'], string>> = {
   gate: '[B, N, L, 1]',

@@ -1,6 +1,6 @@
-import { ATTENTION_KINDS, type AttentionSpec, attentionKind, fillIn } from './attention.ts';
+import { ATTENTION_KINDS, type AttentionSpec, attentionKind } from './attention.ts';
 import { assertCount } from './inputs.ts';
-import type { AnyAttentionKind, Products } from './kind.ts';
+import { type AnyAttentionKind, fillIn, type Products } from './kind.ts';
 import type { Grid } from './tiles.ts';
 
 /** FLOPs of matrix products, two for each multiplication. */
@@ -39,7 +39,7 @@ export function attentionFlops(
 ): Flops {
   assertLengths('attentionFlops', { batchSize, numHeads, length, headDim });
   const kind = attentionKind(spec, kinds);
-  return countFlops(batchSize * numHeads, kind.products(fillIn(spec, kind), { length, headDim, grid }));
+  return countFlops(batchSize * numHeads, kind.products(fillIn(kind.schema, spec), { length, headDim, grid }));
 }
 
 /**

@@ -15,7 +15,7 @@ export interface LearnedInput {
   as: string;
 }
 
-/** The shape of such an input of heads [B, N, L, D]. */
+/** The shape of a learned input of heads [B, N, L, D]. */
 export const learnedShape = (
   form: LearnedInput['form'],
   [B, N, L, D]: readonly [B: number, N: number, L: number, D: number],
@@ -53,6 +53,7 @@ export interface AttentionKind<Schema extends z.ZodObject = z.ZodObject, Learned
   schema: Schema;
   /** Specs that show what it can do on some tens of tokens, for tests of all kinds. */
   examples: readonly z.input<Schema>[];
+  /** What networks learn for it, by the name of the input. */
   learns: Readonly<Record<Learned, LearnedInput>>;
   /** The kernel: q, k, v [B, N, L, D] -> [B, N, L, D], owned by the caller. Throws if shapes disagree or an option cannot be. */
   attend(
@@ -67,7 +68,7 @@ export interface AttentionKind<Schema extends z.ZodObject = z.ZodObject, Learned
     learned: Readonly<Record<Learned, number[]>>,
     grid: Grid | undefined,
   ): number[][];
-  /** Those of the definition, whatever the kernel does. Throws, as the kernel does, if an option cannot be. */
+  /** The products of the definition, whatever the kernel does. Throws, as the kernel does, if an option cannot be. */
   products(spec: z.output<Schema>, sizes: HeadSizes): Products;
   /** Throws, naming the option, if training on these tokens cannot have the spec. */
   check?(spec: z.output<Schema>, tokens: TrainingTokens): void;
@@ -79,15 +80,10 @@ export type AnyAttentionKind = AttentionKind<z.ZodObject, string>;
 /** A positive integer, as an option. */
 export const count = z.int().min(1);
 
-type DefaultsOf<Shape extends z.ZodRawShape> = {
-  [Key in keyof Shape as Shape[Key] extends z.ZodDefault ? Key : never]: z.output<Shape[Key]>;
-};
-
-/** The values of the options that have a default. */
-export function defaultsOf<Shape extends z.ZodRawShape>(schema: { shape: Shape }): DefaultsOf<Shape> {
-  const options = Object.entries(schema.shape);
-  const defaults = options.flatMap(([key, option]) =>
+/** A spec with the defaults of what it leaves out; it is not checked. */
+export function fillIn<Schema extends z.ZodObject>(schema: Schema, spec: object): z.output<Schema> {
+  const defaults = Object.entries(schema.shape).flatMap(([key, option]) =>
     option instanceof z.ZodDefault ? [[key, option.def.defaultValue]] : [],
   );
-  return Object.fromEntries(defaults);
+  return { ...Object.fromEntries(defaults), ...spec };
 }

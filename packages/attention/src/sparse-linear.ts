@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { orderBlocks, rankBlocks } from './block-order.ts';
 import { featureMapSchema } from './feature-map.ts';
 import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
-import { type AttentionKind, count, defaultsOf } from './kind.ts';
+import { type AttentionKind, count, fillIn } from './kind.ts';
 import { linearAttention, linearProducts } from './linear.ts';
 import { NATIVE_BLOCK, nativeAttention } from './native.ts';
 import { cutRows, dot, type Head, linearSum, meanRow, softmaxSum, weightedSum } from './oracle.ts';
@@ -85,7 +85,7 @@ export function sparseLinearAttention(
  * sees at all. Throws if an option cannot be.
  */
 function planBlocks(where: string, L: number, options: SparseLinearOptions) {
-  const plan: Required<SparseLinearOptions> = { ...defaultsOf(schema), ...options };
+  const plan = fillIn(schema, { kind: 'sla', ...options });
   const { blockSize, topRatio, skipRatio, variant } = plan;
   assertCount(where, 'blockSize', blockSize, 'tokens of a block');
   assertShare(where, 'topRatio', topRatio, topRatio > 0 && topRatio <= 1, 'in (0, 1]');
