@@ -1,7 +1,7 @@
 import { assertShape, type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from './activations.ts';
-import { normal, xavierUniform } from './initialisers.ts';
+import { STARTS } from './initialisers.ts';
 import { initLinear, type LinearParams, linear } from './linear.ts';
 
 const FREQUENCIES = 128;
@@ -15,17 +15,11 @@ const TIME_SCALE = 30;
 /** Sinusoidal features, then linear, SiLU, linear. */
 export type ScalarEmbedderParams = { fc1: LinearParams; fc2: LinearParams };
 
-const START = normal(0.02);
-
-/**
- * Parameters of a timestep or interval embedder: the first layer Xavier-uniform, the second N(0, 0.02^2). The caller owns them.
- * Our choice: DiT (arXiv 2212.09748) takes N(0, 0.02^2) for both, which at a hidden size of 96 makes embeddings of 0.02; these are of
- * 0.09. Xavier-uniform in the second, too, gave no better samples (docs/decisions/0003).
- */
+/** Parameters of a timestep or interval embedder. The caller owns them. */
 export function initScalarEmbedder(stream: RandomStream, hiddenSize: number): ScalarEmbedderParams {
   return {
-    fc1: initLinear(splitStream(stream, 'fc1'), 2 * FREQUENCIES, hiddenSize, xavierUniform),
-    fc2: initLinear(splitStream(stream, 'fc2'), hiddenSize, hiddenSize, START),
+    fc1: initLinear(splitStream(stream, 'fc1'), 2 * FREQUENCIES, hiddenSize, STARTS.scalarEmbedder.fc1),
+    fc2: initLinear(splitStream(stream, 'fc2'), hiddenSize, hiddenSize, STARTS.scalarEmbedder.fc2),
   };
 }
 
@@ -45,9 +39,9 @@ function sinusoidalFeatures(values: tf.Tensor): tf.Tensor {
 /** One row per class and a last one for "no class": [numClasses + 1, E]. */
 export type LabelEmbedderParams = { table: tf.Tensor2D };
 
-/** Parameters of a label embedder, N(0, 0.02^2) as in DiT. The caller owns them. */
+/** Parameters of a label embedder. The caller owns them. */
 export function initLabelEmbedder(stream: RandomStream, numClasses: number, hiddenSize: number): LabelEmbedderParams {
-  return { table: START(splitStream(stream, 'table'), [numClasses + 1, hiddenSize]) };
+  return { table: STARTS.labelEmbedder(splitStream(stream, 'table'), [numClasses + 1, hiddenSize]) };
 }
 
 /**

@@ -19,3 +19,15 @@ export const normal =
 
 /** All zeros: the start of every layer that a residual branch ends in (adaLN-zero). */
 export const zeros: Initialiser = (_stream, shape) => tf.zeros(shape);
+
+/** How the weights of this package's layers start; biases start at 0. */
+export const STARTS = {
+  linear: xavierUniform,
+  /**
+   * Our choice: DiT (arXiv 2212.09748) takes N(0, 0.02^2) for both layers of a time's embedder, which at a hidden size of 96 makes
+   * embeddings of 0.02; these are of 0.09. Xavier-uniform in the second, too, gave no better samples (docs/decisions/0003).
+   */
+  scalarEmbedder: { fc1: xavierUniform, fc2: normal(0.02) },
+  /** As in DiT. */
+  labelEmbedder: normal(0.02),
+} as const;

@@ -1,6 +1,6 @@
 import type { RandomStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { type Initialiser, xavierUniform } from './initialisers.ts';
+import { type Initialiser, STARTS } from './initialisers.ts';
 
 /** Weight [in, out] and bias [out]. */
 export type LinearParams = { weight: tf.Tensor2D; bias: tf.Tensor1D };
@@ -10,7 +10,7 @@ export function initLinear(
   stream: RandomStream,
   inSize: number,
   outSize: number,
-  initialiser: Initialiser = xavierUniform,
+  initialiser: Initialiser = STARTS.linear,
 ): LinearParams {
   return { weight: initialiser(stream, [inSize, outSize]), bias: tf.zeros([outSize]) };
 }

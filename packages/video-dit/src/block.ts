@@ -1,9 +1,10 @@
-import { gelu, initLinear, type LinearParams, layerNorm, linear, modulate, swiglu, zeros } from '@eflow/nn';
+import { gelu, initLinear, type LinearParams, layerNorm, linear, modulate, swiglu } from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { mlpWidth, type VideoDiTConfig } from './config.ts';
 import { attendToContext, type Context, type CrossAttentionParams, initCrossAttention } from './context.ts';
 import { initSelfAttention, type SelfAttentionParams, selfAttention, type TokenPlaces } from './self-attention.ts';
+import { STARTS } from './starts.ts';
 
 export type BlockParams = {
   adaLN: LinearParams;
@@ -18,13 +19,13 @@ export type BlockConfig = Pick<
   'hiddenSize' | 'numHeads' | 'mlpRatio' | 'mlp' | 'attention' | 'attentionKinds' | 'contextSize'
 >;
 
-/** Parameters of a block; adaLN starts at zero, so that a new block is the identity. The caller owns them. */
+/** Parameters of a block, which starts as the identity. The caller owns them. */
 export function initBlock(stream: RandomStream, config: BlockConfig): BlockParams {
   const { hiddenSize, contextSize } = config;
   const width = mlpWidth(config);
   const at = (label: string) => splitStream(stream, label);
   return {
-    adaLN: initLinear(at('adaLN'), hiddenSize, 6 * hiddenSize, zeros),
+    adaLN: initLinear(at('adaLN'), hiddenSize, 6 * hiddenSize, STARTS.adaLN),
     attn: initSelfAttention(stream, config),
     ...(contextSize && { crossAttn: initCrossAttention(at('crossAttn'), config) }),
     mlp: {

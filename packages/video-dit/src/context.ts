@@ -1,7 +1,8 @@
 import { crossAttention } from '@eflow/attention';
-import { gelu, initLinear, type LinearParams, linear, rmsNorm, zeros } from '@eflow/nn';
+import { gelu, initLinear, type LinearParams, linear, rmsNorm } from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { STARTS } from './starts.ts';
 
 /** Linear, GELU, linear: from the vectors of a condition, such as a text's, to the hidden size. */
 export type ContextEmbedderParams = { fc1: LinearParams; fc2: LinearParams };
@@ -40,7 +41,7 @@ export function initCrossAttention(
     kv: initLinear(at('kv'), hiddenSize, 2 * hiddenSize),
     qNorm: { weight: tf.ones([hiddenSize / numHeads]) },
     kNorm: { weight: tf.ones([hiddenSize / numHeads]) },
-    proj: initLinear(at('proj'), hiddenSize, hiddenSize, zeros),
+    proj: initLinear(at('proj'), hiddenSize, hiddenSize, STARTS.crossAttentionOutput),
   };
 }
 

@@ -4,15 +4,14 @@ import {
   initScalarEmbedder,
   type LabelEmbedderParams,
   type LinearParams,
-  normal,
   type ScalarEmbedderParams,
-  zeros,
 } from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BlockParams, initBlock } from './block.ts';
 import { type VideoDiTConfig, validateConfig } from './config.ts';
 import { type ContextEmbedderParams, initContextEmbedder } from './context.ts';
+import { STARTS } from './starts.ts';
 
 export type VideoDiTParams = {
   patchEmbed: LinearParams;
@@ -37,8 +36,7 @@ export type VideoDiTParams = {
 };
 
 /**
- * New parameters from a stream: Xavier-uniform, the embedders' last layers and the mask token N(0, 0.02^2), and zero output, so that
- * a new network predicts 0. The caller owns them.
+ * New parameters from a stream, as `STARTS` says, so that a new network predicts 0. The caller owns them.
  * Throws if the config's sizes do not go together.
  */
 export function initVideoDiT(stream: RandomStream, config: VideoDiTConfig): VideoDiTParams {
@@ -62,10 +60,10 @@ export function initVideoDiT(stream: RandomStream, config: VideoDiTConfig): Vide
       initLinear(splitStream(at('skips'), i), 2 * E, E),
     ),
     fusion: initLinear(at('fusion'), 2 * E, E),
-    maskToken: tf.tidy(() => tf.reshape(normal(0.02)(at('maskToken'), [1, E]), [E])),
+    maskToken: tf.tidy(() => tf.reshape(STARTS.maskToken(at('maskToken'), [1, E]), [E])),
     final: {
-      adaLN: initLinear(at('finalAdaLN'), E, 2 * E, zeros),
-      linear: initLinear(at('finalLinear'), E, patchLength, zeros),
+      adaLN: initLinear(at('finalAdaLN'), E, 2 * E, STARTS.finalAdaLN),
+      linear: initLinear(at('finalLinear'), E, patchLength, STARTS.finalLinear),
     },
   };
 }

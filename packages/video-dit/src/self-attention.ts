@@ -7,9 +7,10 @@ import {
   type LearnedInput,
   type Rotary,
 } from '@eflow/attention';
-import { initLinear, type LinearParams, linear, rmsNorm, zeros } from '@eflow/nn';
+import { initLinear, type LinearParams, linear, rmsNorm } from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { STARTS } from './starts.ts';
 
 /** One q, k, v projection, the norms of q and k, what the kind of attention learns, and the output projection. */
 export type SelfAttentionParams = {
@@ -40,12 +41,13 @@ const LEARNED: Record<
   }
 > = {
   gate: {
-    // Zero: a half for every token and head.
-    init: (stream, { hiddenSize, numHeads }) => initLinear(stream, hiddenSize, numHeads, zeros),
+    init: (stream, { hiddenSize, numHeads }) => initLinear(stream, hiddenSize, numHeads, STARTS.attentionGate),
     apply: (params, x) => tf.expandDims(tf.transpose(tf.sigmoid(linear(params as LinearParams, x)), [0, 2, 1]), 3), // [B, N, L, 1]
   },
   projection: {
-    init: (_stream, { hiddenSize, numHeads }) => ({ weight: tf.zeros([hiddenSize / numHeads, hiddenSize / numHeads]) }),
+    init: (stream, { hiddenSize, numHeads }) => ({
+      weight: STARTS.attentionProjection(stream, [hiddenSize / numHeads, hiddenSize / numHeads]),
+    }),
     apply: ({ weight }) => weight, // [D, D]
   },
 };
