@@ -14,7 +14,7 @@ export type DeviceBatch = {
   /** [B, F, H, W, C] in [-1, 1]. */
   data: tf.Tensor;
   /** [B] int32. */
-  condition: tf.Tensor;
+  condition: { labels: tf.Tensor };
 };
 
 /** Hands a batch of clips to TensorFlow; the caller owns the tensors. */
@@ -23,7 +23,7 @@ export function upload({ pixels, labels }: Batch, { numFrames, height, width }: 
   const channels = pixels.length / shape.reduce((product, size) => product * size);
   return {
     data: tf.tensor(normalizePixels(pixels), [...shape, channels]),
-    condition: tf.tensor1d(labels, 'int32'),
+    condition: { labels: tf.tensor1d(labels, 'int32') },
   };
 }
 
@@ -54,8 +54,8 @@ export function createRunStep(
     fixedAt: (step) => ({ keepRatio: keepRatioAt(step / steps, config.objective) }),
     spikeDeviations,
     loss: (params, { data, condition }: DeviceBatch, { stream, schedule, fixed: { keepRatio } }) => {
-      const batchSize = condition.size;
-      const nullCondition = tf.fill([batchSize], network.numClasses, 'int32');
+      const batchSize = condition.labels.size;
+      const nullCondition = { labels: tf.fill([batchSize], network.numClasses, 'int32') };
       const batch = { data, condition, nullCondition };
       const networks = bindNetworks(params, network);
       if (keepRatio === 1) return objectiveLoss(objective, networks, batch, { stream, schedule });

@@ -62,7 +62,7 @@ function createBatch(): Batch {
       noisy: randomNormal(at('noisy'), shape),
       timestep,
       targetTimestep: tf.mul(timestep, randomUniform(at('s'), [batchSize])),
-      condition: tf.range(0, batchSize, 1, 'int32'),
+      condition: { labels: tf.range(0, batchSize, 1, 'int32') },
       velocity: randomNormal(at('velocity'), shape),
       ...(keepRatio < 1 && { keptTokens: drawKeptTokens(at('keptTokens'), { batchSize, grid, keepRatio }) }),
     };

@@ -13,6 +13,7 @@ import {
   drawKeptTokens,
   initVideoDiT,
   tokenGrid,
+  type VideoDiTCondition,
   type VideoDiTConfig,
   type VideoDiTInput,
   type VideoDiTParams,
@@ -80,9 +81,8 @@ export const measures = {
   /** Clips [B, F, H, W, C] in four jumps from noise. */
   sample: (params: VideoDiTParams, config: VideoDiTConfig, clip: Clip): tf.Tensor[] => {
     const noise = drawClip(config, clip, 'noise');
-    const { condition, ...context } = drawConditions(config);
-    const network: Network = (input) => videoDiT(params, config, { ...input, ...context });
-    return [sampleFewStep(network, { noise, condition, steps: NUM_STEPS }).data];
+    const network: Network = (input) => videoDiT(params, config, input as VideoDiTInput);
+    return [sampleFewStep(network, { noise, condition: drawCondition(config), steps: NUM_STEPS }).data];
   },
 
   /** One pass whose middle sees half of the first clip's tokens and nothing of the second. */
@@ -106,8 +106,8 @@ const drawClip = ({ channels }: VideoDiTConfig, { numFrames, height, width }: Cl
   draw(name, [BATCH_SIZE, numFrames, height, width, channels]);
 
 /** Labels, one of them "no class"; a context of which the first clip has three vectors and the other none. */
-const drawConditions = ({ contextSize }: VideoDiTConfig) => ({
-  condition: tf.tensor1d([3, 5], 'int32'),
+const drawCondition = ({ contextSize }: VideoDiTConfig): VideoDiTCondition => ({
+  labels: tf.tensor1d([3, 5], 'int32'),
   ...(contextSize && {
     context: draw('context', [BATCH_SIZE, CONTEXT.length, contextSize]),
     contextMask: tf.tensor2d([1, 0, 1, 1, 0, 0, 0, 0, 0, 0], [BATCH_SIZE, CONTEXT.length], 'bool'),
@@ -125,7 +125,7 @@ function drawDropped(config: VideoDiTConfig, clip: Clip): VideoDiTInput {
     noisy: drawClip(config, clip, 'noisy'),
     timestep,
     targetTimestep: tf.mul(timestep, 0.4),
-    ...drawConditions(config),
+    condition: drawCondition(config),
     pathDropped: tf.tensor1d([false, true], 'bool'),
     ...(!needsGrid && { keptTokens: drawKeptTokens(createStream(2), options) }),
   };

@@ -14,7 +14,7 @@ export interface DrawOptions {
 }
 
 /** All that is random in one loss. Rows: first those that train the velocity, [V], then those that train jumps, [S]. */
-export interface Draws {
+export type Draws = {
   /** x_1, [B, ...]. */
   noise: tf.Tensor;
   /** t of the velocity rows, [V]. */
@@ -25,7 +25,7 @@ export interface Draws {
   conditionDropped: tf.Tensor;
   /** [B] bool, false in the jump rows. */
   pathDropped: tf.Tensor;
-}
+};
 
 /** Rows of each kind in a batch. Throws if either has none. */
 export function splitRows(batchSize: number, velocityRatio: number): { velocityRows: number; jumpRows: number } {

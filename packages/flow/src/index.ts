@@ -15,7 +15,7 @@ export {
   weightedSquare,
 } from './loss-terms.ts';
 export { MEAN_FLOW_DEFAULTS, type MeanFlowOptions, meanFlow } from './mean-flow.ts';
-export type { Network, NetworkInput } from './network.ts';
+export type { Condition, Network, NetworkInput } from './network.ts';
 export type {
   LossTerm,
   Networks,

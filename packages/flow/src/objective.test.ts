@@ -9,7 +9,7 @@ import { createObjective, type ObjectiveSpec } from './create-objective.ts';
 import type { Draws } from './draws.ts';
 import { FLOW_MATCHING_DEFAULTS } from './flow-matching.ts';
 import { MEAN_FLOW_DEFAULTS } from './mean-flow.ts';
-import type { Network } from './network.ts';
+import type { Condition, Network } from './network.ts';
 import { callTogether, type Networks, type ObjectiveBatch, type ObjectiveSchedule } from './objective.ts';
 import { PATHS, type Path, perExample } from './path.ts';
 import { EFLOW_DEFAULTS, SOLUTION_FLOW_DEFAULTS } from './solution-flow.ts';
@@ -206,7 +206,7 @@ describe.each(CASES)('%s', (_name, spec) => {
         calls.push({
           network,
           ids: numbers(tf.slice(noisy, [0, 0], [noisy.shape[0]!, 1])).map((value) => Math.round(value / 100)),
-          labels: numbers(condition),
+          labels: numbers(condition as tf.Tensor),
           ...(kept && { kept: kept.arraySync() as number[][] }),
           ...(pathDropped && { dropped: numbers(pathDropped) }),
         });
@@ -245,6 +245,55 @@ describe.each(CASES)('%s', (_name, spec) => {
         expect(dropped).toEqual(i === 0 ? noPath : undefined);
       }
     }
+  });
+
+  /** Labels, their states and which of them are there, all told by the label alone; the null label's are zeros. */
+  const asTree = (labels: tf.Tensor) => {
+    const states = tf.tile(tf.reshape(tf.cast(labels, 'float32'), [-1, 1, 1]), [1, 2, 3]);
+    return { text: { states, mask: tf.greater(tf.tile(tf.expandDims(labels, 1), [1, 2]), 0) }, labels };
+  };
+
+  it('takes a tree for condition, and drops rows of all its leaves, each in its dtype', () => {
+    const { batch, loss } = setUp({ ...spec, classDropoutProb: 0.4, pathDropProb: 0.4 });
+    const networks = toyNetworks(toyParams());
+    const told =
+      (network: Network): Network =>
+      (input) => {
+        const { labels, text } = input.condition as ReturnType<typeof asTree>;
+        const expected = asTree(labels);
+        expect([labels.dtype, text.states.dtype, text.mask.dtype]).toEqual(['int32', 'float32', 'bool']);
+        expect(numbers(text.states)).toEqual(numbers(expected.text.states));
+        expect(numbers(text.mask)).toEqual(numbers(expected.text.mask));
+        return network({ ...input, condition: labels });
+      };
+    const alone = loss();
+    const { labels: nullLabels, text } = asTree(batch.nullCondition as tf.Tensor);
+    const tree = loss({
+      networks: { strong: told(networks.strong), weak: told(networks.weak) },
+      // The leaves in another order.
+      batch: { condition: asTree(batch.condition as tf.Tensor), nullCondition: { labels: nullLabels, text } },
+    });
+    expect(numbers(tree.lossPerExample)).toEqual(numbers(alone.lossPerExample));
+    expect(numbers(tree.loss)).toEqual(numbers(alone.loss));
+  });
+
+  it.each<[string, (labels: tf.Tensor) => Condition, string]>([
+    ['without a leaf', (labels) => ({ labels }), "condition has a leaf 'mask', and nullCondition "],
+    [
+      'of another shape',
+      (labels) => ({ labels, mask: tf.zeros([1, 2], 'bool') }),
+      "nullCondition's leaf 'mask' is [1, 2] bool and condition's leaf 'mask' is [11, 2] bool; expected [11, ...]",
+    ],
+    [
+      'of another dtype',
+      (labels) => ({ labels: tf.cast(labels, 'float32'), mask: tf.zeros([ROWS, 2], 'bool') }),
+      "nullCondition's leaf 'labels' is [11] float32 and condition's leaf 'labels' is [11] int32",
+    ],
+  ])('refuses a null condition %s', (_case, build, message) => {
+    const { batch, loss } = setUp(spec);
+    const condition = { labels: batch.condition as tf.Tensor, mask: tf.zeros([ROWS, 2], 'bool') };
+    const nullCondition = build(batch.nullCondition as tf.Tensor);
+    expect(() => loss({ batch: { condition, nullCondition } })).toThrow(`${spec.kind}: ${message}`);
   });
 
   it('trains dropped rows on the plain velocity: guidance and mixture are not for them', () => {

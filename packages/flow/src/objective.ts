@@ -1,7 +1,8 @@
 import { type RandomStream, stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Draws } from './draws.ts';
-import type { Network, NetworkInput } from './network.ts';
+import type { Condition, Network, NetworkInput } from './network.ts';
+import { concatRows } from './rows.ts';
 
 /**
  * What training minimises. All that is random is drawn first, so that `loss` is a pure function; what changes over a run is
@@ -36,16 +37,16 @@ export interface Networks {
   weak: Network;
 }
 
-export interface ObjectiveBatch {
+export type ObjectiveBatch = {
   /** x_0, [B, ...]. */
   data: tf.Tensor;
-  /** c, [B, ...]. */
-  condition: tf.Tensor;
-  /** What stands for "no condition", shaped like `condition`. */
-  nullCondition: tf.Tensor;
+  /** c, every leaf [B, ...]. */
+  condition: Condition;
+  /** What stands for "no condition": the leaves of `condition`, of the same shapes and dtypes. */
+  nullCondition: Condition;
   /** The token-drop draw that all strong passes on a row share, [B, K] int32; absent: no drop. */
   keptTokens?: tf.Tensor;
-}
+};
 
 /** The residuals: of the velocity, of the solution map, of mean-velocity additivity, of MeanFlow's identity. */
 export type LossTerm = 'velocityLoss' | 'solutionLoss' | 'additivityLoss' | 'meanVelocityLoss';
@@ -87,22 +88,10 @@ export function recordPasses(networks: Networks): { passes: Pass[]; trained: Net
 
 /** Calls of one network that do not wait for each other, made as one on the sum of their rows; the outputs in order. */
 export function callTogether(network: Network, inputs: readonly NetworkInput[]): tf.Tensor[] {
-  const all = (key: 'noisy' | 'timestep' | 'targetTimestep' | 'condition') =>
-    tf.concat(inputs.map((input) => input[key]));
-  const kept = inputs.flatMap(({ keptTokens }) => (keptTokens ? [keptTokens] : []));
-  const output = network({
-    noisy: all('noisy'),
-    timestep: all('timestep'),
-    targetTimestep: all('targetTimestep'),
-    condition: all('condition'),
-    ...(kept.length > 0 && { keptTokens: tf.concat(kept) }),
-  });
-  return inputs.length === 1
-    ? [output]
-    : tf.split(
-        output,
-        inputs.map(({ noisy }) => noisy.shape[0]!),
-      );
+  if (inputs.length === 1) return [network(inputs[0]!)];
+  const output = network(concatRows('callTogether', inputs));
+  const rows = inputs.map(({ noisy }) => noisy.shape[0]!);
+  return tf.split(output, rows);
 }
 
 /** An objective's loss from its value per example; `terms` are residuals' mean squares. */

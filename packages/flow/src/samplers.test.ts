@@ -2,7 +2,7 @@ import { createStream, randomNormal, splitStream } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import type { Network } from './network.ts';
+import type { Condition, Network } from './network.ts';
 import { interpolate, PATHS, type Path, perExample } from './path.ts';
 import {
   type Sample,
@@ -47,7 +47,8 @@ const COMBINATIONS = PATHS.flatMap((path) => SOLUTION_MAPS.map((map) => [path, m
 const count = () => tf.memory().numTensors;
 
 /** N = condition, constant. */
-const constant: Network = ({ noisy, condition }) => tf.mul(tf.onesLike(noisy), perExample(condition, noisy.rank));
+const constant: Network = ({ noisy, condition }) =>
+  tf.mul(tf.onesLike(noisy), perExample(condition as tf.Tensor, noisy.rank));
 
 type Sampler = (network: Network, at: SampleInput) => Sample;
 const FEW_STEP: Record<string, Sampler> = {
@@ -84,7 +85,7 @@ describe('sampleFewStep', () => {
   it('asks for N(x, t_i, t_{i+1}, c), with all tokens', () => {
     const seen: number[][] = [];
     const network: Network = ({ noisy, timestep, targetTimestep, condition, ...rest }) => {
-      seen.push([timestep, targetTimestep, condition].flatMap((x) => Array.from(x.dataSync())));
+      seen.push([timestep, targetTimestep, condition as tf.Tensor].flatMap((x) => Array.from(x.dataSync())));
       expect(rest).toEqual({});
       return tf.zerosLike(noisy);
     };
@@ -186,10 +187,22 @@ describe.each(Object.entries(ITERATIVE))('%s with guidance', (name, sample) => {
     expectClose(data, tf.sub(noise, (Math.PI / 2) * 8), { atol: 1e-5 });
   });
 
+  it('hands trees on as they are', () => {
+    const wrap = (x: tf.Tensor) => ({ class: [x] });
+    const network: Network = (at) =>
+      constant({ ...at, condition: (at.condition as ReturnType<typeof wrap>).class[0]! });
+    const sampled = (by: Network, condition: Condition, none: Condition) =>
+      sample(by, { noise, condition, steps: 3, guidance: { scale: 2.5, nullCondition: none } });
+    const tree = sampled(network, wrap(conditions.condition), wrap(nullCondition));
+    const lone = sampled(constant, conditions.condition, nullCondition);
+    expectClose(tree.data, lone.data, { rtol: 0, atol: 0 });
+    expect(tree.nfe).toBe(lone.nfe);
+  });
+
   it('takes the weak path for reference, without the condition, and counts it apart', () => {
     const weakInputs: number[] = [];
     const weak: Network = ({ noisy, condition }) => {
-      weakInputs.push(...condition.dataSync());
+      weakInputs.push(...(condition as tf.Tensor).dataSync());
       return tf.fill(noisy.shape, 3);
     };
     const { data, nfe, weakNfe } = sample(constant, {

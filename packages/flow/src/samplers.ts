@@ -1,6 +1,6 @@
 import { type RandomStream, randomNormal, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Network } from './network.ts';
+import type { Condition, Network } from './network.ts';
 import { interpolate, type Path } from './path.ts';
 import { readNow } from './read-now.ts';
 import { type SolutionMap, solutionMap, velocityFactor } from './solution-map.ts';
@@ -9,8 +9,8 @@ import { assertTimeGrid, timeGrid } from './time-grid.ts';
 export interface SampleInput {
   /** x at the first time; x_1 ~ N(0, I) where that is 1. [B, ...]; stays the caller's. */
   noise: tf.Tensor;
-  /** c, [B, ...]. */
-  condition: tf.Tensor;
+  /** c, every leaf [B, ...]. */
+  condition: Condition;
   /** The number of equal steps from 1 to 0, or their times, which fall within [0, 1], such as those of `timeGrid`. */
   steps: number | readonly number[];
   /** The form that the network was trained in; `euler` unless given. */
@@ -48,7 +48,7 @@ export interface SampleGuidance {
   /** 1 is no guidance, and takes no second pass. */
   scale: number;
   /** What v_ref sees in place of `condition`, shaped like it: what stands for "none", or what a weak path was trained with. */
-  nullCondition: tf.Tensor;
+  nullCondition: Condition;
   /**
    * The weak path: v_ref is its velocity (SPRINT's path-drop guidance, arXiv 2510.21986), at about a third of a pass. Absent:
    * v_ref is the network's own without the condition (classifier-free guidance: Ho and Salimans, arXiv 2207.12598).
@@ -123,7 +123,7 @@ type Evaluate = (
   x: tf.Tensor,
   t: number,
   s: number,
-  instead?: { condition: tf.Tensor; isWeak: boolean },
+  instead?: { condition: Condition; isWeak: boolean },
 ) => tf.Tensor;
 
 function velocityAt(

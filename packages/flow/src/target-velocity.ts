@@ -1,11 +1,7 @@
 import { stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type GuidanceOptions, guidedVelocity } from './guidance.ts';
-import { perExample } from './path.ts';
-
-/** `yes` in the rows that are true, [B] bool, and `no` in the others. */
-export const selectRows = (rows: tf.Tensor, yes: tf.Tensor, no: tf.Tensor): tf.Tensor =>
-  tf.where(perExample(rows, yes.rank), yes, no);
+import { selectRows } from './rows.ts';
 
 /** What the velocity is trained on, row by row; velocities and predictions [R, ...]. */
 export interface TargetVelocity {
@@ -33,6 +29,6 @@ export function targetVelocity(
   return stopGradient(() => {
     const guided = reference ? guidedVelocity(velocity, reference, timestep, guidanceScale) : velocity;
     const mixed = own ? tf.add(tf.mul(guided, mu), tf.mul(own, 1 - mu)) : guided;
-    return mixed === velocity ? tf.clone(velocity) : selectRows(plain, velocity, mixed);
+    return mixed === velocity ? tf.clone(velocity) : selectRows('targetVelocity', plain, { velocity, mixed });
   });
 }

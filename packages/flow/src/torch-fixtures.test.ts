@@ -1,4 +1,4 @@
-import { valueAndGrad } from '@eflow/tensor';
+import { disposeTree, valueAndGrad } from '@eflow/tensor';
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
@@ -32,7 +32,7 @@ function computeObjective(one: ObjectiveCase): Numbers {
   }, params);
   const gradients = Object.entries(grads).map(([part, grad]) => [`gradient of ${part}`, grad] as const);
   const numbers = [...Object.entries(values), ...gradients].map(([part, x]) => [part, x.dataSync()]);
-  tf.dispose([values, grads, params, { ...batch }, { ...draws }]);
+  disposeTree([values, grads, params, batch, draws]);
   return Object.fromEntries(numbers);
 }
 

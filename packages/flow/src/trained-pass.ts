@@ -1,9 +1,10 @@
+import type { Tree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { assertDraws, type Draws } from './draws.ts';
 import type { NetworkInput } from './network.ts';
 import { type Networks, type ObjectiveBatch, recordPasses } from './objective.ts';
 import { interpolate, type Path, pathVelocity } from './path.ts';
-import { selectRows } from './target-velocity.ts';
+import { selectRows, sliceRows } from './rows.ts';
 
 export interface TrainedPassOptions {
   path: Path;
@@ -26,8 +27,8 @@ export function trainedPass(
   const { velocityTimestep, jump } = draws;
   const velocityRows = velocityTimestep.size;
   const jumpRows = jump?.timestep.size ?? 0;
-  const velocityPart = (x: tf.Tensor) => tf.slice(x, [0], [velocityRows]);
-  const jumpPart = (x: tf.Tensor) => tf.slice(x, [velocityRows], [jumpRows]);
+  const velocityPart = <T extends Tree>(x: T) => sliceRows(x, 0, velocityRows);
+  const jumpPart = <T extends Tree>(x: T) => sliceRows(x, velocityRows, jumpRows);
 
   const { passes, trained, strong, weak } = recordPasses(networks);
   const timestep = jump ? tf.concat([velocityTimestep, jump.timestep]) : velocityTimestep;
@@ -35,7 +36,7 @@ export function trainedPass(
   /** Rows without condition or path: guidance is not for them. */
   const plain = tf.logicalOr(draws.conditionDropped, draws.pathDropped);
   const unconditional = weakCondition === 'null' ? plain : draws.conditionDropped;
-  const condition = selectRows(unconditional, nullCondition, given);
+  const condition = selectRows(where, unconditional, { nullCondition, condition: given });
   /** N(x_t, t, s, c), [B, ...]; s = t in the velocity rows. */
   const predicted = trained({
     noisy,

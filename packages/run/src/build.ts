@@ -4,6 +4,7 @@ import { type Network, splitRows } from '@eflow/flow';
 import {
   tokenGrid,
   type VideoDiTConfig,
+  type VideoDiTInput,
   type VideoDiTParams,
   validateConfig,
   videoDiT,
@@ -105,10 +106,13 @@ export function openClips(config: RunConfig, split: Split): ClipDataset {
   );
 }
 
-/** The strong and the weak path with parameters bound, as @eflow/flow takes them. The parameters stay the caller's. */
+/**
+ * The strong and the weak path with parameters bound, as @eflow/flow takes them; the condition is a `VideoDiTCondition`. The
+ * parameters stay the caller's.
+ */
 export function bindNetworks(params: VideoDiTParams, config: VideoDiTConfig): { strong: Network; weak: Network } {
   return {
-    strong: (input) => videoDiT(params, config, input),
-    weak: (input) => weakVideoDiT(params, config, input),
+    strong: (input) => videoDiT(params, config, input as VideoDiTInput),
+    weak: (input) => weakVideoDiT(params, config, input as VideoDiTInput),
   };
 }

@@ -108,8 +108,15 @@ describe('createSample', () => {
       const spec = samplerSpec(objective, 3, { sampler: 'heun', grid: 'quadratic', guidance, guidanceScale: 2 });
       const { strong, weak } = bindNetworks(params, config);
       const expected = sampleHeun(strong, {
-        ...{ noise, condition: labels, steps: timeGrid(3, { kind: 'quadratic' }), map: 'trigonometric' },
-        guidance: { scale: 2, nullCondition: tf.tensor1d([10, 10], 'int32'), ...(isWeak && { weak }) },
+        noise,
+        condition: { labels },
+        steps: timeGrid(3, { kind: 'quadratic' }),
+        map: 'trigonometric',
+        guidance: {
+          scale: 2,
+          nullCondition: { labels: tf.tensor1d([10, 10], 'int32') },
+          ...(isWeak && { weak }),
+        },
       }).data;
       const sample = createSample(config, objective, spec);
       expectClose(sample(params, noise, labels), expected, { rtol: 0, atol: 0 });
@@ -153,8 +160,9 @@ describe('createSample', () => {
     ]).objective;
     const spec = samplerSpec(objective, 2, { sampler: 'heun', guidance: 'path-drop', guidanceScale: 2 });
     const { strong, weak } = bindNetworks(params, config);
-    const input = { noise, condition: labels, steps: 2 };
-    const expected = sampleHeun(strong, { ...input, guidance: { scale: 2, nullCondition: labels, weak } }).data;
+    const condition = { labels };
+    const guidance = { scale: 2, nullCondition: condition, weak };
+    const expected = sampleHeun(strong, { noise, condition, steps: 2, guidance }).data;
     expectClose(createSample(config, objective, spec)(params, noise, labels), expected, { rtol: 0, atol: 0 });
   });
 });

@@ -1,4 +1,5 @@
 import {
+  type Condition,
   type Sample as FlowSample,
   type Network,
   type NetworkInput,
@@ -11,8 +12,9 @@ import {
   timeGrid,
 } from '@eflow/flow';
 import { createStream, type RandomStream } from '@eflow/tensor';
-import { type VideoDiTConfig, type VideoDiTParams, videoDiT, weakVideoDiT } from '@eflow/video-dit';
+import type { VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
+import { bindNetworks } from './build.ts';
 import type { RunConfig } from './config.ts';
 
 /**
@@ -102,15 +104,16 @@ export function createSample(
   compile: Compile = (fn) => fn,
 ): Sample {
   checkSampler(objective, spec);
-  const strong = compile((params: VideoDiTParams, input: NetworkInput) => videoDiT(params, network, input));
-  const weak = compile((params: VideoDiTParams, input: NetworkInput) => weakVideoDiT(params, network, input));
-  return (params, noise, condition, options = {}) =>
+  const strong = compile((params: VideoDiTParams, input: NetworkInput) => bindNetworks(params, network).strong(input));
+  const weak = compile((params: VideoDiTParams, input: NetworkInput) => bindNetworks(params, network).weak(input));
+  return (params, noise, labels, options = {}) =>
     tf.tidy(() => {
       const bound = {
         strong: (input: NetworkInput) => strong(params, input),
         weak: (input: NetworkInput) => weak(params, input),
       };
-      const nullCondition = tf.fill([noise.shape[0]!], network.numClasses, 'int32');
+      const condition = { labels };
+      const nullCondition = { labels: tf.fill([noise.shape[0]!], network.numClasses, 'int32') };
       return run(bound, { noise, condition, nullCondition }, objective, spec, options).data;
     });
 }
@@ -138,7 +141,7 @@ export const formatEvaluations = ({ nfe, weakNfe }: { nfe: number; weakNfe: numb
 
 function run(
   { strong, weak }: { strong: Network; weak: Network },
-  { noise, condition, nullCondition }: Record<'noise' | 'condition' | 'nullCondition', tf.Tensor>,
+  { noise, condition, nullCondition }: { noise: tf.Tensor; condition: Condition; nullCondition: Condition },
   objective: Objective,
   { sampler, numSteps, grid, guidance }: SamplerSpec,
   { stream, onStep }: SamplingOptions,

@@ -26,4 +26,14 @@ export { BARRIER_KERNEL, placeBehind, rematerialise } from './rematerialise.ts';
 export { type Axis, assertShape } from './shape.ts';
 export type { StateDict } from './state-dict.ts';
 export { withoutTape } from './tape.ts';
-export { countParameters, disposeTree, fillTree, mapTree, ravel, type Tree, treeEntries, treeLeaves } from './tree.ts';
+export {
+  countParameters,
+  disposeTree,
+  fillTree,
+  mapTree,
+  mapTrees,
+  ravel,
+  type Tree,
+  treeEntries,
+  treeLeaves,
+} from './tree.ts';

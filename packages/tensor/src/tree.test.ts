@@ -1,7 +1,17 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countParameters, disposeTree, fillTree, mapTree, ravel, type Tree, treeEntries, treeLeaves } from './tree.ts';
+import {
+  countParameters,
+  disposeTree,
+  fillTree,
+  mapTree,
+  mapTrees,
+  ravel,
+  type Tree,
+  treeEntries,
+  treeLeaves,
+} from './tree.ts';
 
 const example = () => ({
   blocks: [
@@ -38,6 +48,41 @@ describe('trees', () => {
     expect(names).toEqual(treeEntries(tree).map(([name]) => name));
     expect([...doubled.blocks[0]!.weight.dataSync()]).toEqual([2, 4, 6, 8, 10, 12]);
     tf.dispose([tree, doubled]);
+  });
+
+  it('pass over what is not there', () => {
+    const tree = { a: tf.scalar(1), b: undefined } as { a: tf.Tensor; b?: tf.Tensor };
+    expect(treeEntries(tree as Tree).map(([name]) => name)).toEqual(['a']);
+    expect(mapTree(tree as Tree, (leaf) => leaf)).toEqual(tree);
+    disposeTree(tree as Tree);
+  });
+
+  it('map together by the names of their leaves, whatever their order', () => {
+    const ones = { a: tf.scalar(1), b: [tf.scalar(2), tf.scalar(3)] };
+    const tens = { b: [tf.scalar(20), tf.scalar(30)], a: tf.scalar(10) };
+    const names: string[] = [];
+    const sums = mapTrees('test', { ones, tens }, ([one, ten], name) => {
+      names.push(name);
+      return tf.add(one!, ten!);
+    });
+    expect(treeEntries(sums).map(([name, leaf]) => [name, leaf.dataSync()[0]])).toEqual([
+      ['a', 11],
+      ['b.0', 22],
+      ['b.1', 33],
+    ]);
+    expect(names).toEqual(['a', 'b.0', 'b.1']);
+    expect(mapTrees('test', { one: ones.a, other: tens.a }, ([one]) => one!)).toBe(ones.a);
+    disposeTree([ones, tens, sums]);
+  });
+
+  it.each<[string, (x: tf.Tensor) => Tree, string]>([
+    ['a leaf less', (x) => ({ a: x }), "test: given has a leaf 'b', and other "],
+    ['a leaf more', (x) => ({ a: x, b: x, c: [x] }), "test: other has a leaf 'c.0', and given "],
+    ['a lone tensor', (x) => x, "test: given has a leaf 'a', and other "],
+  ])('do not map together with %s', (_case, build, message) => {
+    const x = tf.scalar(1);
+    expect(() => mapTrees<Tree>('test', { given: { a: x, b: x }, other: build(x) }, ([one]) => one!)).toThrow(message);
+    x.dispose();
   });
 
   it('refuse a wrong number of leaves', () => {

@@ -1,11 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Parameters, gradients and optimizer states: tensors in nested objects and arrays. Key order is the leaves' order. */
+/**
+ * Parameters, gradients, optimizer states, conditions: tensors in nested objects and arrays. Key order is the leaves' order; a key
+ * whose value is undefined is as good as absent.
+ */
 export type Tree = tf.Tensor | readonly Tree[] | { readonly [key: string]: Tree };
 
 /** Leaves with dotted names, such as `blocks.0.attn.qkv.weight`; a lone tensor has the name ''. */
 export function treeEntries(tree: Tree, prefix = ''): [name: string, leaf: tf.Tensor][] {
   if (tree instanceof tf.Tensor) return [[prefix, tree]];
+  if (tree === undefined) return [];
   return Object.entries(tree).flatMap(([key, child]) =>
     treeEntries(child as Tree, prefix === '' ? key : `${prefix}.${key}`),
   );
@@ -18,11 +22,38 @@ export const treeLeaves = (tree: Tree): tf.Tensor[] => treeEntries(tree).map(([,
 export function mapTree<T extends Tree>(tree: T, fn: (leaf: tf.Tensor, name: string) => tf.Tensor): T {
   const visit = (node: Tree, name: string): Tree => {
     if (node instanceof tf.Tensor) return fn(node, name);
+    if (node === undefined) return node;
     const child = (key: string, value: Tree) => visit(value, name === '' ? key : `${name}.${key}`);
     if (Array.isArray(node)) return node.map((value, i) => child(String(i), value as Tree));
     return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, child(key, value as Tree)]));
   };
   return visit(tree, '') as T;
+}
+
+/**
+ * A tree of the structure of the first whose leaves are `fn(leaves, name)`: the leaves of that name, one of each tree. Throws
+ * `where: ...` with the first leaf that is in one tree and not in another; `trees` names them.
+ */
+export function mapTrees<T extends Tree>(
+  where: string,
+  trees: Readonly<Record<string, T>>,
+  fn: (leaves: tf.Tensor[], name: string) => tf.Tensor,
+): T {
+  const all = Object.entries(trees).map(([label, tree]) => ({ label, leaves: new Map(treeEntries(tree)) }));
+  for (const { label: present, leaves } of all) {
+    for (const name of leaves.keys()) {
+      const absent = all.find((other) => !other.leaves.has(name));
+      if (!absent) continue;
+      const what = name === '' ? 'is a lone tensor' : `has a leaf '${name}'`;
+      throw new Error(`${where}: ${present} ${what}, and ${absent.label} is not or has none; expected the same leaves`);
+    }
+  }
+  return mapTree(Object.values(trees)[0]!, (_, name) =>
+    fn(
+      all.map(({ leaves }) => leaves.get(name)!),
+      name,
+    ),
+  );
 }
 
 /** A tree like `tree` whose leaves are taken in order from `leaves`. Throws if their numbers differ. */

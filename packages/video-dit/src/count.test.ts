@@ -77,8 +77,10 @@ function trace(network: VideoDiTConfig, { batchSize = 1, keepRatio = 1, contextL
       noisy: tf.zeros([batchSize, clip.numFrames, clip.height, clip.width, network.channels]),
       timestep: tf.fill([batchSize], 0.5),
       targetTimestep: tf.zeros([batchSize]),
-      condition: tf.zeros([batchSize], 'int32'),
-      ...(network.contextSize && { context: tf.zeros([batchSize, S, network.contextSize]) }),
+      condition: {
+        labels: tf.zeros([batchSize], 'int32'),
+        ...(network.contextSize && { context: tf.zeros([batchSize, S, network.contextSize]) }),
+      },
       ...(keepRatio < 1 && { keptTokens: drawKeptTokens(createStream(1), { batchSize, grid, keepRatio }) }),
     },
   };

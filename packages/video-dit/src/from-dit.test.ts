@@ -25,7 +25,7 @@ async function readFixture(name: 'dit' | 'soflow') {
     noisy: clips('noisy'),
     timestep: tf.tensor1d(part('timestep').data),
     targetTimestep: tf.tensor1d(part('targetTimestep').data),
-    condition: tf.tensor1d(part('condition').data, 'int32'),
+    condition: { labels: tf.tensor1d(part('condition').data, 'int32') },
   });
   return { config, state, input, prediction: () => clips('prediction') };
 }

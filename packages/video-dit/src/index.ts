@@ -2,7 +2,7 @@ export { type BlockConfig, type BlockParams, type BlockSurroundings, block, init
 export { type ClipSize, countTokens, tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
 export { type CountOptions, countNetwork, type NetworkCount, type PartCount } from './count.ts';
 export { type FromDiT, initFromDiT } from './from-dit.ts';
-export { assertLabels, type VideoDiTInput } from './input.ts';
+export { assertLabels, type VideoDiTCondition, type VideoDiTInput } from './input.ts';
 export { initVideoDiT, type VideoDiTParams } from './params.ts';
 export { patchify, unpatchify } from './patchify.ts';
 export { splitDepth, VIDEO_DIT_PRESETS, type VideoDiTPreset } from './presets.ts';

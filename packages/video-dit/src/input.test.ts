@@ -3,26 +3,55 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { config, drawInput } from '../fixtures/networks.ts';
 import type { VideoDiTConfig } from './config.ts';
-import { assertLabels, type VideoDiTInput } from './input.ts';
+import { assertLabels, type VideoDiTCondition, type VideoDiTInput } from './input.ts';
 import { initVideoDiT } from './params.ts';
 import { videoDiT } from './video-dit.ts';
 
 describe('a call', () => {
   const withContext = { ...config, contextSize: 3 };
+  const condition = (parts: VideoDiTCondition) => ({ condition: { labels: tf.zeros([3], 'int32'), ...parts } });
 
   it.each<[string, VideoDiTConfig, Partial<VideoDiTInput>, string]>([
     ['times of another batch', config, { timestep: tf.zeros([2]) }, 'expected timestep [3], got [2]'],
     ['other channels', config, { noisy: tf.zeros([3, 3, 4, 10, 1]) }, 'expected clips [B, F, H, W, 2]'],
     ['frames that are no patch', { ...config, patchSize: [2, 2, 5] }, {}, 'numFrames 3 is not a multiple of its patch'],
     ['less frames than a patch', { ...config, patchSize: [4, 2, 5] }, {}, 'numFrames 3 is less than a patch, 4'],
-    ['no labels', config, { condition: undefined }, 'the network has 5 classes; give condition, labels [3]'],
+    ['no labels', config, { condition: {} }, 'the network has 5 classes; give condition.labels [3]'],
+    ['labels of another batch', config, condition({ labels: tf.zeros([2]) }), 'expected condition.labels [3], got [2]'],
+    [
+      'a lone tensor',
+      config,
+      { condition: tf.zeros([3]) as object },
+      'condition is a tensor; expected no keys but labels',
+    ],
+    [
+      'another key',
+      config,
+      condition({ text: tf.zeros([3]) } as object),
+      'condition is { labels, text }; expected no keys',
+    ],
     ['kept tokens of another batch', config, { keptTokens: tf.zeros([2, 3], 'int32') }, 'expected keptTokens [3, K]'],
     ['more tokens than there are', config, { keptTokens: tf.zeros([3, 13], 'int32') }, 'the clips have 12 tokens'],
     ['paths of another batch', config, { pathDropped: tf.zeros([2], 'bool') }, 'expected pathDropped [3], got [2]'],
-    ['a context to a network without', config, { context: tf.zeros([3, 2, 4]) }, 'the network takes no context'],
-    ['no context', withContext, { context: undefined }, 'the network takes a context; give [3, S, 3]'],
-    ['other vectors', withContext, { context: tf.zeros([3, 2, 4]) }, 'expected context [3, S, 3], got [3, 2, 4]'],
-    ['another mask', withContext, { contextMask: tf.zeros([3, 2], 'bool') }, 'expected contextMask [3, 5], got [3, 2]'],
+    [
+      'a context to a network without',
+      config,
+      condition({ context: tf.zeros([3, 2, 4]) }),
+      'the network takes no context',
+    ],
+    ['no context', withContext, condition({}), 'the network takes a context; give condition.context [3, S, 3]'],
+    [
+      'other vectors',
+      withContext,
+      condition({ context: tf.zeros([3, 2, 4]) }),
+      'expected condition.context [3, S, 3], got [3, 2, 4]',
+    ],
+    [
+      'another mask',
+      withContext,
+      condition({ context: tf.zeros([3, 5, 3]), contextMask: tf.zeros([3, 2], 'bool') }),
+      'expected condition.contextMask [3, 5], got [3, 2]',
+    ],
   ])('refuses %s', (_, c, change, message) => {
     const params = initVideoDiT(createStream(1), c);
     expect(() => videoDiT(params, c, { ...drawInput(1, c), ...change })).toThrow(message);

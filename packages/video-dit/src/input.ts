@@ -1,8 +1,18 @@
 import type { Grid } from '@eflow/attention';
 import { assertShape } from '@eflow/tensor';
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { type ClipSize, tokenGrid, type VideoDiTConfig } from './config.ts';
 import { clipSize } from './patchify.ts';
+
+/** What a network is told of each of B clips, as its config asks for it; a network without classes leaves labels aside. */
+export type VideoDiTCondition = {
+  /** [B] int32 in [0, numClasses]; numClasses stands for "no class". */
+  labels?: tf.Tensor;
+  /** A sequence of vectors, [B, S, contextSize], such as a text's. */
+  context?: tf.Tensor;
+  /** Which of them are there, [B, S] bool; absent: all. A clip may have none. */
+  contextMask?: tf.Tensor;
+};
 
 /** One call on B clips: see `NetworkInput` of @eflow/flow, which this is made for. */
 export interface VideoDiTInput {
@@ -12,12 +22,7 @@ export interface VideoDiTInput {
   timestep: tf.Tensor;
   /** s, [B] in [0, t]. */
   targetTimestep: tf.Tensor;
-  /** Labels, [B] int32 in [0, numClasses]; numClasses stands for "no class". A network without classes leaves it aside. */
-  condition?: tf.Tensor;
-  /** A sequence of vectors, [B, S, contextSize], for a network that takes one. */
-  context?: tf.Tensor;
-  /** Which of them are there, [B, S] bool; absent: all. A clip may have none. */
-  contextMask?: tf.Tensor;
+  condition: VideoDiTCondition;
   /** Tokens that the middle sees, [B, K] int32; absent: all. */
   keptTokens?: tf.Tensor;
   /** Clips whose middle is skipped, [B] bool; absent: none. */
@@ -26,28 +31,13 @@ export interface VideoDiTInput {
 
 /** The size of the clips and their tokens. Throws if shapes disagree with the config, or a condition is missing. */
 export function checkInput(config: VideoDiTConfig, input: VideoDiTInput): { clip: ClipSize; grid: Grid } {
-  const { condition, context, contextMask, keptTokens, pathDropped } = input;
+  const { condition, keptTokens, pathDropped } = input;
   const clip = clipSize('videoDiT', config, input.noisy);
   const grid = tokenGrid(config, clip);
   const B = input.noisy.shape[0]!;
   assertShape('videoDiT', 'timestep', input.timestep, [B]);
   assertShape('videoDiT', 'targetTimestep', input.targetTimestep, [B]);
-  if (config.numClasses > 0) {
-    if (!condition)
-      throw new Error(`videoDiT: the network has ${config.numClasses} classes; give condition, labels [${B}]`);
-    assertShape('videoDiT', 'condition', condition, [B]);
-  }
-  if ((context !== undefined) !== (config.contextSize !== undefined)) {
-    throw new Error(
-      context
-        ? 'videoDiT: the network takes no context; leave it out, or set contextSize in its config'
-        : `videoDiT: the network takes a context; give [${B}, S, ${config.contextSize}], with a contextMask of false for clips without`,
-    );
-  }
-  if (context) {
-    const { S } = assertShape('videoDiT', 'context', context, [B, 'S', config.contextSize!]);
-    if (contextMask) assertShape('videoDiT', 'contextMask', contextMask, [B, S]);
-  }
+  checkCondition(config, condition, B);
   if (keptTokens) {
     const { K } = assertShape('videoDiT', 'keptTokens', keptTokens, [B, 'K']);
     const length = grid[0] * grid[1] * grid[2];
@@ -55,6 +45,30 @@ export function checkInput(config: VideoDiTConfig, input: VideoDiTInput): { clip
   }
   if (pathDropped) assertShape('videoDiT', 'pathDropped', pathDropped, [B]);
   return { clip, grid };
+}
+
+function checkCondition(config: VideoDiTConfig, condition: VideoDiTCondition, B: number): void {
+  const { labels, context, contextMask, ...others } = condition;
+  if (condition instanceof tf.Tensor || Object.keys(others).length > 0) {
+    const given = condition instanceof tf.Tensor ? 'a tensor' : `{ ${Object.keys(condition).join(', ')} }`;
+    throw new Error(`videoDiT: condition is ${given}; expected no keys but labels, context and contextMask`);
+  }
+  if (config.numClasses > 0) {
+    if (!labels)
+      throw new Error(`videoDiT: the network has ${config.numClasses} classes; give condition.labels [${B}]`);
+    assertShape('videoDiT', 'condition.labels', labels, [B]);
+  }
+  if ((context !== undefined) !== (config.contextSize !== undefined)) {
+    throw new Error(
+      context
+        ? 'videoDiT: the network takes no context; leave it out, or set contextSize in its config'
+        : `videoDiT: the network takes a context; give condition.context [${B}, S, ${config.contextSize}], with a contextMask of false for clips without`,
+    );
+  }
+  if (context) {
+    const { S } = assertShape('videoDiT', 'condition.context', context, [B, 'S', config.contextSize!]);
+    if (contextMask) assertShape('videoDiT', 'condition.contextMask', contextMask, [B, S]);
+  }
 }
 
 /** Checks labels before they reach the device. Throws, naming the first that is no integer in [0, numClasses]. */

@@ -22,9 +22,11 @@ const at: VideoDiTInput = {
   noisy: randomNormal(createStream(1), [2, 6, 12, 20, 1]),
   timestep: tf.tensor1d([0.9, 0.4]),
   targetTimestep: tf.tensor1d([0.2, 0.1]),
-  condition: tf.tensor1d([1, 4], 'int32'),
-  context: randomNormal(createStream(3), [2, 2, 3]),
-  contextMask: tf.tensor2d([true, false, true, true], [2, 2], 'bool'),
+  condition: {
+    labels: tf.tensor1d([1, 4], 'int32'),
+    context: randomNormal(createStream(3), [2, 2, 3]),
+    contextMask: tf.tensor2d([true, false, true, true], [2, 2], 'bool'),
+  },
   keptTokens: drawKeptTokens(createStream(2), { batchSize: 2, grid: tokenGrid(long, clip), keepRatio: 0.5 }),
   pathDropped: tf.tensor1d([true, false], 'bool'),
 };

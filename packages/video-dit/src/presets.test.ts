@@ -24,7 +24,8 @@ describe('VIDEO_DIT_PRESETS', () => {
       [1, 1, 6, 2, 4],
     ]) {
       const noisy = randomNormal(createStream(2), shape);
-      const input = { noisy, timestep: tf.ones([1]), targetTimestep: tf.zeros([1]), condition: tf.ones([1], 'int32') };
+      const condition = { labels: tf.ones([1], 'int32') };
+      const input = { noisy, timestep: tf.ones([1]), targetTimestep: tf.zeros([1]), condition };
       expect(tf.tidy(() => videoDiT(params, config, input)).shape).toEqual(shape);
     }
     disposeTree(params);

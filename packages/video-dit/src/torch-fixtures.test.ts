@@ -13,7 +13,8 @@ const cases = await readCases();
 /** The numbers of the output, then of the gradients of its weighted sum, in the order in which they are stored. */
 function compute(one: Case, params: VideoDiTParams): [part: string, numbers: ArrayLike<number>][] {
   const input = caseInput(one);
-  const { noisy, context } = input;
+  const { noisy, condition } = input;
+  const { context } = condition;
   const network = one.weak ? weakVideoDiT : videoDiT;
   const { values, grads } = tf.tidy(() =>
     valueAndGrad(

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { batchSize, clip, config, drawInput, drawKept, trainedParams } from '../fixtures/networks.ts';
 import type { VideoDiTConfig } from './config.ts';
-import type { VideoDiTInput } from './input.ts';
+import type { VideoDiTCondition, VideoDiTInput } from './input.ts';
 import { initVideoDiT, type VideoDiTParams } from './params.ts';
 import { patchify, unpatchify } from './patchify.ts';
 import { videoDiT, weakVideoDiT } from './video-dit.ts';
@@ -152,7 +152,7 @@ describe('token drop and path drop', () => {
       noisy: second(at.noisy),
       timestep: second(at.timestep),
       targetTimestep: second(at.targetTimestep),
-      condition: second(at.condition),
+      condition: { labels: second(at.condition.labels) },
       keptTokens: second(keptTokens),
       pathDropped: second(pathDropped),
     });
@@ -179,7 +179,9 @@ describe('conditions', () => {
     const params = trainedParams(config, 5);
     const at = drawInput(6);
     const later = { timestep: tf.add(at.timestep, 0.3), targetTimestep: tf.add(at.targetTimestep, 0.3) };
-    expect(differs(params, config, at, { condition: tf.tensor1d([1, 1, 1], 'int32') })).toBeGreaterThan(0.01);
+    expect(differs(params, config, at, { condition: { labels: tf.tensor1d([1, 1, 1], 'int32') } })).toBeGreaterThan(
+      0.01,
+    );
     expect(differs(params, config, at, later)).toBeGreaterThan(0.01);
     expect(differs(params, config, at, { targetTimestep: at.timestep })).toBeGreaterThan(0.01);
   });
@@ -188,21 +190,23 @@ describe('conditions', () => {
     const c = { ...config, numClasses: 0 };
     const params = trainedParams(c, 5);
     expect(params.labelEmbedder).toBeUndefined();
-    const { condition: _, ...at } = drawInput(6, c);
-    expect(differs(params, c, at, { condition: tf.tensor1d([1, 1, 1], 'int32') })).toBe(0);
+    const at = { ...drawInput(6, c), condition: {} };
+    expect(differs(params, c, at, { condition: { labels: tf.tensor1d([1, 1, 1], 'int32') } })).toBe(0);
   });
 
   it('vectors change the prediction where their mask says that they are there, and nowhere else', () => {
     const c = { ...config, contextSize: 3 };
     const params = trainedParams(c, 5);
     const at = drawInput(6, c);
-    const { context, contextMask } = at;
+    const { labels, context, contextMask } = at.condition;
+    const told = (change: VideoDiTCondition) => ({ condition: { labels, context, contextMask, ...change } });
     const elsewhere = tf.where(tf.expandDims(contextMask!, 2), context!, tf.fill(context!.shape, 1e3));
-    expect(differs(params, c, at, { context: elsewhere })).toBeLessThan(1e-5);
-    expect(differs(params, c, at, { context: tf.neg(context!) })).toBeGreaterThan(0.01);
-    expect(differs(params, c, at, { contextMask: undefined })).toBeGreaterThan(0.01);
-    const none = { contextMask: tf.zerosLike(contextMask!) };
-    expect(differs(params, c, { ...at, ...none }, { context: tf.neg(context!) })).toBe(0);
+    expect(differs(params, c, at, told({ context: elsewhere }))).toBeLessThan(1e-5);
+    expect(differs(params, c, at, told({ context: tf.neg(context!) }))).toBeGreaterThan(0.01);
+    expect(differs(params, c, at, told({ contextMask: undefined }))).toBeGreaterThan(0.01);
+    const contextless = { contextMask: tf.zerosLike(contextMask!) };
+    const negated = told({ ...contextless, context: tf.neg(context!) });
+    expect(differs(params, c, { ...at, ...told(contextless) }, negated)).toBe(0);
     expectNoLeak(() => videoDiT(params, c, at));
   });
 });

@@ -89,12 +89,13 @@ function run(params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInpu
 
 /** The sum of the embedded times and class, SiLU applied, [B, E]; the embedded context. */
 function embedConditions(params: VideoDiTParams, input: VideoDiTInput): Pick<Surroundings, 'condition' | 'context'> {
-  const { timestep, targetTimestep, context, contextMask } = input;
+  const { timestep, targetTimestep } = input;
+  const { labels, context, contextMask } = input.condition;
   const condition = silu(
     tf.addN([
       scalarEmbedder(params.timestepEmbedder, timestep),
       scalarEmbedder(params.intervalEmbedder, tf.sub(timestep, targetTimestep)),
-      ...(params.labelEmbedder ? [labelEmbedder(params.labelEmbedder, input.condition!)] : []),
+      ...(params.labelEmbedder ? [labelEmbedder(params.labelEmbedder, labels!)] : []),
     ]),
   );
   if (!context) return { condition, context: [] };
