@@ -34,14 +34,14 @@ const ablationHere = (...args: string[]) => runHere(main, ...args);
 /** A network of a few thousand parameters on frames that the classifier knows, and the objective that compiles soonest. */
 const TINY = {
   'objective.kind': 'flowMatching',
-  'objective.keepRatio': 0.25,
+  'training.keepRatio': 0.25,
   'network.hiddenSize': 24,
   'network.depth': [1, 1, 1],
   'training.batchSize': 4,
   'training.previewEvery': 0,
   'optimizer.warmupSteps': 0,
 };
-const dense = { name: 'dense, "all"', patch: { 'objective.keepRatio': 1 } };
+const dense = { name: 'dense, "all"', patch: { 'training.keepRatio': 1 } };
 const dropped = {
   name: 'dropped',
   measure: [{ steps: [2], clips: 256, guidance: 'path-drop', guidanceScale: 1.5 }],
@@ -79,7 +79,7 @@ describe('a study', () => {
     const last = record(ids[3]!);
     expect(last).toMatchObject({ base: 'digits-tiny', name: 'dropped', seed: 1, steps: 3 });
     expect(last.config).toMatchObject({ seed: 1, network: { hiddenSize: 24 }, training: { steps: 3 } });
-    expect(record(ids[0]!).config.objective.keepRatio).toBe(1);
+    expect(record(ids[0]!).config.training.keepRatio).toBe(1);
     expect(last.environment.tensorflow).toMatch(/^\d/);
     expect(last.environment.commit).toMatch(/^[0-9a-f]{7,}$/);
     const [evaluation] = last.evaluations;

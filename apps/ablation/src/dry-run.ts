@@ -52,5 +52,5 @@ export async function describeStudy(study: Study, cells: readonly Cell[], out: s
 
 function countFlops(cell: Cell, { budget }: Study): number {
   const { config } = planCell(cell, budget);
-  return countStepFlops(config, videoDiTConfig(config), keepRatioAt(0, config.objective));
+  return countStepFlops(config, videoDiTConfig(config), keepRatioAt(0, config.training));
 }

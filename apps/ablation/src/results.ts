@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeMachine, type Machine, mean, median } from '@eflow/cli';
+import { LOSS_TERMS } from '@eflow/flow';
 import { openRunFolder, type RunConfig, readMetrics, readSkipped, type StepMetrics } from '@eflow/run';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { measureStability, type Stability } from './stability.ts';
@@ -116,7 +117,7 @@ export function summariseTraining(metrics: StepMetrics[], batchSize: number): Tr
   const timed = [late, settled, metrics].find((steps) => steps.length > 0)!;
   const stepSeconds = median(timed.map((step) => step.stepSeconds));
   const final = metrics.slice(-Math.ceil(FINAL * metrics.length));
-  const terms = Object.keys(last).filter((key) => key.endsWith('Loss')) as ('velocityLoss' | 'solutionLoss')[];
+  const terms = LOSS_TERMS.map(({ name }) => name).filter((name) => last[name] !== undefined);
   return {
     steps: last.step + 1,
     seconds: last.seconds,

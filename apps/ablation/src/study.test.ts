@@ -36,15 +36,15 @@ describe('readStudy', () => {
   });
 
   it('names the values of a grid that have names', () => {
-    const { cells } = study('grid: { network.attention: { all: { kind: softmax } }, objective.keepRatio: [1, 0.5] }');
+    const { cells } = study('grid: { network.attention: { all: { kind: softmax } }, training.keepRatio: [1, 0.5] }');
     expect(cells).toEqual([
       {
-        name: 'all objective.keepRatio=1',
-        patch: { 'network.attention': { kind: 'softmax' }, 'objective.keepRatio': 1 },
+        name: 'all training.keepRatio=1',
+        patch: { 'network.attention': { kind: 'softmax' }, 'training.keepRatio': 1 },
       },
       {
-        name: 'all objective.keepRatio=0.5',
-        patch: { 'network.attention': { kind: 'softmax' }, 'objective.keepRatio': 0.5 },
+        name: 'all training.keepRatio=0.5',
+        patch: { 'network.attention': { kind: 'softmax' }, 'training.keepRatio': 0.5 },
       },
     ]);
     expect(() => study('grid: { seed: {} }')).toThrow('grid.seed');

@@ -1,4 +1,5 @@
 import { formatNumber, markdownTable, mean, percent } from '@eflow/cli';
+import { LOSS_TERMS, type LossTerm } from '@eflow/flow';
 import { formatEvaluations } from '@eflow/run';
 import { type CellRecord, type Evaluation, type FailedCell, type Figures, isFinished, type Result } from './results.ts';
 import type { Stability } from './stability.ts';
@@ -42,24 +43,20 @@ export function relativeSpeeds({ base, records }: Group, groups: readonly Group[
   });
 }
 
-const LOSSES = [
-  ['velocityLoss', 'velocity loss'],
-  ['solutionLoss', 'solution loss'],
-  ['additivityLoss', 'additivity loss'],
-  ['meanVelocityLoss', 'mean velocity loss'],
-] as const;
+/** `meanVelocityLoss` as it stands in a head: mean velocity loss. */
+const inWords = (term: LossTerm) => term.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 /** Means over the seeds; of the speed the lowest and the highest seed as well. */
 export function trainingTable(groups: readonly Group[], reference: string): Table {
-  const losses = LOSSES.filter(([key]) =>
-    groups.some(({ records }) => records.some((r) => r.losses[key] !== undefined)),
+  const losses = LOSS_TERMS.map(({ name }) => name).filter((term) =>
+    groups.some(({ records }) => records.some((r) => r.losses[term] !== undefined)),
   );
   const hasFailures = groups.some(({ failures }) => failures.length > 0);
   return {
     caption: `Training: means over the seeds; speed in clips/s against "${reference}" of the same seed, lowest to highest seed`,
     head: [
       ...['base', 'cell', 'seeds', 'steps', 'seconds', 'ms a step', 'clips/s', 'speed', 'its spread'],
-      ...losses.map(([, label]) => label),
+      ...losses.map(inWords),
       ...(hasFailures ? ['failures'] : []),
     ],
     rows: groups.map((group) => {
@@ -74,7 +71,7 @@ export function trainingTable(groups: readonly Group[], reference: string): Tabl
         average(({ clipsPerSecond }) => clipsPerSecond),
         speeds.length > 0 ? `${mean(speeds).toFixed(2)}x` : '-',
         speeds.length > 1 ? `${Math.min(...speeds).toFixed(2)} to ${Math.max(...speeds).toFixed(2)}` : '-',
-        ...losses.map(([key]) => average((record) => record.losses[key])),
+        ...losses.map((term) => average((record) => record.losses[term])),
         ...(hasFailures ? [failures.map(({ seed, error }) => `seed ${seed} failed: ${error}`).join('; ')] : []),
       ];
     }),
@@ -199,7 +196,7 @@ export const formatMarkdown = ({ caption, head, rows }: Table): string =>
 
 /** One line for each result of each seed, or for the seed's training where nothing was measured. */
 export function formatCsv(records: readonly CellRecord[]): string {
-  const terms = LOSSES.map(([key]) => key);
+  const terms = LOSS_TERMS.map(({ name }) => name);
   const head = [
     ...['base', 'cell', 'seed', 'commit', 'dirty', 'steps', 'seconds', 'stepSeconds', 'clipsPerSecond', ...terms],
     ...['sampler', 'samplingSteps', 'clips', 'nfe', 'weakNfe', 'frechetDistance', 'classAccuracy', 'frameConsistency'],

@@ -1,5 +1,6 @@
 import { runningMedian } from '@eflow/cli';
 import { plot } from '@eflow/figures';
+import { LOSS_TERMS } from '@eflow/flow';
 import type { StepMetrics } from '@eflow/run';
 import * as Plot from '@observablehq/plot';
 import type { Result } from './evaluation.ts';
@@ -12,16 +13,9 @@ const REACH = 12;
 const draw = (options: Plot.PlotOptions): string =>
   plot({ width: WIDTH, height: HEIGHT, marginLeft: 52, grid: true, fontSize: 10, ...options }).outerHTML;
 
-const LOSSES = [
-  ['velocityLoss', 'Flow matching'],
-  ['solutionLoss', 'Solution map'],
-  ['additivityLoss', 'Mean-velocity additivity'],
-  ['meanVelocityLoss', 'MeanFlow identity'],
-] as const;
-
 /** A chart of each residual that the objective has; SVG. */
 export const lossCharts = (metrics: StepMetrics[]): string[] =>
-  LOSSES.filter(([name]) => metrics.at(-1)?.[name] !== undefined).map(([name, label]) =>
+  LOSS_TERMS.filter(({ name }) => metrics.at(-1)?.[name] !== undefined).map(({ name, label }) =>
     lossChart(
       metrics.map((m) => ({ step: m.step, value: m[name]! })),
       label,

@@ -4,7 +4,7 @@ import { markdownTable } from '@eflow/cli';
 import { saveFigure } from '@eflow/figures';
 import type { Points } from './energy-distance.ts';
 import { drawPanels, type Panel } from './figure.ts';
-import { type Kind, NUM_POINTS, NUM_STEPS, OBJECTIVES, TRAINING } from './settings.ts';
+import { KINDS, type Kind, NUM_POINTS, NUM_STEPS, OBJECTIVES, TRAINING } from './settings.ts';
 
 /** Smaller than other figures': there are thousands of dots. */
 const PNG_ZOOM = 1.5;
@@ -58,9 +58,10 @@ export function formatStudy(study: Study): string {
 
 function describeStudy({ seed, weightPower, environment }: Study): [measure: string, training: string] {
   const { batchSize, learningRate } = TRAINING;
+  const byEuler = KINDS.filter((kind) => !OBJECTIVES[kind].learnsJumps).map((kind) => OBJECTIVES[kind].name);
   const where = Object.entries(environment).map(([name, value]) => `${name} ${value}`);
   return [
-    `Energy distance of ${NUM_POINTS.toLocaleString('en-US')} points to as many of the data: flow matching by Euler steps, the others by jumps.`,
+    `Energy distance of ${NUM_POINTS.toLocaleString('en-US')} points to as many of the data: ${byEuler.join(' and ')} by Euler steps, the others by jumps.`,
     `Updates of ${batchSize} points, learning rate ${learningRate}, weight power ${weightPower}, seed ${seed}; ${where.join(', ')}.`,
   ];
 }

@@ -1,26 +1,17 @@
-import {
-  EFLOW_DEFAULTS,
-  FLOW_MATCHING_DEFAULTS,
-  MEAN_FLOW_DEFAULTS,
-  type ObjectiveSpec,
-  SOLUTION_FLOW_DEFAULTS,
-  SPLIT_MEAN_FLOW_DEFAULTS,
-} from '@eflow/flow';
+import { OBJECTIVES as ALL, type ObjectiveSpec, objectiveSchema } from '@eflow/flow';
 
 export type Kind = ObjectiveSpec['kind'];
 
 /** There is no condition to drop, and none to guide towards. */
-const UNCONDITIONAL = { classDropoutProb: 0, pathDropProb: 0 };
-const UNGUIDED = { ...UNCONDITIONAL, guidanceScale: 1, targetMixRatio: 1 };
+const UNGUIDED = { classDropoutProb: 0, pathDropProb: 0, guidanceScale: 1, targetMixRatio: 1 };
 
 /** The objectives under study: their defaults without guidance, but for WEIGHT_POWER. */
-export const OBJECTIVES: Record<Kind, { name: string; spec: ObjectiveSpec }> = {
-  flowMatching: { name: 'flow matching', spec: { kind: 'flowMatching', ...FLOW_MATCHING_DEFAULTS, ...UNCONDITIONAL } },
-  solutionFlow: { name: 'SoFlow', spec: { kind: 'solutionFlow', ...SOLUTION_FLOW_DEFAULTS, ...UNGUIDED } },
-  eflow: { name: 'EFlow', spec: { kind: 'eflow', ...EFLOW_DEFAULTS, ...UNGUIDED } },
-  meanFlow: { name: 'MeanFlow', spec: { kind: 'meanFlow', ...MEAN_FLOW_DEFAULTS, ...UNGUIDED } },
-  splitMeanFlow: { name: 'SplitMeanFlow', spec: { kind: 'splitMeanFlow', ...SPLIT_MEAN_FLOW_DEFAULTS, ...UNGUIDED } },
-};
+export const OBJECTIVES = Object.fromEntries(
+  ALL.map(({ kind, name, schema, learnsJumps }) => {
+    const options = Object.entries(UNGUIDED).filter(([option]) => option in schema.shape);
+    return [kind, { name, spec: objectiveSchema.parse({ kind, ...Object.fromEntries(options) }), learnsJumps }];
+  }),
+) as Record<Kind, { name: string; spec: ObjectiveSpec; learnsJumps: boolean }>;
 
 export const KINDS = Object.keys(OBJECTIVES) as Kind[];
 

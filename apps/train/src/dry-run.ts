@@ -49,8 +49,8 @@ export function dryRun({ config, root, start, eager }: Task): DryRun {
   const earlier = start === 'resume' ? readDataRecord(openRunFolder(root).folder) : undefined;
   if (record && earlier) assertSameData(earlier, record);
   const network = videoDiTConfig(config);
-  const { data, objective, training } = config;
-  const keepRatio = keepRatioAt(0, objective);
+  const { data, training } = config;
+  const keepRatio = keepRatioAt(0, training);
   const tokens = countTokens(network, data);
   const { stepSeconds, measuredSteps } = measureStep(config, network, { eager });
   const plannedSeconds = Math.min(stepSeconds * training.steps, training.maxSeconds ?? Number.POSITIVE_INFINITY);
@@ -71,9 +71,9 @@ export function dryRun({ config, root, start, eager }: Task): DryRun {
 /** A dry run as text, with the shapes and where the FLOPs lie. */
 export function describeDryRun(config: RunConfig, run: DryRun, engine: EngineInfo): string {
   const network = videoDiTConfig(config);
-  const { data, objective, training } = config;
+  const { data, training } = config;
   const [frames, rows, columns] = tokenGrid(network, data);
-  const keepRatio = keepRatioAt(0, objective);
+  const keepRatio = keepRatioAt(0, training);
   const kept = countNetwork(network, data, { batchSize: training.batchSize, keepRatio });
   const dense = countNetwork(network, data, { batchSize: training.batchSize });
   const rowsOut: [string, string][] = [

@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync } from 'node:fs';
 import { createSummaryWriter } from '@eflow/engine';
+import { LOSS_TERMS } from '@eflow/flow';
 import {
   forgetSteps,
   type RunFolder,
@@ -9,16 +10,7 @@ import {
   type StepMetrics,
 } from '@eflow/run';
 
-const CURVES = [
-  'loss',
-  'velocityLoss',
-  'solutionLoss',
-  'additivityLoss',
-  'meanVelocityLoss',
-  'gradNorm',
-  'learningRate',
-  'clipsPerSecond',
-] as const;
+const CURVES = ['loss', ...LOSS_TERMS.map(({ name }) => name), 'gradNorm', 'learningRate', 'clipsPerSecond'] as const;
 
 /**
  * Writes updates to metrics.jsonl and measurements to measurements.jsonl, both to TensorBoard, too, and steps without an update to

@@ -1,18 +1,11 @@
 import { createProgress } from '@eflow/cli';
+import { LOSS_TERMS } from '@eflow/flow';
 import type { StepMetrics } from '@eflow/run';
 
 /** How far training is: by steps, or by time where that ends it sooner. */
 function progressOf({ step, seconds }: StepMetrics, steps: number, maxSeconds = Number.POSITIVE_INFINITY): number {
   return Math.min(1, Math.max((step + 1) / steps, seconds / maxSeconds));
 }
-
-/** Mean squares of the residuals, and what they are called where there is little room. */
-const TERMS = [
-  ['velocityLoss', 'fm'],
-  ['solutionLoss', 'sol'],
-  ['additivityLoss', 'mva'],
-  ['meanVelocityLoss', 'mean'],
-] as const;
 
 /** A live line on a terminal, a line every ten seconds elsewhere. */
 export function createProgressLine(steps: number, maxSeconds?: number) {
@@ -25,7 +18,7 @@ export function createProgressLine(steps: number, maxSeconds?: number) {
       const done = progressOf(metrics, steps, maxSeconds);
       const start = maxSeconds === undefined ? 0 : Math.min(1, firstSeconds / maxSeconds);
       const spent = metrics.seconds - firstSeconds;
-      const terms = TERMS.flatMap(([name, short]) => {
+      const terms = LOSS_TERMS.flatMap(({ name, short }) => {
         const value = metrics[name];
         return value === undefined ? [] : `${short} ${value.toFixed(3)}`;
       });

@@ -9,7 +9,7 @@ export const TINY = [
   'network.depth=1,1,1',
   'network.numHeads=2',
   'network.attention.windowSize=3',
-  'objective.keepRatio=0.25',
+  'training.keepRatio=0.25',
   'training.batchSize=4',
   'training.previewEvery=0',
 ];

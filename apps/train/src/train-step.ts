@@ -35,7 +35,7 @@ export function createRunStep(
   { eager = false } = {},
 ) {
   const { optimizer, seed, training } = config;
-  const { precision, spikeDeviations, steps } = training;
+  const { keepPattern, precision, spikeDeviations, steps } = training;
   if (eager && precision !== 'float32') {
     throw new Error(
       `training.precision is ${precision}, which compiled steps alone can do; leave --eager out, or set training.precision=float32`,
@@ -51,7 +51,7 @@ export function createRunStep(
     emaDecay: optimizer.emaDecay,
     seed,
     scheduleAt: (step) => objective.scheduleAt(step / steps),
-    fixedAt: (step) => ({ keepRatio: keepRatioAt(step / steps, config.objective) }),
+    fixedAt: (step) => ({ keepRatio: keepRatioAt(step / steps, training) }),
     spikeDeviations,
     loss: (params, { data, condition }: DeviceBatch, { stream, schedule, fixed: { keepRatio } }) => {
       const batchSize = condition.labels.size;
@@ -59,8 +59,12 @@ export function createRunStep(
       const batch = { data, condition, nullCondition };
       const networks = bindNetworks(params, network);
       if (keepRatio === 1) return objectiveLoss(objective, networks, batch, { stream, schedule });
-      const pattern = config.objective.keepPattern;
-      const keptTokens = drawKeptTokens(splitStream(stream, 'keptTokens'), { batchSize, grid, keepRatio, pattern });
+      const keptTokens = drawKeptTokens(splitStream(stream, 'keptTokens'), {
+        batchSize,
+        grid,
+        keepRatio,
+        pattern: keepPattern,
+      });
       return objectiveLoss(objective, networks, { ...batch, keptTokens }, { stream, schedule });
     },
     ...(!eager && { compile: (fn, hints) => compile(fn, { ...hints, precision }) }),

@@ -64,7 +64,7 @@ describe('train', () => {
   it('gives compiled what it gives op by op, over both stages of token drop and with rematerialised blocks', async () => {
     // The last of 6 steps keeps all tokens. ReLU features of six-wide heads are now and then all zero, and then a rounding
     // error decides on the gradient.
-    const changes = ['training.steps=6', 'objective.denseTail=0.2', 'network.attention.featureMap=elu1'];
+    const changes = ['training.steps=6', 'training.denseTail=0.2', 'network.attention.featureMap=elu1'];
     const eager = await run('eager', changes, { eager: true });
     const compiled = [await run('compiled', changes), await run('blocks', [...changes, 'network.checkpoint=blocks'])];
     for (const { path, metrics } of compiled) {
@@ -75,7 +75,7 @@ describe('train', () => {
   });
 
   it.each([
-    ['network.mlp=swiglu', 'network.maskToken=trained', 'objective.keepPattern=structured'],
+    ['network.mlp=swiglu', 'network.maskToken=trained', 'training.keepPattern=structured'],
     ['network.preset=VideoDiT-Ti', 'network.hiddenSize=12', 'network.numHeads=2', 'network.attention.windowSize=3'],
   ])('trains with %s, %s, %s, compiled as op by op', async (...changes) => {
     const all = [...changes, 'network.attention.featureMap=elu1', 'training.steps=3'];

@@ -68,9 +68,9 @@ it('goes from a film to a network to an mp4: prepare, 100 steps, sample', async 
       ...{ patchSize: [8, 4, 4], hiddenSize: 24, depth: [1, 1, 1], numHeads: 2 },
       attention: { kind: 'glga', windowSize: 4 },
     },
-    objective: { kind: 'eflow', keepRatio: 1, targetMixRatio: 1, guidanceScale: 1 },
+    objective: { kind: 'eflow', targetMixRatio: 1, guidanceScale: 1 },
     optimizer: { learningRate: 3e-3, warmupSteps: 5, emaDecay: 0.9 },
-    training: { batchSize: 8, steps: 100, previewEvery: 100, previewClips: 2 },
+    training: { batchSize: 8, steps: 100, keepRatio: 1, previewEvery: 100, previewClips: 2 },
   };
   writeFileSync(join(root, 'ocean.yaml'), stringify(config));
   const run = join(root, 'run');

@@ -34,8 +34,8 @@ type Batch = {
   /** t and s, [B]. */
   timestep: tf.Tensor;
   targetTimestep: tf.Tensor;
-  /** Labels, [B] int32. */
-  condition: tf.Tensor;
+  /** [B] int32. */
+  condition: { labels: tf.Tensor };
   /** What the network should say, like `noisy`. */
   velocity: tf.Tensor;
   /** Tokens that the middle sees, [B, K] int32; absent: all. */

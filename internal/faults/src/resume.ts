@@ -21,6 +21,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { appFile, endOf, runProgram } from '@eflow/cli';
 import { prepareVideos } from '@eflow/data';
+import { LOSS_TERMS } from '@eflow/flow';
 import { openRunFolder, readMetrics } from '@eflow/run';
 import { Command } from 'commander';
 import { FILMS } from './films.ts';
@@ -35,7 +36,7 @@ const shards = join(work, 'shards');
 const CONFIG = [
   'digits-tiny',
   `data={ kind: videos, folder: ${shards}, height: 16, width: 16, numFrames: 8, numClasses: 2, flip: true }`,
-  ...['network.hiddenSize=24', 'network.depth=1,1,1', 'objective.keepRatio=0.5', 'objective.denseTail=0.25'],
+  ...['network.hiddenSize=24', 'network.depth=1,1,1', 'training.keepRatio=0.5', 'training.denseTail=0.25'],
   ...['training.batchSize=16', `training.steps=${STEPS}`, 'training.previewEvery=0', 'optimizer.warmupSteps=2'],
   ...['training.checkpointEverySeconds=0.5', 'training.spikeDeviations=6'],
 ];
@@ -131,8 +132,8 @@ async function describe(root: string): Promise<{ losses: string; weights: string
   if (metrics.map(({ step }) => step).join() !== Array.from({ length: STEPS }, (_, i) => i).join()) {
     throw new Error(`${root}: metrics.jsonl has the steps ${metrics.map(({ step }) => step).join(' ')}`);
   }
-  const timeless = metrics.map(({ loss, velocityLoss, solutionLoss, additivityLoss, gradNorm, learningRate }) =>
-    JSON.stringify([loss, velocityLoss, solutionLoss, additivityLoss, gradNorm, learningRate]),
+  const timeless = metrics.map(({ loss, gradNorm, learningRate, ...rest }) =>
+    JSON.stringify([loss, gradNorm, learningRate, ...LOSS_TERMS.map(({ name }) => rest[name])]),
   );
   const last = join(folder.checkpoints, `step-${String(STEPS).padStart(6, '0')}`);
   const files = readdirSync(last).filter((name) => name.endsWith('.safetensors'));

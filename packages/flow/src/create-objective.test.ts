@@ -4,38 +4,35 @@ import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { toyBatch, toyNetworks, toyParams } from '../fixtures/toy-network.ts';
-import { countPasses, createObjective, type ObjectiveSpec } from './create-objective.ts';
-import { FLOW_MATCHING_DEFAULTS, flowMatching } from './flow-matching.ts';
-import { MEAN_FLOW_DEFAULTS, meanFlow } from './mean-flow.ts';
+import { countPasses, createObjective, OBJECTIVES, type ObjectiveSpec, objectiveKind } from './create-objective.ts';
 import type { Objective } from './objective.ts';
-import { EFLOW_DEFAULTS, eflow, SOLUTION_FLOW_DEFAULTS, solutionFlow } from './solution-flow.ts';
-import { SPLIT_MEAN_FLOW_DEFAULTS, splitMeanFlow } from './split-mean-flow.ts';
 
-const DEFAULTS = {
-  flowMatching: FLOW_MATCHING_DEFAULTS,
-  solutionFlow: SOLUTION_FLOW_DEFAULTS,
-  eflow: EFLOW_DEFAULTS,
-  meanFlow: MEAN_FLOW_DEFAULTS,
-  splitMeanFlow: SPLIT_MEAN_FLOW_DEFAULTS,
-};
-const createWith = (kind: keyof typeof DEFAULTS, change = {}) =>
-  createObjective({ kind, ...DEFAULTS[kind], ...change } as ObjectiveSpec);
+type Kind = ObjectiveSpec['kind'];
+const createWith = (kind: Kind, change = {}) => createObjective({ kind, ...change } as ObjectiveSpec);
 
 describe('createObjective', () => {
-  it.each<[keyof typeof DEFAULTS, Objective]>([
-    ['flowMatching', flowMatching(FLOW_MATCHING_DEFAULTS)],
-    ['solutionFlow', solutionFlow(SOLUTION_FLOW_DEFAULTS)],
-    ['eflow', eflow(EFLOW_DEFAULTS)],
-    ['meanFlow', meanFlow(MEAN_FLOW_DEFAULTS)],
-    ['splitMeanFlow', splitMeanFlow(SPLIT_MEAN_FLOW_DEFAULTS)],
-  ])('makes %s of a spec', (kind, expected) => {
+  it.each(OBJECTIVES)('makes $kind of a spec, with its defaults', ({ kind, schema, create }) => {
     const lossOf = (objective: Objective) => {
       const batch = toyBatch(8);
       const schedule = objective.scheduleAt(0.7);
       const draws = objective.draw(createStream(1), batch.data.shape, schedule);
       return objective.loss(toyNetworks(toyParams()), batch, draws, schedule).lossPerExample;
     };
-    expectClose(lossOf(createWith(kind)), lossOf(expected), { rtol: 0, atol: 0 });
+    const spec = schema.parse({ kind });
+    expectClose(lossOf(createObjective({ kind })), lossOf((create as (all: object) => Objective)(spec)), {
+      rtol: 0,
+      atol: 0,
+    });
+  });
+
+  it.each<[string, object, string]>([
+    ['a kind that there is not', { kind: 'ddpm' }, 'Invalid discriminator value'],
+    ['an option of another kind', { kind: 'flowMatching', additivityWeight: 1 }, '"additivityWeight"'],
+    ['an option out of range', { kind: 'eflow', guidanceScale: 0.5 }, 'at guidanceScale'],
+    ['a step for which there is no room', { kind: 'meanFlow', differenceStep: 0.5 }, 'at differenceStep'],
+  ])('refuses %s', (_case, spec, message) => {
+    expect(() => createObjective(spec as ObjectiveSpec)).toThrow(/^createObjective: /);
+    expect(() => createObjective(spec as ObjectiveSpec)).toThrow(message);
   });
 
   it('hands the options of the spec on', () => {
@@ -69,7 +66,7 @@ describe("the README's table of passes", () => {
   // | `eflow`, `additivityWeight: 0` | calls | strong with gradient | strong without | weak |
   const rows = [...readme.matchAll(/^\| `(\w+)`((?:, `\w+: [^`]+`)*) \|((?: [\d.]+ \|){4})$/gm)].map(
     ([, kind, changes, numbers]) => ({
-      kind: kind as keyof typeof DEFAULTS,
+      kind: kind as Kind,
       change: Object.fromEntries(
         [...changes!.matchAll(/`(\w+): ([^`]+)`/g)].map(([, key, value]) => [
           key,
@@ -81,12 +78,12 @@ describe("the README's table of passes", () => {
   );
 
   it('has every objective', () => {
-    expect(new Set(rows.map(({ kind }) => kind))).toEqual(new Set(Object.keys(DEFAULTS)));
+    expect(new Set(rows.map(({ kind }) => kind))).toEqual(new Set(OBJECTIVES.map((one) => one.kind)));
     expect(rows.length).toBeGreaterThan(10);
   });
 
   it.each(rows)('is right about $kind, $change', ({ kind, change, numbers }) => {
-    for (const key of Object.keys(change)) expect(DEFAULTS[kind]).toHaveProperty(key);
+    for (const key of Object.keys(change)) expect(objectiveKind(kind).schema.shape).toHaveProperty(key);
     const passes = countPasses(createWith(kind, change), 100);
     const batches = (network: string, gradient: boolean) =>
       passes
@@ -98,7 +95,7 @@ describe("the README's table of passes", () => {
   it('agrees with the one on the first page', () => {
     const page = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
     const first = [...page.matchAll(/^\| `(\w+)` \| [^|]+ \|((?: [\d.]+ \|){3})$/gm)];
-    expect(first.map(([, kind]) => kind)).toEqual(Object.keys(DEFAULTS));
+    expect(first.map(([, kind]) => kind)).toEqual(OBJECTIVES.map((one) => one.kind));
     for (const [, kind, numbers] of first) {
       const row = rows.find((one) => one.kind === kind && Object.keys(one.change).length === 0)!;
       expect(row.numbers.slice(1)).toEqual([...numbers!.matchAll(/[\d.]+/g)].map(Number));

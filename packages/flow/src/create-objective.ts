@@ -1,34 +1,37 @@
 import { createStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { type FlowMatchingOptions, flowMatching } from './flow-matching.ts';
-import { type MeanFlowOptions, meanFlow } from './mean-flow.ts';
+import { z } from 'zod';
+import { flowMatchingKind } from './flow-matching.ts';
+import { meanFlowKind } from './mean-flow.ts';
 import type { Network } from './network.ts';
 import type { Objective, Pass } from './objective.ts';
-import { type EflowOptions, eflow, type SolutionFlowOptions, solutionFlow } from './solution-flow.ts';
-import { type SplitMeanFlowOptions, splitMeanFlow } from './split-mean-flow.ts';
+import type { ObjectiveKind } from './objective-kind.ts';
+import { eflowKind, solutionFlowKind } from './solution-flow.ts';
+import { splitMeanFlowKind } from './split-mean-flow.ts';
 
-/** An objective as data, for configs. */
-export type ObjectiveSpec =
-  | ({ kind: 'flowMatching' } & FlowMatchingOptions)
-  | ({ kind: 'solutionFlow' } & SolutionFlowOptions)
-  | ({ kind: 'eflow' } & EflowOptions)
-  | ({ kind: 'meanFlow' } & MeanFlowOptions)
-  | ({ kind: 'splitMeanFlow' } & SplitMeanFlowOptions);
+/** Every kind of objective, in the order of figures and tables. */
+export const OBJECTIVES = [flowMatchingKind, solutionFlowKind, eflowKind, meanFlowKind, splitMeanFlowKind] as const;
 
-/** The objective that a spec describes. */
+type Schemas<Kinds> = { [I in keyof Kinds]: Kinds[I] extends { schema: infer Schema } ? Schema : never };
+
+/** An objective as data, for configs: of each kind its own options, with their defaults. */
+export const objectiveSchema = z.discriminatedUnion(
+  'kind',
+  OBJECTIVES.map(({ schema }) => schema) as unknown as Schemas<typeof OBJECTIVES>,
+);
+
+/** An objective as data; options that are absent have their defaults. */
+export type ObjectiveSpec = z.input<typeof objectiveSchema>;
+
+/** The record of a kind. */
+export const objectiveKind = (kind: ObjectiveSpec['kind']): ObjectiveKind =>
+  OBJECTIVES.find((record) => record.kind === kind) as ObjectiveKind;
+
+/** The objective that a spec describes. Throws, naming the options, on those that there are not or that are out of range. */
 export function createObjective(spec: ObjectiveSpec): Objective {
-  switch (spec.kind) {
-    case 'flowMatching':
-      return flowMatching(spec);
-    case 'solutionFlow':
-      return solutionFlow(spec);
-    case 'eflow':
-      return eflow(spec);
-    case 'meanFlow':
-      return meanFlow(spec);
-    case 'splitMeanFlow':
-      return splitMeanFlow(spec);
-  }
+  const { data, error } = objectiveSchema.safeParse(spec);
+  if (error) throw new Error(`createObjective: ${z.prettifyError(error)}`);
+  return objectiveKind(data.kind).create(data);
 }
 
 /**

@@ -1,17 +1,8 @@
 import { type RandomStream, randomNormal, randomUniform, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import type { DrawOptions } from './options.ts';
 import { assertOrder, assertTimes } from './read-now.ts';
-import { type JumpTimes, type LogitNormal, sampleLogitNormal } from './time-sampler.ts';
-
-/** How a batch is drawn for; every objective has these. */
-export interface DrawOptions {
-  /** Probability that a row loses its condition, in [0, 1]. */
-  classDropoutProb: number;
-  /** Probability that a velocity row trains the weak path, its middle blocks skipped; in [0, 1]. */
-  pathDropProb: number;
-  /** t of the velocity rows. */
-  velocityTime: LogitNormal;
-}
+import { type JumpTimes, sampleLogitNormal } from './time-sampler.ts';
 
 /** All that is random in one loss. Rows: first those that train the velocity, [V], then those that train jumps, [S]. */
 export type Draws = {

@@ -1,22 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { GuidanceOptions } from './options.ts';
 import { perExample } from './path.ts';
 
 /** Time after which guidance fades, and how fast (SoFlow's code). */
 const FADE_START = 0.8;
 const FADE_RATE = 0.025;
-
-/** Guidance that is trained in, so that sampling needs one pass per step. */
-export interface GuidanceOptions {
-  /** omega >= 1; 1 is no guidance, and costs none. */
-  guidanceScale: number;
-  /**
-   * Share of the training over which omega rises from 1, in [0, 1]. Our choice: while the reference has learnt nothing,
-   * v - v_ref is v itself, and the guided velocity would be a target twice too long, to be unlearnt later.
-   */
-  guidanceWarmup: number;
-  /** mu in (0, 1]: the share of the guided velocity in the target; the rest is the network's own prediction. */
-  targetMixRatio: number;
-}
 
 /** omega after this share of the training. */
 export const guidanceScaleAt = (progress: number, { guidanceScale, guidanceWarmup }: GuidanceOptions): number =>

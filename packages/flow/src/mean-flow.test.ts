@@ -10,7 +10,11 @@ import {
 } from '../fixtures/float64-rows.ts';
 import { NULL_LABEL } from '../fixtures/toy-network.ts';
 import { expectPasses } from '../fixtures/watch-passes.ts';
-import { MEAN_FLOW_DEFAULTS, type MeanFlowOptions, meanFlow } from './mean-flow.ts';
+import { meanFlowKind } from './mean-flow.ts';
+
+const specWith = (change = {}) => meanFlowKind.schema.parse({ kind: 'meanFlow', ...change });
+const meanFlow = (change = {}) => meanFlowKind.create(specWith(change));
+type MeanFlowOptions = ReturnType<typeof specWith>;
 
 /** MeanFlow's target with du/dt as a difference of `step` to both sides, in float64. */
 const rowLoss =
@@ -38,14 +42,14 @@ describe('meanFlow', () => {
     { weightPower: 0.5, velocityRatio: 0.5 },
     { classDropoutProb: 0.4, pathDropProb: 0.4 },
   ])('is its equations in float64, gradients too: %j', (change) => {
-    const options = { ...MEAN_FLOW_DEFAULTS, classDropoutProb: 0.2, pathDropProb: 0.2, ...change };
-    expectRows(meanFlow(options), rowLoss(options));
+    const options = specWith({ classDropoutProb: 0.2, pathDropProb: 0.2, ...change });
+    expectRows(meanFlowKind.create(options), rowLoss(options));
   });
 
   it('has the derivative of the paper up to the square of its step', () => {
     // A step of 1e-5 in float64 stands for the derivative; the default one is off by h^2 / 6 times the third derivative.
-    const options = { ...MEAN_FLOW_DEFAULTS, guidanceScale: 1, targetMixRatio: 1 };
-    expectRows(meanFlow(options), rowLoss(options, 1e-5));
+    const options = specWith({ guidanceScale: 1, targetMixRatio: 1 });
+    expectRows(meanFlowKind.create(options), rowLoss(options, 1e-5));
   });
 
   const all = 'strong 12 with gradient';
@@ -55,11 +59,11 @@ describe('meanFlow', () => {
     [{ guidanceScale: 1 }, [all, 'strong 3', 'strong 6']],
     [{ targetMixRatio: 1, guidanceScale: 1 }, [all, 'strong 6']],
   ])('takes these passes: %j', (change, passes) => {
-    expectPasses(meanFlow({ ...MEAN_FLOW_DEFAULTS, ...change }), passes);
+    expectPasses(meanFlow(change), passes);
   });
 
   it('schedules its guidance', () => {
-    const objective = meanFlow({ ...MEAN_FLOW_DEFAULTS, guidanceWarmup: 0.5 });
+    const objective = meanFlow({ guidanceWarmup: 0.5 });
     expect([0, 0.25, 0.5, 1].map((progress) => objective.scheduleAt(progress).guidanceScale)).toEqual([1, 2, 3, 3]);
   });
 });

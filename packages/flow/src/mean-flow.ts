@@ -1,35 +1,36 @@
-import { stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
 import { drawBatch, jumpOf, splitRows } from './draws.ts';
-import { COMMON_DEFAULTS, type CommonOptions, meanSquare, velocityTerm } from './flow-matching.ts';
-import { type GuidanceOptions, guidanceScaleAt } from './guidance.ts';
-import { weightedSquare } from './loss-terms.ts';
+import { guidanceScaleAt } from './guidance.ts';
 import { callTogether, finishLoss, type Objective } from './objective.ts';
+import type { ObjectiveKind } from './objective-kind.ts';
+import { commonOptions, jumpOptions, logitNormal, positive } from './options.ts';
 import { perExample } from './path.ts';
-import { targetVelocity } from './target-velocity.ts';
-import { type LogitNormal, sampleSortedTimes } from './time-sampler.ts';
+import { meanSquare, velocityTerm, weightedSquare } from './residuals.ts';
+import { passTarget } from './target-velocity.ts';
+import { sampleSortedTimes } from './time-sampler.ts';
 import { trainedPass } from './trained-pass.ts';
 
-export interface MeanFlowOptions extends CommonOptions, GuidanceOptions {
-  /** Share of the rows with s = t, which train the velocity, in (0, 1). */
-  velocityRatio: number;
-  /** The larger of two draws is t of the other rows, the smaller s. */
-  jumpTime: LogitNormal;
-  /** Half of what t is moved by for du/dt, in (0, 1/3). */
-  differenceStep: number;
-}
-
 /** MeanFlow's values for ImageNet (arXiv 2505.13447, table 4); the step of the difference is TiM's (arXiv 2509.04394). */
-export const MEAN_FLOW_DEFAULTS = {
-  ...COMMON_DEFAULTS,
-  velocityTime: { mean: -0.4, std: 1 },
-  jumpTime: { mean: -0.4, std: 1 },
-  velocityRatio: 0.75,
-  differenceStep: 0.005,
-  guidanceScale: 3,
-  guidanceWarmup: 0,
-  targetMixRatio: 0.25,
-} satisfies MeanFlowOptions;
+const schema = z.strictObject({
+  kind: z.literal('meanFlow'),
+  ...commonOptions({ velocityTime: { mean: -0.4, std: 1 } }),
+  ...jumpOptions,
+  jumpTime: logitNormal(-0.4, 1).describe('the larger of two draws is t of the jump rows, the smaller s'),
+  differenceStep: positive
+    .lt(1 / 3)
+    .default(0.005)
+    .describe('half of what t is moved by for du/dt'),
+});
+
+export const meanFlowKind = {
+  kind: 'meanFlow',
+  name: 'MeanFlow',
+  schema,
+  terms: ['velocityLoss', 'meanVelocityLoss'],
+  learnsJumps: true,
+  create: meanFlow,
+} satisfies ObjectiveKind<typeof schema>;
 
 /**
  * MeanFlow (Geng et al., arXiv 2505.13447): the mean velocity against sg(v* - (t - s) du/dt), in Euler form. du/dt along
@@ -38,13 +39,10 @@ export const MEAN_FLOW_DEFAULTS = {
  * MeanFlow's own form: its omega is mu omega here and its kappa 1 - mu.
  *
  * Passes with mu < 1: one with gradient on all rows; without gradient one on all rows for v_ref, and three on the jump rows.
- * Throws on a differenceStep out of range.
  */
-export function meanFlow(options: MeanFlowOptions): Objective {
-  const { targetMixRatio: mu, differenceStep: h } = options;
-  if (!(h > 0 && h < 1 / 3)) {
-    throw new Error(`meanFlow: differenceStep is ${h}; expected a number in (0, 1/3), such as 0.005`);
-  }
+function meanFlow(spec: z.output<typeof schema>): Objective {
+  const { targetMixRatio: mu, differenceStep: h } = spec;
+  const options = { ...spec, map: 'euler' as const };
   return {
     scheduleAt: (progress) => ({ intervalRatio: 1, guidanceScale: guidanceScaleAt(progress, options) }),
 
@@ -58,36 +56,25 @@ export function meanFlow(options: MeanFlowOptions): Objective {
     loss(networks, batch, draws, { guidanceScale }) {
       const { timestep: t, targetTimestep: s } = jumpOf('meanFlow', draws);
       return tf.tidy(() => {
-        const rows = trainedPass('meanFlow', networks, batch, draws, options);
-        const { strong, noisy, timestep, predicted, velocityPart, jumpPart, jumpInput } = rows;
-        const { nullCondition: condition, keptTokens } = batch;
+        const pass = trainedPass('meanFlow', networks, batch, draws, options);
+        const { strong, noisy, predicted, velocityPart, jumpPart, jumpInput } = pass;
         const from = jumpPart(noisy);
         const own = mu < 1 ? strong(jumpInput(from, t, t)) : undefined;
-        const target = targetVelocity(
-          {
-            ...rows,
-            ...(guidanceScale !== 1 && {
-              reference: strong({ noisy, timestep, targetTimestep: timestep, condition, keptTokens }),
-            }),
-            // In the velocity rows the trained pass is the network's velocity at t already.
-            ...(own && { own: stopGradient(() => tf.concat([velocityPart(predicted), own])) }),
-          },
-          guidanceScale,
-          options,
-        );
+        const reference = () => strong(pass.withoutCondition);
+        const target = passTarget(pass, { own, reference }, guidanceScale, options);
 
         const velocity = jumpPart(target);
         const moved = (by: number) => jumpInput(tf.add(from, tf.mul(velocity, by)), tf.add(t, by), s);
-        const [later, earlier] = callTogether(strong, [moved(h), moved(-h)]);
-        const derivative = tf.div(tf.sub(later!, earlier!), 2 * h);
+        const { later, earlier } = callTogether(strong, { later: moved(h), earlier: moved(-h) });
+        const derivative = tf.div(tf.sub(later, earlier), 2 * h);
         const jumpTarget = tf.sub(velocity, tf.mul(perExample(tf.sub(t, s), from.rank), derivative));
 
         const residual = tf.sub(jumpPart(predicted), jumpTarget);
-        const velocityLoss = velocityTerm(velocityPart(predicted), velocityPart(target), { ...options, map: 'euler' });
+        const ofVelocity = velocityTerm(velocityPart(predicted), velocityPart(target), options);
         return finishLoss(
-          tf.concat([velocityLoss.lossPerExample, weightedSquare(residual, options)]),
-          { velocityLoss: velocityLoss.meanSquare, meanVelocityLoss: meanSquare(residual) },
-          rows.passes,
+          tf.concat([ofVelocity.lossPerExample, weightedSquare(residual, options)]),
+          { velocityLoss: ofVelocity.meanSquare, meanVelocityLoss: meanSquare(residual) },
+          pass.passes,
         );
       });
     },

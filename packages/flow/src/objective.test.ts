@@ -5,28 +5,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { POINT, pointMass } from '../fixtures/point-mass.ts';
 import { NULL_LABEL, toyBatch, toyNetworks, toyParams } from '../fixtures/toy-network.ts';
-import { createObjective, type ObjectiveSpec } from './create-objective.ts';
+import { createObjective, OBJECTIVES, type ObjectiveSpec, objectiveKind } from './create-objective.ts';
 import type { Draws } from './draws.ts';
-import { FLOW_MATCHING_DEFAULTS } from './flow-matching.ts';
-import { MEAN_FLOW_DEFAULTS } from './mean-flow.ts';
 import type { Condition, Network } from './network.ts';
 import { callTogether, type Networks, type ObjectiveBatch, type ObjectiveSchedule } from './objective.ts';
 import { PATHS, type Path, perExample } from './path.ts';
-import { EFLOW_DEFAULTS, SOLUTION_FLOW_DEFAULTS } from './solution-flow.ts';
 import { SOLUTION_MAPS, type SolutionMap } from './solution-map.ts';
-import { SPLIT_MEAN_FLOW_DEFAULTS } from './split-mean-flow.ts';
 
-const SPECS = {
-  flowMatching: { kind: 'flowMatching', ...FLOW_MATCHING_DEFAULTS },
-  solutionFlow: { kind: 'solutionFlow', ...SOLUTION_FLOW_DEFAULTS },
-  eflow: { kind: 'eflow', ...EFLOW_DEFAULTS },
-  meanFlow: { kind: 'meanFlow', ...MEAN_FLOW_DEFAULTS },
-  splitMeanFlow: { kind: 'splitMeanFlow', ...SPLIT_MEAN_FLOW_DEFAULTS },
-} satisfies Record<ObjectiveSpec['kind'], ObjectiveSpec>;
-const CASES = Object.entries<ObjectiveSpec>({
-  ...SPECS,
-  'eflow with a full pass for its reference': { ...SPECS.eflow, guidanceReference: 'unconditional' },
-});
+const CASES: [string, ObjectiveSpec][] = [
+  ...OBJECTIVES.map(({ kind }): [string, ObjectiveSpec] => [kind, { kind }]),
+  ['eflow with a full pass for its reference', { kind: 'eflow', guidanceReference: 'unconditional' }],
+];
 
 const ROWS = 11;
 type Params = ReturnType<typeof toyParams>;
@@ -54,7 +43,7 @@ function setUp(spec: ObjectiveSpec, seed = 1) {
 const numbers = (x: tf.Tensor) => Array.from(x.dataSync());
 
 describe.each(CASES)('%s', (_name, spec) => {
-  const isJumping = spec.kind !== 'flowMatching';
+  const isJumping = objectiveKind(spec.kind).learnsJumps;
   const V = isJumping ? 8 : ROWS;
 
   it('has the mean of lossPerExample for its loss, row by row in the order of the batch', () => {
@@ -152,14 +141,7 @@ describe.each(CASES)('%s', (_name, spec) => {
 
   it('has terms off the tape, one for each residual', () => {
     const { loss, params } = setUp(spec);
-    const expected = {
-      flowMatching: ['velocityLoss'],
-      solutionFlow: ['solutionLoss', 'velocityLoss'],
-      eflow: ['additivityLoss', 'solutionLoss', 'velocityLoss'],
-      meanFlow: ['meanVelocityLoss', 'velocityLoss'],
-      splitMeanFlow: ['additivityLoss', 'velocityLoss'],
-    }[spec.kind];
-    expect(Object.keys(loss().terms).sort()).toEqual(expected);
+    expect(Object.keys(loss().terms)).toEqual(objectiveKind(spec.kind).terms);
     const { grads } = valueAndGrad(() => ({ loss: tf.addN(Object.values(loss().terms)) as tf.Scalar }), params);
     for (const grad of Object.values(grads)) expect(grad.dataSync()[0]).toBe(0);
   });
@@ -299,7 +281,8 @@ describe.each(CASES)('%s', (_name, spec) => {
   it('trains dropped rows on the plain velocity: guidance and mixture are not for them', () => {
     const dropAll = { ...spec, classDropoutProb: 1 } as ObjectiveSpec;
     const { loss, networks } = setUp(dropAll);
-    const { loss: plain } = setUp({ ...dropAll, guidanceScale: 1, targetMixRatio: 1 } as ObjectiveSpec);
+    const unguided = isJumping ? { guidanceScale: 1, targetMixRatio: 1 } : {};
+    const { loss: plain } = setUp({ ...dropAll, ...unguided } as ObjectiveSpec);
     const weak: Network = (input) => tf.mul(networks.weak(input), 1e3);
     expectClose(loss({ networks: { weak } }).lossPerExample, plain().lossPerExample, { rtol: 1e-5, atol: 1e-5 });
   });
@@ -307,7 +290,7 @@ describe.each(CASES)('%s', (_name, spec) => {
 
 describe('guidance that is trained in', () => {
   it('by the weak path: it alone is asked for the reference, and NaN from it is handed on', () => {
-    const { loss } = setUp({ ...SPECS.eflow, classDropoutProb: 0, pathDropProb: 0 });
+    const { loss } = setUp({ kind: 'eflow', classDropoutProb: 0, pathDropProb: 0 });
     const before = numbers(loss().lossPerExample);
     const weak: Network = ({ noisy }) => tf.fill(noisy.shape, Number.NaN);
     const after = numbers(loss({ networks: { weak } }).lossPerExample);
@@ -325,10 +308,18 @@ describe('callTogether', () => {
     };
     const input = (rows: number, t: number) => ({
       noisy: tf.fill([rows, 2], rows),
-      ...{ timestep: tf.fill([rows], t), targetTimestep: tf.zeros([rows]), condition: tf.zeros([rows]) },
+      timestep: tf.fill([rows], t),
+      targetTimestep: tf.zeros([rows]),
+      condition: tf.zeros([rows]),
     });
-    const outputs = callTogether(network, [input(2, 0.25), input(3, 0.5), input(1, 0.75)]);
-    expect(outputs.map((x) => x.arraySync())).toEqual([
+    const { a, b, none, c } = callTogether(network, {
+      a: input(2, 0.25),
+      b: input(3, 0.5),
+      none: undefined,
+      c: input(1, 0.75),
+    });
+    expect(none).toBeUndefined();
+    expect([a, b, c].map((x) => x.arraySync())).toEqual([
       Array(2).fill([2.25, 2.25]),
       Array(3).fill([3.5, 3.5]),
       [[1.75, 1.75]],
@@ -337,6 +328,9 @@ describe('callTogether', () => {
   });
 });
 
+/** Whether the form of the solution map may be chosen. */
+const hasMap = ({ kind }: ObjectiveSpec) => 'map' in objectiveKind(kind).schema.shape;
+
 /** The loss of the exact network of data in one point, plus `spoil` times s^2. */
 function onPointMass(
   spec: ObjectiveSpec,
@@ -344,7 +338,7 @@ function onPointMass(
   map: SolutionMap,
   { spoil = 0, intervalRatio = 0.1, rows = 64 } = {},
 ) {
-  const objective = createObjective({ ...spec, path, ...(spec.kind !== 'meanFlow' && { map }) } as ObjectiveSpec);
+  const objective = createObjective({ ...spec, path, ...(hasMap(spec) && { map }) } as ObjectiveSpec);
   const exact = pointMass(path, map);
   const params = { scale: tf.scalar(1), spoil: tf.scalar(spoil) };
   const network: Network = (input) =>
@@ -369,7 +363,7 @@ function onPointMass(
 }
 
 describe.each(CASES)('the exact map in %s', (_name, spec) => {
-  const maps = spec.kind === 'meanFlow' ? (['euler'] as const) : SOLUTION_MAPS;
+  const maps = hasMap(spec) ? SOLUTION_MAPS : (['euler'] as const);
   // Where no straight step along v leaves the path, or there is none.
   const paths = ['flowMatching', 'splitMeanFlow'].includes(spec.kind) ? PATHS : (['linear'] as const);
   const cases = maps.flatMap((map) => paths.map((path) => [path, map] as const));
@@ -392,7 +386,8 @@ describe('the exact map on the trigonometric path', () => {
   it.each(SOLUTION_MAPS)(
     'has a solution residual in proportion to t - l and no other, in eflow with the %s map',
     (map) => {
-      const at = (intervalRatio: number) => onPointMass(SPECS.eflow, 'trigonometric', map, { intervalRatio }).terms;
+      const at = (intervalRatio: number) =>
+        onPointMass({ kind: 'eflow' }, 'trigonometric', map, { intervalRatio }).terms;
       const residuals = [0.16, 0.08, 0.04].map((ratio) => Math.sqrt(at(ratio).solutionLoss!));
       expect(residuals[0]).toBeGreaterThan(0.01);
       for (const i of [0, 1]) expect(Math.abs(Math.log2(residuals[i]! / residuals[i + 1]!) - 1)).toBeLessThan(0.05);
@@ -403,7 +398,7 @@ describe('the exact map on the trigonometric path', () => {
 
   it("has a residual of MeanFlow's identity in proportion to the square of its difference's step", () => {
     const at = (differenceStep: number) =>
-      onPointMass({ ...SPECS.meanFlow, differenceStep }, 'trigonometric', 'euler').terms;
+      onPointMass({ kind: 'meanFlow', differenceStep }, 'trigonometric', 'euler').terms;
     const residual = (step: number) => Math.sqrt(at(step).meanVelocityLoss!);
     expect(residual(0.04)).toBeGreaterThan(1e-4);
     expect(Math.abs(Math.log2(residual(0.04) / residual(0.02)) - 2)).toBeLessThan(0.1);

@@ -1,12 +1,13 @@
 import { type RandomStream, stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Draws } from './draws.ts';
+import type { LossTerm } from './loss-terms.ts';
 import type { Condition, Network, NetworkInput } from './network.ts';
 import { concatRows } from './rows.ts';
 
 /**
  * What training minimises. All that is random is drawn first, so that `loss` is a pure function; what changes over a run is
- * in the schedule. `flowMatching`, `solutionFlow`, `eflow`, `meanFlow` and `splitMeanFlow` make objectives.
+ * in the schedule. `createObjective` makes one.
  */
 export interface Objective {
   /** The schedule's values after this share of the training, in [0, 1]. */
@@ -48,9 +49,6 @@ export type ObjectiveBatch = {
   keptTokens?: tf.Tensor;
 };
 
-/** The residuals: of the velocity, of the solution map, of mean-velocity additivity, of MeanFlow's identity. */
-export type LossTerm = 'velocityLoss' | 'solutionLoss' | 'additivityLoss' | 'meanVelocityLoss';
-
 export type ObjectiveLoss = {
   /** To be differentiated: the mean of `lossPerExample`. */
   loss: tf.Scalar;
@@ -86,9 +84,26 @@ export function recordPasses(networks: Networks): { passes: Pass[]; trained: Net
   };
 }
 
-/** Calls of one network that do not wait for each other, made as one on the sum of their rows; the outputs in order. */
-export function callTogether(network: Network, inputs: readonly NetworkInput[]): tf.Tensor[] {
-  if (inputs.length === 1) return [network(inputs[0]!)];
+/**
+ * Calls of one network that do not wait for each other, made as one on the sum of their rows; the outputs by the names of the
+ * inputs. An input that is undefined is no call, and has no output.
+ */
+export function callTogether<Inputs extends Record<string, NetworkInput | undefined>>(
+  network: Network,
+  inputs: Inputs,
+) {
+  const calls = Object.entries(inputs).flatMap(([name, input]) => (input ? [{ name, input }] : []));
+  const outputs = splitCall(
+    network,
+    calls.map(({ input }) => input),
+  );
+  return Object.fromEntries(calls.map(({ name }, i) => [name, outputs[i]])) as {
+    [Name in keyof Inputs]: Inputs[Name] extends NetworkInput ? tf.Tensor : tf.Tensor | undefined;
+  };
+}
+
+function splitCall(network: Network, inputs: readonly NetworkInput[]): tf.Tensor[] {
+  if (inputs.length < 2) return inputs.map(network);
   const output = network(concatRows('callTogether', inputs));
   const rows = inputs.map(({ noisy }) => noisy.shape[0]!);
   return tf.split(output, rows);

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Condition, Network } from './network.ts';
 import { interpolate, type Path } from './path.ts';
 import { readNow } from './read-now.ts';
-import { type SolutionMap, solutionMap, velocityFactor } from './solution-map.ts';
+import { asVelocity, type SolutionMap, solutionMap } from './solution-map.ts';
 import { assertTimeGrid, timeGrid } from './time-grid.ts';
 
 export interface SampleInput {
@@ -62,9 +62,7 @@ export interface SampleGuidance {
  */
 export function sampleFewStep(network: Network, input: SampleInput): Sample {
   refuseGuidance('sampleFewStep', input);
-  return walk('sampleFewStep', input, ({ x, t, s, rows, evaluate }) =>
-    solutionMap(x, evaluate(network, x, t, s), rows(t), rows(s), input.map),
-  );
+  return walk('sampleFewStep', network, input, ({ x, t, s, jump }) => jump(x, t, s));
 }
 
 /**
@@ -77,14 +75,14 @@ export function sampleWithRenoising(
   input: SampleInput & { stream: RandomStream | readonly RandomStream[]; path?: Path },
 ): Sample {
   refuseGuidance('sampleWithRenoising', input);
-  const { stream, noise, map, path } = input;
+  const { stream, noise, path } = input;
   if (isList(stream) && stream.length !== noise.shape[0]) {
     throw new Error(
       `sampleWithRenoising: got ${stream.length} streams for ${noise.shape[0]} rows; expected one for each, or one for all`,
     );
   }
-  return walk('sampleWithRenoising', input, ({ x, t, s, index, rows, evaluate }) => {
-    const data = solutionMap(x, evaluate(network, x, t, 0), rows(t), rows(0), map);
+  return walk('sampleWithRenoising', network, input, ({ x, t, s, index, jump, rows }) => {
+    const data = jump(x, t, 0);
     if (s === 0) return data;
     const draw = (from: RandomStream, shape: number[]) => randomNormal(splitStream(from, index), shape);
     const fresh = isList(stream) ? tf.stack(stream.map((row) => draw(row, x.shape.slice(1)))) : draw(stream, x.shape);
@@ -96,10 +94,8 @@ export function sampleWithRenoising(
  * Euler's method on the velocity: one evaluation per step, and with guidance a second one. Throws as `sampleFewStep` does, but
  * for the scale.
  */
-export function sampleEuler(network: Network, input: SampleInput & { guidance?: SampleGuidance }): Sample {
-  return walk('sampleEuler', input, ({ x, t, s, evaluate }) =>
-    tf.add(x, tf.mul(velocityAt(network, input, evaluate, x, t), s - t)),
-  );
+export function sampleEuler(network: Network, input: GuidedInput): Sample {
+  return walk('sampleEuler', network, input, ({ x, t, s, velocity }) => tf.add(x, tf.mul(velocity(x, t), s - t)));
 }
 
 /**
@@ -107,38 +103,81 @@ export function sampleEuler(network: Network, input: SampleInput & { guidance?: 
  * (Karras et al., arXiv 2206.00364, algorithm 1). 2 K - 1 evaluations of K steps, twice that with guidance. Throws as
  * `sampleEuler` does.
  */
-export function sampleHeun(network: Network, input: SampleInput & { guidance?: SampleGuidance }): Sample {
-  return walk('sampleHeun', input, ({ x, t, s, evaluate }) => {
-    const start = velocityAt(network, input, evaluate, x, t);
+export function sampleHeun(network: Network, input: GuidedInput): Sample {
+  return walk('sampleHeun', network, input, ({ x, t, s, velocity }) => {
+    const start = velocity(x, t);
     const euler = tf.add(x, tf.mul(start, s - t));
     if (s === 0) return euler;
-    const end = velocityAt(network, input, evaluate, euler, s);
+    const end = velocity(euler, s);
     return tf.add(x, tf.mul(tf.add(start, end), (s - t) / 2));
   });
 }
 
-/** N(x, t, s, c) of a network, counted as a full pass unless it is said to be a weak one; c may be replaced. */
-type Evaluate = (
-  network: Network,
-  x: tf.Tensor,
-  t: number,
-  s: number,
-  instead?: { condition: Condition; isWeak: boolean },
-) => tf.Tensor;
+type GuidedInput = SampleInput & { guidance?: SampleGuidance };
 
-function velocityAt(
-  network: Network,
-  { map = 'euler', guidance }: SampleInput & { guidance?: SampleGuidance },
-  evaluate: Evaluate,
-  x: tf.Tensor,
-  t: number,
-): tf.Tensor {
-  const conditional = evaluate(network, x, t, t);
-  const factor = velocityFactor(map);
-  if (!guidance || guidance.scale === 1) return factor === 1 ? conditional : tf.mul(conditional, factor);
-  const { weak, nullCondition } = guidance;
-  const reference = evaluate(weak ?? network, x, t, t, { condition: nullCondition, isWeak: weak !== undefined });
-  return tf.mul(tf.add(reference, tf.mul(tf.sub(conditional, reference), guidance.scale)), factor);
+/** A step from x at t to s, and what it may ask the network, by its own count. */
+interface Step {
+  x: tf.Tensor;
+  t: number;
+  s: number;
+  index: number;
+  /** g(x, t, s, c). */
+  jump(x: tf.Tensor, t: number, s: number): tf.Tensor;
+  /** The velocity of x at t, guided where guidance is asked for. */
+  velocity(x: tf.Tensor, t: number): tf.Tensor;
+  /** A time for every example of x, [B]. */
+  rows(time: number): tf.Tensor1D;
+}
+
+/** Takes `step` along the times, and counts the passes. */
+function walk(where: string, network: Network, input: GuidedInput, step: (at: Step) => tf.Tensor): Sample {
+  const { noise, steps, map = 'euler', guidance, signal, onStep } = input;
+  const times = typeof steps === 'number' ? timeGrid(steps) : steps;
+  assertTimeGrid(where, times);
+  if (guidance && !(guidance.scale >= 0 && Number.isFinite(guidance.scale))) {
+    throw new Error(`${where}: guidance.scale is ${guidance.scale}; expected a finite number of at least 0; 1 is none`);
+  }
+  const numSteps = times.length - 1;
+  const count = { nfe: 0, weakNfe: 0 };
+  const rowsMade = new Map<number, tf.Tensor1D>(); // of the step at hand
+  const rows = (time: number): tf.Tensor1D => {
+    const made = rowsMade.get(time) ?? tf.fill<tf.Rank.R1>([noise.shape[0]!], time);
+    rowsMade.set(time, made);
+    return made;
+  };
+  const predict = (x: tf.Tensor, t: number, s: number) => {
+    count.nfe++;
+    return network({ noisy: x, timestep: rows(t), targetTimestep: rows(s), condition: input.condition });
+  };
+  const reference = (x: tf.Tensor, t: number, { weak, nullCondition }: SampleGuidance) => {
+    count[weak ? 'weakNfe' : 'nfe']++;
+    return (weak ?? network)({ noisy: x, timestep: rows(t), targetTimestep: rows(t), condition: nullCondition });
+  };
+  const jump = (x: tf.Tensor, t: number, s: number) => solutionMap(x, predict(x, t, s), rows(t), rows(s), map);
+  const velocity = (x: tf.Tensor, t: number) => {
+    const conditional = predict(x, t, t);
+    if (!guidance || guidance.scale === 1) return asVelocity(conditional, map);
+    const without = reference(x, t, guidance);
+    return asVelocity(tf.add(without, tf.mul(tf.sub(conditional, without), guidance.scale)), map);
+  };
+
+  let x = tf.clone(noise);
+  try {
+    for (let index = 0; index < numSteps; index++) {
+      signal?.throwIfAborted();
+      const [t, s] = [times[index]!, times[index + 1]!];
+      const next = tf.tidy(() => step({ x, t, s, index, jump, velocity, rows }));
+      rowsMade.clear(); // the tidy has disposed of them
+      x.dispose();
+      x = next;
+      onStep?.({ step: index + 1, numSteps, timestep: s, x, nfe: count.nfe });
+    }
+    assertNumbers(where, x);
+  } catch (error) {
+    x.dispose();
+    throw error;
+  }
+  return { data: x, ...count };
 }
 
 /** As Array.isArray, which does not tell readonly arrays apart in types. */
@@ -151,62 +190,6 @@ function refuseGuidance(where: string, input: SampleInput & { guidance?: unknown
   throw new Error(
     `${where}: got guidance, which a few-step network has trained in; leave it out, or train with another objective.guidanceScale`,
   );
-}
-
-function walk(
-  where: string,
-  input: SampleInput & { guidance?: SampleGuidance },
-  step: (at: {
-    x: tf.Tensor;
-    t: number;
-    s: number;
-    index: number;
-    /** A time for every example of x, [B]. */
-    rows: (time: number) => tf.Tensor1D;
-    evaluate: Evaluate;
-  }) => tf.Tensor,
-): Sample {
-  const times = typeof input.steps === 'number' ? timeGrid(input.steps) : input.steps;
-  assertTimeGrid(where, times);
-  const { guidance, signal, onStep } = input;
-  if (guidance && !(guidance.scale >= 0 && Number.isFinite(guidance.scale))) {
-    throw new Error(`${where}: guidance.scale is ${guidance.scale}; expected a finite number of at least 0; 1 is none`);
-  }
-  const numSteps = times.length - 1;
-  const count = { nfe: 0, weakNfe: 0 };
-  const rowsMade = new Map<number, tf.Tensor1D>(); // of the step at hand
-  const rows = (time: number): tf.Tensor1D => {
-    const made = rowsMade.get(time) ?? tf.fill<tf.Rank.R1>([input.noise.shape[0]!], time);
-    rowsMade.set(time, made);
-    return made;
-  };
-  const evaluate: Evaluate = (
-    network,
-    x,
-    t,
-    s,
-    { condition, isWeak } = { condition: input.condition, isWeak: false },
-  ) => {
-    count[isWeak ? 'weakNfe' : 'nfe']++;
-    return network({ noisy: x, timestep: rows(t), targetTimestep: rows(s), condition });
-  };
-  let x = tf.clone(input.noise);
-  try {
-    for (let index = 0; index < numSteps; index++) {
-      signal?.throwIfAborted();
-      const [t, s] = [times[index]!, times[index + 1]!];
-      const next = tf.tidy(() => step({ x, t, s, index, rows, evaluate }));
-      rowsMade.clear(); // the tidy has disposed of them
-      x.dispose();
-      x = next;
-      onStep?.({ step: index + 1, numSteps, timestep: s, x, nfe: count.nfe });
-    }
-    assertNumbers(where, x);
-  } catch (error) {
-    x.dispose();
-    throw error;
-  }
-  return { data: x, ...count };
 }
 
 function assertNumbers(where: string, x: tf.Tensor): void {

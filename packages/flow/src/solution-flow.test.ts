@@ -11,7 +11,13 @@ import {
 } from '../fixtures/float64-rows.ts';
 import { NULL_LABEL } from '../fixtures/toy-network.ts';
 import { expectPasses } from '../fixtures/watch-passes.ts';
-import { EFLOW_DEFAULTS, type EflowOptions, eflow, SOLUTION_FLOW_DEFAULTS, solutionFlow } from './solution-flow.ts';
+import { eflowKind, solutionFlowKind } from './solution-flow.ts';
+
+const specWith = (change = {}) => eflowKind.schema.parse({ kind: 'eflow', ...change });
+const eflow = (change = {}) => eflowKind.create(specWith(change));
+const solutionFlow = (change = {}) =>
+  solutionFlowKind.create(solutionFlowKind.schema.parse({ kind: 'solutionFlow', ...change }));
+type EflowOptions = ReturnType<typeof specWith>;
 
 /** The loss of a row from method and paper: plain differences of maps, in float64. */
 const rowLoss =
@@ -62,8 +68,8 @@ describe('eflow', () => {
     ['many drops', { classDropoutProb: 0.5, pathDropProb: 0.6 }],
     ['half and half', { velocityRatio: 0.5 }],
   ])('is its equations in float64, gradients too: %s', (_case, change) => {
-    const options = { ...EFLOW_DEFAULTS, pathDropProb: 0.3, classDropoutProb: 0.2, ...change };
-    expectRows(eflow(options), rowLoss(options), { weakCondition: options.weakCondition });
+    const options = specWith({ pathDropProb: 0.3, classDropoutProb: 0.2, ...change });
+    expectRows(eflowKind.create(options), rowLoss(options), { weakCondition: options.weakCondition });
   });
 
   const all = 'strong 12 with gradient';
@@ -82,32 +88,35 @@ describe('eflow', () => {
     ['all three', { additivityWeight: 0, targetMixRatio: 1, guidanceScale: 1 }, [all, 'strong 3']],
     ['velocityRatio: 0.5', { velocityRatio: 0.5 }, [all, 'strong 12', 'weak 12', 'strong 12']],
   ])('takes these passes: %s', (_case, change, passes) => {
-    expectPasses(eflow({ ...EFLOW_DEFAULTS, ...change }), passes);
+    expectPasses(eflow(change), passes);
   });
 
   it('takes no pass for guidance that has not begun, as numbers', () => {
-    const objective = eflow({ ...EFLOW_DEFAULTS, guidanceWarmup: 0.5 });
+    const objective = eflow({ guidanceWarmup: 0.5 });
     expect(objective.scheduleAt(0).guidanceScale).toBe(1);
     expect(objective.scheduleAt(0.25).guidanceScale).toBe(2);
     expect(objective.scheduleAt(0.5)).toEqual({ guidanceScale: 3, intervalRatio: Math.sqrt(0.1 * 0.002) });
   });
 
   it('trains with the interval of its schedule', () => {
-    const objective = eflow(EFLOW_DEFAULTS);
+    const objective = eflow();
     expect(objective.scheduleAt(0).intervalRatio).toBe(0.1);
     expect(objective.scheduleAt(1).intervalRatio).toBeCloseTo(0.002, 12);
   });
 });
 
 describe('solutionFlow', () => {
-  const asEflow: EflowOptions = {
-    ...{ ...SOLUTION_FLOW_DEFAULTS, guidanceReference: 'unconditional', weakCondition: 'null', additivityWeight: 0 },
+  const asEflow = {
+    ...specWith(),
+    guidanceReference: 'unconditional' as const,
+    weakCondition: 'null' as const,
+    additivityWeight: 0,
   };
 
   it.each([{}, { guidanceScale: 1 }, { targetMixRatio: 1 }, { pathDropProb: 0.5 }])(
     'is its equations in float64, gradients too: %j',
     (change) => {
-      expectRows(solutionFlow({ ...SOLUTION_FLOW_DEFAULTS, ...change }), rowLoss({ ...asEflow, ...change }));
+      expectRows(solutionFlow(change), rowLoss({ ...asEflow, ...change }));
     },
   );
 
@@ -118,6 +127,6 @@ describe('solutionFlow', () => {
     [{ guidanceScale: 1 }, [all, 'strong 3', 'strong 3']],
     [{ targetMixRatio: 1, guidanceScale: 1 }, [all, 'strong 3']],
   ])('takes these passes: %j', (change, passes) => {
-    expectPasses(solutionFlow({ ...SOLUTION_FLOW_DEFAULTS, ...change }), passes);
+    expectPasses(solutionFlow(change), passes);
   });
 });

@@ -52,6 +52,10 @@ export function solutionMap(
  */
 export const velocityFactor = (map: SolutionMap): number => (map === 'euler' ? 1 : QUARTER);
 
+/** The velocity at t that N(x, t, t) [B, ...] stands for: the same tensor where the factor is 1. */
+export const asVelocity = (prediction: tf.Tensor, map: SolutionMap): tf.Tensor =>
+  map === 'euler' ? prediction : tf.mul(prediction, velocityFactor(map));
+
 /**
  * (g(x_t, t, s) - g(x_l, l, s)) / (t - l) with x_l = x_t + v (l - t): how fast the end of the jump moves with its start
  * (SoFlow, arXiv 2512.15657, section 4). s <= l < t, [B] each; noisy x_t, velocity v, predictionT = N(x_t, t, s) and

@@ -10,7 +10,11 @@ import {
 } from '../fixtures/float64-rows.ts';
 import { NULL_LABEL } from '../fixtures/toy-network.ts';
 import { expectPasses } from '../fixtures/watch-passes.ts';
-import { SPLIT_MEAN_FLOW_DEFAULTS, type SplitMeanFlowOptions, splitMeanFlow } from './split-mean-flow.ts';
+import { splitMeanFlowKind } from './split-mean-flow.ts';
+
+const specWith = (change = {}) => splitMeanFlowKind.schema.parse({ kind: 'splitMeanFlow', ...change });
+const splitMeanFlow = (change = {}) => splitMeanFlowKind.create(specWith(change));
+type SplitMeanFlowOptions = ReturnType<typeof specWith>;
 
 /** (t - s) u(x_t, t, s) against (t - m) u(x_t, t, m) + (m - s) u(x_m, m, s), per unit of time, in float64. */
 const rowLoss =
@@ -38,8 +42,8 @@ describe('splitMeanFlow', () => {
     { weightPower: 0.5, velocityRatio: 0.5 },
     { classDropoutProb: 0.4, pathDropProb: 0.4 },
   ])('is its equations in float64, gradients too: %j', (change) => {
-    const options = { ...SPLIT_MEAN_FLOW_DEFAULTS, classDropoutProb: 0.2, pathDropProb: 0.2, ...change };
-    expectRows(splitMeanFlow(options), rowLoss(options));
+    const options = specWith({ classDropoutProb: 0.2, pathDropProb: 0.2, ...change });
+    expectRows(splitMeanFlowKind.create(options), rowLoss(options));
   });
 
   const all = 'strong 12 with gradient';
@@ -48,11 +52,11 @@ describe('splitMeanFlow', () => {
     [{ targetMixRatio: 1 }, [all, 'strong 9', 'strong 3', 'strong 3']],
     [{ guidanceScale: 1 }, [all, 'strong 3', 'strong 3']],
   ])('takes these passes: %j', (change, passes) => {
-    expectPasses(splitMeanFlow({ ...SPLIT_MEAN_FLOW_DEFAULTS, ...change }), passes);
+    expectPasses(splitMeanFlow(change), passes);
   });
 
   it('schedules its guidance', () => {
-    const objective = splitMeanFlow({ ...SPLIT_MEAN_FLOW_DEFAULTS, guidanceWarmup: 0.5 });
+    const objective = splitMeanFlow({ guidanceWarmup: 0.5 });
     expect([0, 0.25, 0.5, 1].map((progress) => objective.scheduleAt(progress).guidanceScale)).toEqual([1, 2, 3, 3]);
   });
 });

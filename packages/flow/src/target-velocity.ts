@@ -1,7 +1,10 @@
 import { stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { type GuidanceOptions, guidedVelocity } from './guidance.ts';
+import { guidedVelocity } from './guidance.ts';
+import type { GuidanceOptions } from './options.ts';
 import { selectRows } from './rows.ts';
+import { asVelocity, type SolutionMap } from './solution-map.ts';
+import type { TrainedPass } from './trained-pass.ts';
 
 /** What the velocity is trained on, row by row; velocities and predictions [R, ...]. */
 export interface TargetVelocity {
@@ -31,4 +34,30 @@ export function targetVelocity(
     const mixed = own ? tf.add(tf.mul(guided, mu), tf.mul(own, 1 - mu)) : guided;
     return mixed === velocity ? tf.clone(velocity) : selectRows('targetVelocity', plain, { velocity, mixed });
   });
+}
+
+/**
+ * v* of all rows of a trained pass, [B, ...]. `own` is N(x_t, t, t, c) of the jump rows, where mu < 1: in the velocity rows the
+ * trained pass is the network's own already. `reference` makes the pass for v_ref, N of all rows, and is called unless
+ * `guidanceScale` is the number 1.
+ */
+export function passTarget(
+  pass: TrainedPass,
+  { own, reference }: { own: tf.Tensor | undefined; reference: () => tf.Tensor },
+  guidanceScale: number | tf.Scalar,
+  options: Pick<GuidanceOptions, 'targetMixRatio'> & { map: SolutionMap },
+): tf.Tensor {
+  const { velocity, timestep, plain, predicted, velocityPart } = pass;
+  const ownOfAll = () => asVelocity(tf.concat([velocityPart(predicted), own!]), options.map);
+  return targetVelocity(
+    {
+      velocity,
+      timestep,
+      plain,
+      reference: guidanceScale === 1 ? undefined : asVelocity(reference(), options.map),
+      own: own && stopGradient(ownOfAll),
+    },
+    guidanceScale,
+    options,
+  );
 }

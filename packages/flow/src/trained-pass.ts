@@ -12,9 +12,11 @@ export interface TrainedPassOptions {
   weakCondition?: 'null' | 'same';
 }
 
+export type TrainedPass = ReturnType<typeof trainedPass>;
+
 /**
  * What all objectives begin with: the one pass on the tape, on every row, and what the other passes need of it. Throws,
- * naming `where`, on draws that are out of order.
+ * naming `where`, on draws that are out of order, and unless the null condition is like the condition.
  */
 export function trainedPass(
   where: string,
@@ -32,32 +34,48 @@ export function trainedPass(
 
   const { passes, trained, strong, weak } = recordPasses(networks);
   const timestep = jump ? tf.concat([velocityTimestep, jump.timestep]) : velocityTimestep;
+  const targetTimestep = jump ? tf.concat([velocityTimestep, jump.targetTimestep]) : velocityTimestep;
   const noisy = interpolate(data, draws.noise, timestep, path);
-  /** Rows without condition or path: guidance is not for them. */
   const plain = tf.logicalOr(draws.conditionDropped, draws.pathDropped);
   const unconditional = weakCondition === 'null' ? plain : draws.conditionDropped;
   const condition = selectRows(where, unconditional, { nullCondition, condition: given });
-  /** N(x_t, t, s, c), [B, ...]; s = t in the velocity rows. */
   const predicted = trained({
     noisy,
     timestep,
-    targetTimestep: jump ? tf.concat([velocityTimestep, jump.targetTimestep]) : velocityTimestep,
+    targetTimestep,
     condition,
     keptTokens,
     pathDropped: draws.pathDropped,
   });
-  /** What a pass on the jump rows takes, from x at one time to another; its token-drop draw is that of the trained pass. */
-  const jumpInput = (x: tf.Tensor, start: tf.Tensor, end: tf.Tensor): NetworkInput => ({
-    noisy: x,
-    timestep: start,
-    targetTimestep: end,
-    condition: jumpPart(condition),
-    ...(keptTokens && { keptTokens: jumpPart(keptTokens) }),
-  });
   return {
-    ...{ passes, strong, weak, velocityPart, jumpPart, jumpInput },
-    ...{ timestep, noisy, plain, condition, predicted },
+    /** The passes so far. */
+    passes,
+    /** The networks off the tape, every call noted in `passes`. */
+    strong,
+    weak,
+    /** Those of the rows [B, ...] that train the velocity, or the jumps; of a tensor or of every leaf of a tree. */
+    velocityPart,
+    jumpPart,
+    /** t, [B]. */
+    timestep,
+    /** x_t, [B, ...]. */
+    noisy,
     /** v of the path, [B, ...]. */
     velocity: pathVelocity(data, draws.noise, timestep, path),
+    /** Rows without condition or path, [B] bool: guidance is not for them. */
+    plain,
+    /** c, the null condition's where it is dropped. */
+    condition,
+    /** N(x_t, t, s, c), [B, ...]; s = t in the velocity rows. */
+    predicted,
+    /** A pass on all rows that asks for their velocity without the condition, with the tokens of the trained pass. */
+    withoutCondition: { noisy, timestep, targetTimestep: timestep, condition: nullCondition, keptTokens },
+    /** A pass on the jump rows from x at one time to another, with the conditions and the tokens of the trained pass. */
+    jumpInput: (x: tf.Tensor, start: tf.Tensor, end: tf.Tensor): NetworkInput => ({
+      ...jumpPart({ condition, keptTokens }),
+      noisy: x,
+      timestep: start,
+      targetTimestep: end,
+    }),
   };
 }

@@ -63,10 +63,10 @@ function checkGuidance({ objective }: RunConfig): void {
   );
 }
 
-function checkAttention({ data, network, objective }: RunConfig): void {
+function checkAttention({ data, network, training }: RunConfig): void {
   const grid = prefixErrors('data does not suit network.patchSize: ', () => tokenGrid(network, data));
   const { attention } = network;
-  const { keepRatio } = objective;
+  const { keepRatio } = training;
   prefixErrors('network.attention.', () => attentionKind(attention).check?.(attention, { grid, keepRatio }));
 }
 

@@ -1,17 +1,6 @@
 import { attentionSchema } from '@eflow/attention';
 import { CLIP_STARTS } from '@eflow/data';
-import {
-  type CommonOptions,
-  EFLOW_DEFAULTS,
-  FLOW_MATCHING_DEFAULTS,
-  type GuidanceOptions,
-  type LogitNormal,
-  MEAN_FLOW_DEFAULTS,
-  PATHS,
-  SOLUTION_FLOW_DEFAULTS,
-  SOLUTION_MAPS,
-  SPLIT_MEAN_FLOW_DEFAULTS,
-} from '@eflow/flow';
+import { objectiveSchema } from '@eflow/flow';
 import { PROTOCOL_PRESETS, type ProtocolName } from '@eflow/fvd';
 import { splitDepth } from '@eflow/video-dit';
 import { z } from 'zod';
@@ -20,8 +9,6 @@ const PROTOCOLS = Object.keys(PROTOCOL_PRESETS) as [ProtocolName, ...ProtocolNam
 const positive = z.number().positive();
 const count = z.int().min(1);
 const share = z.number().min(0).max(1);
-const logitNormal = ({ mean, std }: LogitNormal) =>
-  z.strictObject({ mean: z.number().default(mean), std: positive.default(std) }).prefault({});
 
 const clipSize = {
   numFrames: count.describe('frames of a clip'),
@@ -83,83 +70,6 @@ const network = z.strictObject({
     ),
 });
 
-/** Of every kind of objective. What the tokens that training drops are is here, too: a choice of training, not of the network. */
-const commonObjective = (defaults: CommonOptions) => ({
-  path: z.enum(PATHS).default(defaults.path).describe('how noise takes the place of data'),
-  classDropoutProb: share
-    .default(defaults.classDropoutProb)
-    .describe('share of the rows that lose their class; guidance by full passes needs it'),
-  pathDropProb: share.default(defaults.pathDropProb).describe('share of the velocity rows that train the weak path'),
-  keepRatio: z.number().gt(0).max(1).default(0.25).describe("share of the middle's tokens kept in training"),
-  keepPattern: z
-    .enum(['uniform', 'structured'])
-    .default('uniform')
-    .describe("'structured' keeps as many in each 2 x 2 x 2 neighbours as in the others"),
-  denseTail: share.default(0.05).describe('share of the steps, at the end, that keep all tokens'),
-  velocityTime: logitNormal(defaults.velocityTime),
-  weightPower: z.number().min(0).default(defaults.weightPower),
-  weightEps: positive.default(defaults.weightEps),
-});
-
-const solutionMap = z.enum(SOLUTION_MAPS).default('euler').describe('form of the solution map');
-
-/** Of the kinds that learn jumps. */
-const jumps = (defaults: GuidanceOptions & { velocityRatio: number }) => ({
-  velocityRatio: share.default(defaults.velocityRatio).describe('share of rows that train the velocity'),
-  guidanceScale: z.number().min(1).default(defaults.guidanceScale).describe('trained in; 1: none'),
-  guidanceWarmup: share
-    .default(defaults.guidanceWarmup)
-    .describe('share of the steps over which the scale rises from 1'),
-  targetMixRatio: z
-    .number()
-    .gt(0)
-    .max(1)
-    .default(defaults.targetMixRatio)
-    .describe("share of the guided velocity in the target; the rest is the network's own"),
-});
-
-const solutionTimes = {
-  solutionTime: logitNormal(SOLUTION_FLOW_DEFAULTS.solutionTime),
-  targetTime: logitNormal(SOLUTION_FLOW_DEFAULTS.targetTime),
-  intervalRatio: z
-    .strictObject({
-      start: z.number().gt(0).max(1).default(SOLUTION_FLOW_DEFAULTS.intervalRatio.start),
-      end: z.number().gt(0).max(1).default(SOLUTION_FLOW_DEFAULTS.intervalRatio.end),
-    })
-    .prefault({}),
-};
-
-const objective = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('flowMatching'), map: solutionMap, ...commonObjective(FLOW_MATCHING_DEFAULTS) }),
-  z.strictObject({
-    ...{ kind: z.literal('solutionFlow'), map: solutionMap, ...commonObjective(SOLUTION_FLOW_DEFAULTS) },
-    ...{ ...jumps(SOLUTION_FLOW_DEFAULTS), ...solutionTimes },
-  }),
-  z.strictObject({
-    ...{ kind: z.literal('eflow'), map: solutionMap, ...commonObjective(EFLOW_DEFAULTS) },
-    ...{ ...jumps(EFLOW_DEFAULTS), ...solutionTimes },
-    guidanceReference: z
-      .enum(['weak-path', 'unconditional'])
-      .default(EFLOW_DEFAULTS.guidanceReference)
-      .describe('path-drop guidance, or a full pass without the condition'),
-    weakCondition: z.enum(['null', 'same']).default(EFLOW_DEFAULTS.weakCondition),
-    additivityWeight: z.number().min(0).default(EFLOW_DEFAULTS.additivityWeight),
-  }),
-  z.strictObject({
-    ...{ kind: z.literal('meanFlow'), ...commonObjective(MEAN_FLOW_DEFAULTS), ...jumps(MEAN_FLOW_DEFAULTS) },
-    jumpTime: logitNormal(MEAN_FLOW_DEFAULTS.jumpTime),
-    differenceStep: positive
-      .lt(1 / 3)
-      .default(MEAN_FLOW_DEFAULTS.differenceStep)
-      .describe('half of what t is moved by for du/dt'),
-  }),
-  z.strictObject({
-    ...{ kind: z.literal('splitMeanFlow'), map: solutionMap, ...commonObjective(SPLIT_MEAN_FLOW_DEFAULTS) },
-    ...jumps(SPLIT_MEAN_FLOW_DEFAULTS),
-    jumpTime: logitNormal(SPLIT_MEAN_FLOW_DEFAULTS.jumpTime),
-  }),
-]);
-
 const optimizer = z.strictObject({
   learningRate: positive.default(1e-4),
   warmupSteps: z.int().min(0).default(0),
@@ -173,6 +83,12 @@ const optimizer = z.strictObject({
 const training = z.strictObject({
   batchSize: count,
   steps: count.describe('updates; schedules run over these'),
+  keepRatio: z.number().gt(0).max(1).default(0.25).describe("share of the tokens that the network's middle sees"),
+  keepPattern: z
+    .enum(['uniform', 'structured'])
+    .default('uniform')
+    .describe("'structured' keeps as many in each 2 x 2 x 2 neighbours as in the others"),
+  denseTail: share.default(0.05).describe('share of the steps, at the end, that keep all tokens'),
   initialWeights: z
     .string()
     .min(1)
@@ -215,7 +131,7 @@ export const runConfigSchema = z.strictObject({
   seed: z.int().min(0).max(0xffff_ffff).default(0),
   data,
   network,
-  objective: objective.prefault({ kind: DEFAULT_KINDS.objective }),
+  objective: objectiveSchema.prefault({ kind: DEFAULT_KINDS.objective }),
   optimizer: optimizer.prefault({}),
   training,
   measurement: measurement.prefault({}),

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { VIDEO_DIT_PRESETS } from '@eflow/video-dit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
@@ -35,7 +36,7 @@ describe('loadConfig', () => {
       'network.checkpoint=blocks',
       'network.mlp=swiglu',
       'network.maskToken=trained',
-      'objective.keepPattern=structured',
+      'training.keepPattern=structured',
       'name=other',
     ]);
     expect(config.training.batchSize).toBe(8);
@@ -43,8 +44,8 @@ describe('loadConfig', () => {
     const defaults = loadConfig('digits-tiny');
     expect(videoDiTConfig(config)).toMatchObject({ checkpoint: 'blocks', mlp: 'swiglu', maskToken: 'trained' });
     expect(videoDiTConfig(defaults)).toMatchObject({ checkpoint: 'none', mlp: 'gelu', maskToken: 'frozen' });
-    expect(config.objective.keepPattern).toBe('structured');
-    expect(defaults.objective.keepPattern).toBe('uniform');
+    expect(config.training.keepPattern).toBe('structured');
+    expect(defaults.training.keepPattern).toBe('uniform');
     expect(config.optimizer.betas).toEqual([0.8, 0.9]);
     expect(config.objective.velocityTime.mean).toBe(0.5);
     expect(config.name).toBe('other');
@@ -198,7 +199,7 @@ describe('loadConfig', () => {
       ['training.batchSize=many'],
       'training.batchSize: Invalid input: expected number, received string, got "many"',
     ],
-    ['a value out of range', ['objective.keepRatio=0'], 'objective.keepRatio: Too small'],
+    ['a value out of range', ['training.keepRatio=0'], 'training.keepRatio: Too small'],
     [
       'a depth that is neither three nor one',
       ['network.depth=[1,2]'],
@@ -214,7 +215,17 @@ describe('loadConfig', () => {
       ['network.mlp=relu'],
       'network.mlp: Invalid option: expected one of "gelu"|"swiglu", got "relu"',
     ],
-    ['a mistyped pattern', ['objective.keepPatern=structured'], "unknown key; did you mean 'keepPattern'?"],
+    ['a mistyped pattern', ['training.keepPatern=structured'], "unknown key; did you mean 'keepPattern'?"],
+    [
+      'a key where it was before',
+      ['objective.keepRatio=0.5'],
+      "override 'objective.keepRatio=0.5': objective.keepRatio is training.keepRatio now; write training.keepRatio=0.5",
+    ],
+    [
+      'a key where it was before, which another kind would drop',
+      ['objective={ kind: eflow, denseTail: 0 }', 'objective.kind=meanFlow'],
+      'objective.denseTail is training.denseTail now; write training.denseTail=0',
+    ],
     ['a mistyped mask', ['network.masktoken=trained'], "unknown key; did you mean 'maskToken'?"],
     ['an unknown kind', ['network.attention.kind=flash'], 'network.attention'],
     [
@@ -238,17 +249,17 @@ describe('loadConfig', () => {
     ['a window wider than the clip', ['network.attention.windowSize=1000'], 'network.attention.windowSize is 1000'],
     [
       'a window wider than the grid',
-      ['network.attention={ kind: local, windowSize: [0, 9, 1] }', 'objective.keepRatio=1'],
+      ['network.attention={ kind: local, windowSize: [0, 9, 1] }', 'training.keepRatio=1'],
       'network.attention.windowSize is [0, 9, 1]; a clip has 1 x 8 x 8 tokens',
     ],
     [
       'a window of nothing',
-      ['network.attention={ kind: local, windowSize: [0, 0, 0] }', 'objective.keepRatio=1'],
+      ['network.attention={ kind: local, windowSize: [0, 0, 0] }', 'training.keepRatio=1'],
       'network.attention.windowSize is [0, 0, 0]',
     ],
     [
       'a window on the grid of tokens that are dropped',
-      ['network.attention={ kind: local, windowSize: [0, 1, 1] }', 'objective.keepRatio=0.25'],
+      ['network.attention={ kind: local, windowSize: [0, 1, 1] }', 'training.keepRatio=0.25'],
       'keepRatio is 0.25; set that to 1',
     ],
     ['a share above 1', ['network.attention={ kind: sla, topRatio: 2 }'], 'network.attention.topRatio: Too big'],
@@ -273,6 +284,28 @@ describe('loadConfig', () => {
   ])('refuses %s', (_case, overrides, message) => {
     expect(() => loadConfig('digits-tiny', overrides)).toThrow(message);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+
+  describe('of a config from before', () => {
+    const before = fileURLToPath(new URL('../fixtures/objective-keeps-tokens.yaml', import.meta.url));
+
+    it('reads the keys that have moved', () => {
+      const config = loadConfig(before);
+      expect(config.training).toMatchObject({ keepRatio: 0.5, keepPattern: 'structured', denseTail: 0.1 });
+      expect(Object.keys(config.objective)).not.toContain('keepRatio');
+      const now = file('now.yaml', stringify(config));
+      expect(loadConfig(now)).toEqual(config);
+      expect(loadConfig(before, ['training.keepRatio=0.25']).training.keepRatio).toBe(0.25);
+      expect(loadConfig(before, ['objective.kind=eflow']).training.keepRatio).toBe(0.5);
+    });
+
+    it('refuses a key in both places', () => {
+      const { training, ...rest } = parse(readFileSync(before, 'utf8')) as { training: object };
+      const both = file('both.yaml', stringify({ ...rest, training: { ...training, keepRatio: 0.5 } }));
+      expect(() => loadConfig(both)).toThrow(
+        'objective.keepRatio is training.keepRatio now, and both are given; take objective.keepRatio out',
+      );
+    });
   });
 
   it('lists all problems at once', () => {

@@ -8,6 +8,13 @@ import { networkPreset } from './network-preset.ts';
 
 type Document = { [key: string]: unknown };
 
+/** Keys that configs had in another section before; files that have them there are read as before. */
+const MOVED_KEYS = {
+  'objective.keepRatio': 'training.keepRatio',
+  'objective.keepPattern': 'training.keepPattern',
+  'objective.denseTail': 'training.denseTail',
+};
+
 const PRESETS = new URL('../presets/', import.meta.url);
 
 /** Names of the shipped presets. */
@@ -22,10 +29,12 @@ export const presetNames = (): string[] =>
  * and as an override it replaces what was said before it. `training.maxSeconds=null` takes a key out, so that its default or its
  * absence holds. An override of a `kind`, of the data, the objective or the attention, drops
  * the keys that the new kind does not have. Throws an Error that names every wrong key with the nearest known
- * one, every wrong value with what was expected, and sizes that do not go together.
+ * one, every wrong value with what was expected, and sizes that do not go together. Keys that a file has where they were in
+ * configs before (MOVED_KEYS) are moved; an override says where they are now.
  */
 export function loadConfig(source: string, overrides: readonly string[] = []): RunConfig {
   const document = readDocument(source);
+  moveKeys(document, source);
   expandPreset(document);
   for (const [section, kind] of Object.entries(DEFAULT_KINDS)) {
     const { [section]: given = {} } = document;
@@ -33,6 +42,7 @@ export function loadConfig(source: string, overrides: readonly string[] = []): R
   }
   for (const override of overrides) {
     applyOverride(document, override);
+    refuseMovedKeys(document, override);
     expandPreset(document);
   }
   return validateConfig(document, source);
@@ -81,6 +91,35 @@ function readDocument(source: string): Document {
 
 const isDocument = (value: unknown): value is Document =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The keys of MOVED_KEYS that a document has in their old section. */
+const movedKeysOf = (document: Document) =>
+  Object.entries(MOVED_KEYS).flatMap(([before, now]) => {
+    const [[section, key], [newSection]] = [before.split('.'), now.split('.')] as [[string, string], [string]];
+    const holder = document[section];
+    return isDocument(holder) && Object.hasOwn(holder, key) ? [{ before, now, key, holder, newSection }] : [];
+  });
+
+/** Moves keys of a file to where they belong now. Throws where a key is in both places. */
+function moveKeys(document: Document, source: string): void {
+  for (const { before, now, key, holder, newSection } of movedKeysOf(document)) {
+    document[newSection] ??= {};
+    const target = document[newSection];
+    if (!isDocument(target)) continue; // to be told of
+    if (Object.hasOwn(target, key)) {
+      throw new Error(`${source}: ${before} is ${now} now, and both are given; take ${before} out`);
+    }
+    target[key] = holder[key];
+    delete holder[key];
+  }
+}
+
+/** Throws if an override sets a key in its old section. */
+function refuseMovedKeys(document: Document, override: string): void {
+  for (const { before, now, key, holder } of movedKeysOf(document)) {
+    throw new Error(`override '${override}': ${before} is ${now} now; write ${now}=${holder[key]}`);
+  }
+}
 
 /** Writes out the preset that `network` names. */
 function expandPreset(document: Document): void {

@@ -3,6 +3,7 @@ import {
   type Sample as FlowSample,
   type Network,
   type NetworkInput,
+  objectiveKind,
   type SampleGuidance,
   sampleEuler,
   sampleFewStep,
@@ -52,7 +53,9 @@ export interface SamplerFlags {
 export function samplerSpec(objective: Objective, numSteps: number, flags: SamplerFlags): SamplerSpec {
   const { sampler = defaultSampler(objective), grid = 'uniform', guidance = 'classifier-free', guidanceScale } = flags;
   const spec = {
-    ...{ sampler, numSteps, grid: parseGrid(grid) },
+    sampler,
+    numSteps,
+    grid: parseGrid(grid),
     ...(guidanceScale !== undefined && { guidance: { kind: guidance, scale: guidanceScale } }),
   };
   checkSampler(objective, spec);
@@ -67,7 +70,8 @@ function parseGrid(text: string): TimeGrid {
 }
 
 /** The sampler that an objective trains for: jumps where it learns jumps. */
-export const defaultSampler = ({ kind }: Objective): Sampler => (kind === 'flowMatching' ? 'euler' : 'few-step');
+export const defaultSampler = ({ kind }: Objective): Sampler =>
+  objectiveKind(kind).learnsJumps ? 'few-step' : 'euler';
 
 export interface SamplingOptions {
   /** Draws the noise that `renoise` adds on the way: one stream for all clips, or one for each. The others take none. */
@@ -178,8 +182,10 @@ function run(
 export function checkSampler(objective: Objective, { sampler, numSteps, grid, guidance }: SamplerSpec): void {
   timeGrid(numSteps, grid);
   const jumps = sampler === 'few-step' || sampler === 'renoise';
-  if (jumps && objective.kind === 'flowMatching') {
-    throw new Error(`sampler '${sampler}': a network trained with flowMatching knows no jumps; take euler or heun`);
+  if (jumps && !objectiveKind(objective.kind).learnsJumps) {
+    throw new Error(
+      `sampler '${sampler}': a network trained with ${objective.kind} knows no jumps; take euler or heun`,
+    );
   }
   if (guidance && !(guidance.scale >= 0 && Number.isFinite(guidance.scale))) {
     throw new Error(`guidance scale ${guidance.scale}: expected a finite number of at least 0; 1 is none`);

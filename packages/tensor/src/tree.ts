@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
  * Parameters, gradients, optimizer states, conditions: tensors in nested objects and arrays. Key order is the leaves' order; a key
  * whose value is undefined is as good as absent.
  */
-export type Tree = tf.Tensor | readonly Tree[] | { readonly [key: string]: Tree };
+export type Tree = tf.Tensor | readonly Tree[] | { readonly [key: string]: Tree | undefined };
 
 /** Leaves with dotted names, such as `blocks.0.attn.qkv.weight`; a lone tensor has the name ''. */
 export function treeEntries(tree: Tree, prefix = ''): [name: string, leaf: tf.Tensor][] {

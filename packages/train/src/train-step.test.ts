@@ -1,5 +1,5 @@
 import { compile, useTensorFlow } from '@eflow/engine';
-import { EFLOW_DEFAULTS, eflow, type Network } from '@eflow/flow';
+import { createObjective, type Network } from '@eflow/flow';
 import { adamW, clipByGlobalNorm, emaDecay, updateEma } from '@eflow/optim';
 import { type Compile, createStream, disposeTree, randomNormal, ravel, splitStream, valueAndGrad } from '@eflow/tensor';
 import { expectClose } from '@eflow/testing';
@@ -162,7 +162,7 @@ describe('objectiveLoss', () => {
     [1, 0],
     [2, 1],
   ])('with a guidance scale of %d asks the weak path %d times', (guidanceScale, asked) => {
-    const objective = eflow({ ...EFLOW_DEFAULTS, guidanceScale, guidanceWarmup: 0.5 });
+    const objective = createObjective({ kind: 'eflow', guidanceScale, guidanceWarmup: 0.5 });
     const weak = vi.fn(network);
     const stream = createStream(1);
     tf.tidy(() => {

@@ -2,14 +2,14 @@ import { createStream, randomNormal } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { adaptiveWeight, meanSquarePerExample, solutionSurrogate, weightedSquare } from './loss-terms.ts';
+import { adaptiveWeight, meanSquarePerExample, solutionSurrogate, velocityTerm, weightedSquare } from './residuals.ts';
 
 const weighting = { weightPower: 0.75, weightEps: 0.01 };
 const d = randomNormal(createStream(1), [3, 2, 5]);
 const rows = (x: tf.Tensor) => Array.from({ length: 3 }, (_, i) => Array.from(x.dataSync()).slice(10 * i, 10 * i + 10));
 const meanSquare = (row: number[]) => row.reduce((sum, x) => sum + x * x, 0) / row.length;
 
-describe('loss terms', () => {
+describe('residuals', () => {
   it('are their formulas, per example', () => {
     const squares = rows(d).map(meanSquare);
     const weights = squares.map((m) => (m + 0.01) ** -0.75);
@@ -63,5 +63,25 @@ describe('loss terms', () => {
     const both = tf.grad((n: tf.Tensor) => tf.sum(solutionSurrogate(n, n, weighting)))(d);
     const one = tf.grad((n: tf.Tensor) => tf.sum(solutionSurrogate(n, d, weighting)))(d);
     expectClose(both, one, { rtol: 0, atol: 0 });
+  });
+});
+
+describe('velocityTerm', () => {
+  const [prediction, target] = [randomNormal(createStream(1), [3, 5]), randomNormal(createStream(2), [3, 5])];
+
+  it.each([
+    ['euler', 1],
+    ['trigonometric', Math.PI / 2],
+  ] as const)('of the %s map is w(d) d^2 / %d with d = N dB/ds - v*', (map, factor) => {
+    const term = (power: number) => velocityTerm(prediction, target, { map, weightPower: power, weightEps: 0.01 });
+    const squares = Array.from(meanSquarePerExample(tf.sub(tf.mul(prediction, factor), target)).dataSync());
+    for (const power of [0, 1]) {
+      expectClose(
+        term(power).lossPerExample,
+        squares.map((m) => m / (m + 0.01) ** power / factor),
+      );
+      expectClose(term(power).meanSquare, [squares.reduce((sum, m) => sum + m) / 3]);
+      expectNoLeak(() => Object.values(term(power)));
+    }
   });
 });
