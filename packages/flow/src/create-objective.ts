@@ -12,6 +12,14 @@ import { splitMeanFlowKind } from './split-mean-flow.ts';
 /** Every kind of objective, in the order of figures and tables. */
 export const OBJECTIVES = [flowMatchingKind, solutionFlowKind, eflowKind, meanFlowKind, splitMeanFlowKind] as const;
 
+/** The residuals that objectives have, in the order of logs, tables and charts. */
+export const LOSS_TERMS = [
+  ...new Set(OBJECTIVES.flatMap<(typeof OBJECTIVES)[number]['terms'][number]>(({ terms }) => terms)),
+];
+
+/** The name of a residual. */
+export type LossTerm = (typeof LOSS_TERMS)[number]['name'];
+
 type Schemas<Kinds> = { [I in keyof Kinds]: Kinds[I] extends { schema: infer Schema } ? Schema : never };
 
 /** An objective as data, for configs: of each kind its own options, with their defaults. */

@@ -4,7 +4,7 @@ import { drawBatch } from './draws.ts';
 import { finishLoss, type Objective } from './objective.ts';
 import type { ObjectiveKind } from './objective-kind.ts';
 import { commonOptions, mapOption } from './options.ts';
-import { velocityTerm } from './residuals.ts';
+import { VELOCITY_LOSS, velocityTerm } from './residuals.ts';
 import { trainedPass } from './trained-pass.ts';
 
 const schema = z.strictObject({
@@ -18,7 +18,7 @@ export const flowMatchingKind = {
   kind: 'flowMatching',
   name: 'flow matching',
   schema,
-  terms: ['velocityLoss'],
+  terms: [VELOCITY_LOSS],
   learnsJumps: false,
   create: flowMatching,
 } satisfies ObjectiveKind<typeof schema>;

@@ -2,6 +2,8 @@
 export {
   countPasses,
   createObjective,
+  LOSS_TERMS,
+  type LossTerm,
   OBJECTIVES,
   type ObjectiveSpec,
   objectiveKind,
@@ -9,10 +11,9 @@ export {
 } from './create-objective.ts';
 // What objectives are made from.
 export { type Draws, splitRows } from './draws.ts';
-export { LOSS_TERMS, type LossTerm } from './loss-terms.ts';
 export type { Condition, Network, NetworkInput } from './network.ts';
 export type { Networks, Objective, ObjectiveBatch, ObjectiveLoss, ObjectiveSchedule, Pass } from './objective.ts';
-export type { ObjectiveKind } from './objective-kind.ts';
+export type { ObjectiveKind, Term } from './objective-kind.ts';
 export { interpolate, PATHS, type Path, pathCoefficients, pathVelocity, perExample } from './path.ts';
 export {
   type Sample,

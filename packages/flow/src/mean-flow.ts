@@ -6,7 +6,7 @@ import { callTogether, finishLoss, type Objective } from './objective.ts';
 import type { ObjectiveKind } from './objective-kind.ts';
 import { commonOptions, jumpOptions, logitNormal, positive } from './options.ts';
 import { perExample } from './path.ts';
-import { meanSquare, velocityTerm, weightedSquare } from './residuals.ts';
+import { meanSquare, VELOCITY_LOSS, velocityTerm, weightedSquare } from './residuals.ts';
 import { passTarget } from './target-velocity.ts';
 import { sampleSortedTimes } from './time-sampler.ts';
 import { trainedPass } from './trained-pass.ts';
@@ -27,7 +27,7 @@ export const meanFlowKind = {
   kind: 'meanFlow',
   name: 'MeanFlow',
   schema,
-  terms: ['velocityLoss', 'meanVelocityLoss'],
+  terms: [VELOCITY_LOSS, { name: 'meanVelocityLoss', short: 'mean', label: 'MeanFlow identity' }],
   learnsJumps: true,
   create: meanFlow,
 } satisfies ObjectiveKind<typeof schema>;

@@ -1,7 +1,6 @@
 import { type RandomStream, stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Draws } from './draws.ts';
-import type { LossTerm } from './loss-terms.ts';
 import type { Condition, Network, NetworkInput } from './network.ts';
 import { concatRows } from './rows.ts';
 
@@ -54,8 +53,8 @@ export type ObjectiveLoss = {
   loss: tf.Scalar;
   /** [B]: rows that train the velocity first, then the others. */
   lossPerExample: tf.Tensor1D;
-  /** For the log: the plain mean square of each residual that the objective has, over its rows, off the tape. */
-  terms: { velocityLoss: tf.Scalar } & Partial<Record<LossTerm, tf.Scalar>>;
+  /** For the log: the plain mean square of each residual that the objective has, over its rows, off the tape; by its name. */
+  terms: { velocityLoss: tf.Scalar; [term: string]: tf.Scalar };
   /** The network passes that it took. */
   passes: Pass[];
 };

@@ -1,8 +1,12 @@
 import { stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import type { Term } from './objective-kind.ts';
 import type { Weighting } from './options.ts';
 import { perExample } from './path.ts';
 import { asVelocity, type SolutionMap, velocityFactor } from './solution-map.ts';
+
+/** The residual of the velocity, which every objective has. */
+export const VELOCITY_LOSS = { name: 'velocityLoss', short: 'fm', label: 'Flow matching' } as const satisfies Term;
 
 /** What a residual adds to the loss of its rows, [R], and its plain mean square for the log. */
 export interface ResidualLoss {

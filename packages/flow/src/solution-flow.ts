@@ -1,17 +1,20 @@
 import { stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { ADDITIVITY_LOSS, additivityTerm } from './additivity.ts';
 import { drawBatch, jumpOf, splitRows } from './draws.ts';
 import { guidanceScaleAt } from './guidance.ts';
 import { callTogether, finishLoss, type Objective } from './objective.ts';
-import type { ObjectiveKind } from './objective-kind.ts';
+import type { ObjectiveKind, Term } from './objective-kind.ts';
 import { commonOptions, jumpOptions, logitNormal, mapOption } from './options.ts';
 import { perExample } from './path.ts';
-import { meanSquare, type ResidualLoss, solutionSurrogate, velocityTerm, weightedSquare } from './residuals.ts';
-import { differenceQuotient, semigroupDefect, solutionMap } from './solution-map.ts';
+import { meanSquare, type ResidualLoss, solutionSurrogate, VELOCITY_LOSS, velocityTerm } from './residuals.ts';
+import { differenceQuotient, solutionMap } from './solution-map.ts';
 import { passTarget } from './target-velocity.ts';
 import { intervalRatio, sampleSolutionTimes } from './time-sampler.ts';
 import { trainedPass } from './trained-pass.ts';
+
+const SOLUTION_LOSS = { name: 'solutionLoss', short: 'sol', label: 'Solution map' } as const satisfies Term;
 
 const ratio = z.number().gt(0).max(1);
 
@@ -68,7 +71,7 @@ export const solutionFlowKind = {
   kind: 'solutionFlow',
   name: 'SoFlow',
   schema: solutionFlowSchema,
-  terms: ['velocityLoss', 'solutionLoss'],
+  terms: [VELOCITY_LOSS, SOLUTION_LOSS],
   learnsJumps: true,
   create: (options) =>
     createSolutionFlow('solutionFlow', {
@@ -90,7 +93,7 @@ export const eflowKind = {
   kind: 'eflow',
   name: 'EFlow',
   schema: eflowSchema,
-  terms: ['velocityLoss', 'solutionLoss', 'additivityLoss'],
+  terms: [VELOCITY_LOSS, SOLUTION_LOSS, ADDITIVITY_LOSS],
   learnsJumps: true,
   create: (options) => createSolutionFlow('eflow', options),
 } satisfies ObjectiveKind<typeof eflowSchema>;
@@ -176,14 +179,4 @@ function solutionTerm(
     lossPerExample: solutionSurrogate(values.predictionT, quotient, options),
     meanSquare: meanSquare(quotient),
   };
-}
-
-/** L_mva: one long jump against the two short ones. */
-function additivityTerm(
-  values: Parameters<typeof semigroupDefect>[0],
-  times: Parameters<typeof semigroupDefect>[1],
-  options: Options,
-): ResidualLoss {
-  const defect = semigroupDefect(values, times, options.map);
-  return { lossPerExample: weightedSquare(defect, options), meanSquare: meanSquare(defect) };
 }

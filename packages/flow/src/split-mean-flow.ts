@@ -1,13 +1,14 @@
 import { stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { ADDITIVITY_LOSS, additivityTerm } from './additivity.ts';
 import { drawBatch, jumpOf, splitRows } from './draws.ts';
 import { guidanceScaleAt } from './guidance.ts';
 import { finishLoss, type Objective } from './objective.ts';
 import type { ObjectiveKind } from './objective-kind.ts';
 import { commonOptions, jumpOptions, logitNormal, mapOption } from './options.ts';
-import { meanSquare, velocityTerm, weightedSquare } from './residuals.ts';
-import { asVelocity, semigroupDefect, solutionMap, velocityFactor } from './solution-map.ts';
+import { VELOCITY_LOSS, velocityTerm } from './residuals.ts';
+import { asVelocity, solutionMap, velocityFactor } from './solution-map.ts';
 import { targetVelocity } from './target-velocity.ts';
 import { MIN_INTERVAL, sampleSortedTimes } from './time-sampler.ts';
 import { trainedPass } from './trained-pass.ts';
@@ -30,7 +31,7 @@ export const splitMeanFlowKind = {
   kind: 'splitMeanFlow',
   name: 'SplitMeanFlow',
   schema,
-  terms: ['velocityLoss', 'additivityLoss'],
+  terms: [VELOCITY_LOSS, ADDITIVITY_LOSS],
   learnsJumps: true,
   create: splitMeanFlow,
 } satisfies ObjectiveKind<typeof schema>;
@@ -55,7 +56,8 @@ function splitMeanFlow(options: z.output<typeof schema>): Objective {
     },
 
     loss(networks, batch, draws, { guidanceScale }) {
-      const { timestep: t, targetTimestep: s, middleTimestep: m } = jumpOf('splitMeanFlow', draws);
+      const times = jumpOf('splitMeanFlow', draws);
+      const { timestep: t, targetTimestep: s, middleTimestep: m } = times;
       return tf.tidy(() => {
         const pass = trainedPass('splitMeanFlow', networks, batch, draws, options);
         const { strong, noisy, predicted, velocityPart, jumpPart, jumpInput } = pass;
@@ -81,15 +83,11 @@ function splitMeanFlow(options: z.output<typeof schema>): Objective {
         const from = jumpPart(noisy);
         const first = strong(jumpInput(from, t, m));
         const second = strong(jumpInput(solutionMap(from, first, t, m, map), m, s));
-        const defect = semigroupDefect(
-          { noisy: from, long: jumpPart(predicted), first, second },
-          { timestep: t, middleTimestep: m, targetTimestep: s },
-          map,
-        );
+        const ofJumps = additivityTerm({ noisy: from, long: jumpPart(predicted), first, second }, times, options);
         const ofVelocity = velocityTerm(own, target, options);
         return finishLoss(
-          tf.concat([ofVelocity.lossPerExample, weightedSquare(defect, options)]),
-          { velocityLoss: ofVelocity.meanSquare, additivityLoss: meanSquare(defect) },
+          tf.concat([ofVelocity.lossPerExample, ofJumps.lossPerExample]),
+          { velocityLoss: ofVelocity.meanSquare, additivityLoss: ofJumps.meanSquare },
           pass.passes,
         );
       });

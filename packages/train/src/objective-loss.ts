@@ -1,4 +1,4 @@
-import type { Networks, Objective, ObjectiveBatch, ObjectiveLoss, ObjectiveSchedule } from '@eflow/flow';
+import type { LossTerm, Networks, Objective, ObjectiveBatch, ObjectiveSchedule } from '@eflow/flow';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -11,7 +11,7 @@ export function objectiveLoss(
   networks: Networks,
   batch: ObjectiveBatch,
   { stream, schedule }: { stream: RandomStream; schedule: ObjectiveSchedule },
-): ObjectiveLoss['terms'] & { loss: tf.Scalar } {
+): { loss: tf.Scalar; velocityLoss: tf.Scalar } & Partial<Record<LossTerm, tf.Scalar>> {
   const isGuided = objective.scheduleAt(1).guidanceScale !== 1;
   const used = isGuided ? schedule : { ...schedule, guidanceScale: 1 };
   const draws = objective.draw(splitStream(stream, 'draws'), batch.data.shape, used);
