@@ -54,7 +54,7 @@ const program = new Command('sample')
   .addOption(
     new Option(
       '--sampler <name>',
-      'few-step jumps t -> s, renoise jumps to the data and back, euler and heun follow the velocity (default: euler for flow matching, else few-step)',
+      'few-step jumps t -> s, renoise jumps to the data and back, euler and heun follow the velocity (default: few-step where the objective learns jumps, else euler)',
     ).choices([...SAMPLERS]),
   )
   .option('--grid <name>', 'times of the steps: uniform, shifted:3 or quadratic', 'uniform')

@@ -1,4 +1,5 @@
 // What users need: objectives, networks as they are called, samplers.
+
 export {
   countPasses,
   createObjective,
@@ -9,12 +10,8 @@ export {
   objectiveKind,
   objectiveSchema,
 } from './create-objective.ts';
-// What objectives are made from.
-export { type Draws, splitRows } from './draws.ts';
 export type { Condition, Network, NetworkInput } from './network.ts';
 export type { Networks, Objective, ObjectiveBatch, ObjectiveLoss, ObjectiveSchedule, Pass } from './objective.ts';
-export type { ObjectiveKind, Term } from './objective-kind.ts';
-export { interpolate, PATHS, type Path, pathCoefficients, pathVelocity, perExample } from './path.ts';
 export {
   type Sample,
   type SampleGuidance,
@@ -25,13 +22,12 @@ export {
   sampleHeun,
   sampleWithRenoising,
 } from './samplers.ts';
-export {
-  differenceQuotient,
-  SOLUTION_MAPS,
-  type SolutionMap,
-  semigroupDefect,
-  solutionMap,
-  velocityFactor,
-} from './solution-map.ts';
-export { TIME_GRIDS, type TimeGrid, timeGrid } from './time-grid.ts';
-export { type LogitNormal, sampleLogitNormal } from './time-sampler.ts';
+export { type TimeGrid, timeGrid } from './time-grid.ts';
+
+// What these are made from.
+
+export { type Draws, splitRows } from './draws.ts';
+export type { ObjectiveKind, Term } from './objective-kind.ts';
+export { interpolate, type Path, pathVelocity } from './path.ts';
+export { type SolutionMap, solutionMap, velocityFactor } from './solution-map.ts';
+export { sampleLogitNormal } from './time-sampler.ts';

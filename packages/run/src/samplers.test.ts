@@ -27,8 +27,10 @@ describe('samplerSpec', () => {
     expect(defaultSampler(eflow)).toBe('few-step');
     expect(samplerSpec(flowMatching, 4, {})).toEqual({ sampler: 'euler', numSteps: 4, grid: { kind: 'uniform' } });
     expect(samplerSpec(flowMatching, 4, { grid: 'shifted:3', guidanceScale: 2, guidance: 'path-drop' })).toEqual({
-      ...{ sampler: 'euler', numSteps: 4 },
-      ...{ grid: { kind: 'shifted', shift: 3 }, guidance: { kind: 'path-drop', scale: 2 } },
+      sampler: 'euler',
+      numSteps: 4,
+      grid: { kind: 'shifted', shift: 3 },
+      guidance: { kind: 'path-drop', scale: 2 },
     });
   });
 

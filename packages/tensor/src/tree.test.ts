@@ -76,9 +76,10 @@ describe('trees', () => {
   });
 
   it.each<[string, (x: tf.Tensor) => Tree, string]>([
-    ['a leaf less', (x) => ({ a: x }), "test: given has a leaf 'b', and other "],
-    ['a leaf more', (x) => ({ a: x, b: x, c: [x] }), "test: other has a leaf 'c.0', and given "],
-    ['a lone tensor', (x) => x, "test: given has a leaf 'a', and other "],
+    ['a leaf less', (x) => ({ a: x }), "test: given has a leaf 'b', and other has none; expected the same leaves"],
+    ['a leaf more', (x) => ({ a: x, b: x, c: [x] }), "test: other has a leaf 'c.0', and given has none"],
+    ['a lone tensor', (x) => x, "test: given has a leaf 'a', and other has none"],
+    ['what is none', () => [], "test: given has a leaf 'a', and other has none"],
   ])('do not map together with %s', (_case, build, message) => {
     const x = tf.scalar(1);
     expect(() => mapTrees<Tree>('test', { given: { a: x, b: x }, other: build(x) }, ([one]) => one!)).toThrow(message);

@@ -44,8 +44,11 @@ export function mapTrees<T extends Tree>(
     for (const name of leaves.keys()) {
       const absent = all.find((other) => !other.leaves.has(name));
       if (!absent) continue;
-      const what = name === '' ? 'is a lone tensor' : `has a leaf '${name}'`;
-      throw new Error(`${where}: ${present} ${what}, and ${absent.label} is not or has none; expected the same leaves`);
+      const difference =
+        name === ''
+          ? `${present} is a lone tensor, and ${absent.label} is not`
+          : `${present} has a leaf '${name}', and ${absent.label} has none`;
+      throw new Error(`${where}: ${difference}; expected the same leaves`);
     }
   }
   return mapTree(Object.values(trees)[0]!, (_, name) =>
