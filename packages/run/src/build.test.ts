@@ -1,9 +1,9 @@
+import { compile } from '@eflow/engine';
 import { createObjective } from '@eflow/flow';
 import { createStream, fillTree, randomNormal, splitStream, treeLeaves, valueAndGrad } from '@eflow/tensor';
 import { initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../engine/src/index.ts';
 import { bindNetworks } from './build.ts';
 import { loadConfig } from './load-config.ts';
 
