@@ -1,6 +1,7 @@
 /** A process that decodes the videos that it is sent, one after the other; native code that crashes ends it alone. */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { type DecodedFrames, type DecodeOptions, decodeVideo } from './decode.ts';
+import { decodeVideo } from './decode.ts';
+import type { DecodedFrames, DecodeOptions } from './decode-options.ts';
 import { type RejectionCode, VideoError } from './entry.ts';
 
 export interface DecodeJob {

@@ -1,5 +1,5 @@
 import { checkFile } from './check-file.ts';
-import type { DecodedFrames, DecodeOptions } from './decode.ts';
+import type { DecodedFrames, DecodeOptions } from './decode-options.ts';
 import { nameOf, type Rejection, type VideoEntry, VideoError } from './entry.ts';
 
 const MAX_FILE_BYTES = 4 * 2 ** 30;
@@ -23,7 +23,8 @@ export async function decodeEntry<Decoded extends DecodedFrames>(
   try {
     const file = checkFile(root, entry, MAX_FILE_BYTES);
     const video = await decode(file, {
-      ...{ ...options, maxPixels: MAX_PIXELS },
+      ...options,
+      maxPixels: MAX_PIXELS,
       ...(start !== undefined && { start }),
       ...(end !== undefined && { end }),
       ...(member && { member }),

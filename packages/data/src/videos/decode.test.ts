@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { decodeWhole, type FilmSpec, numbersOf, writeFilm } from '../../fixtures/films.ts';
-import type { DecodeOptions } from './decode.ts';
+import type { DecodeOptions } from './decode-options.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'decode-'));
 afterAll(() => rmSync(root, { recursive: true }));

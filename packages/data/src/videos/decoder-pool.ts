@@ -2,8 +2,8 @@ import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { DecodedFrames, DecodeOptions } from './decode.ts';
 import type { DecodedVideo, DecodeJob, DecodeReply } from './decode-child.ts';
+import type { DecodedFrames, DecodeOptions } from './decode-options.ts';
 import { VideoError } from './entry.ts';
 
 export interface PoolOptions {

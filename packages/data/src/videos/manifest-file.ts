@@ -69,8 +69,10 @@ function toEntry({ path, label, caption, start, end }: Row, folder: string): Vid
     throw new Error(`path is ${JSON.stringify(path)}; expected the path of a video`);
   }
   const given = {
-    ...{ label: toText('label', label), caption: toText('caption', caption) },
-    ...{ start: toSeconds('start', start), end: toSeconds('end', end) },
+    label: toText('label', label),
+    caption: toText('caption', caption),
+    start: toSeconds('start', start),
+    end: toSeconds('end', end),
   };
   if ((given.end ?? Number.POSITIVE_INFINITY) <= (given.start ?? 0)) {
     throw new Error(`end, ${given.end}, is not after start, ${given.start ?? 0}`);

@@ -76,7 +76,10 @@ export async function prepareVideos(options: PrepareOptions): Promise<Prepared> 
   const { root, entries, rejected, skipped, others, classes: listed } = await findVideos(source);
   const limits = { deadlineSeconds, maxResidentBytes: MAX_RESIDENT_BYTES };
   const planned = enterFolder(out, root, entries, {
-    ...{ source, videosPerShard, byContent, limits },
+    source,
+    videosPerShard,
+    byContent,
+    limits,
     settings: { height, width, fps: fps ?? null, minFrames, maxFrames, videosPerShard },
   });
   const shards: Shard[] = [];

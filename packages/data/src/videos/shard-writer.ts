@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DecodedFrames } from './decode.ts';
 import { type DecodeEntryOptions, decodeEntry } from './decode-entry.ts';
+import type { DecodedFrames } from './decode-options.ts';
 import type { DecoderPool } from './decoder-pool.ts';
 import { nameOf, type Rejection } from './entry.ts';
 import type { PlannedShard } from './prepare-plan.ts';
@@ -65,7 +65,10 @@ export async function writeShard(
           path: nameOf(entry),
           ...(entry.label !== undefined && { label: entry.label }),
           ...(entry.caption !== undefined && { caption: entry.caption }),
-          ...{ numFrames, fps, offset, isShort: numFrames + 1 < expectedFrames },
+          numFrames,
+          fps,
+          offset,
+          isShort: numFrames + 1 < expectedFrames,
         });
         offset += bytes;
       }
