@@ -83,7 +83,8 @@ describe('a study', () => {
     expect(last.environment.tensorflow).toMatch(/^\d/);
     expect(last.environment.commit).toMatch(/^[0-9a-f]{7,}$/);
     const [evaluation] = last.evaluations;
-    expect(evaluation!.protocol).toMatchObject({ sampler: 'euler', generatedClips: 256 });
+    expect(evaluation!.sampling.sampler).toBe('euler');
+    expect(evaluation!.real.protocol.numGenerated).toBe(256);
     expect(evaluation!.results).toMatchObject([{ numSteps: 2, nfe: 2, weakNfe: 2 }]);
 
     // Three steps, all of which the mean is of.

@@ -38,7 +38,7 @@ export function writeReport(study: Study, cells: readonly Cell[], out: string): 
   const throughput = drawThroughput(groups, study.reference, caption);
   const figures: [name: string, svg: string][] = [
     ...quality.map((one): [string, string] => [
-      `quality-${one.base}-${one.protocol.generatedClips}-clips`,
+      `quality-${one.base}-${one.protocol.numGenerated}-clips`,
       drawQuality(one, caption),
     ]),
     ...(throughput ? [['throughput', throughput] as [string, string]] : []),

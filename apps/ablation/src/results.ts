@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeMachine, type Machine, mean, median } from '@eflow/cli';
 import { LOSS_TERMS } from '@eflow/flow';
+import type { Judgement, Measurement } from '@eflow/measure';
 import { openRunFolder, type RunConfig, readMetrics, readSkipped, type StepMetrics } from '@eflow/run';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { measureStability, type Stability } from './stability.ts';
@@ -46,32 +47,64 @@ export interface Evaluation {
   measure: Measure;
   /** The folder of its grids, in the run's. */
   folder: string;
+  sampling: { sampler: string; seed: number };
+  real: Measured & { grid: string };
+  results: Result[];
+}
+
+export type Protocol = Measurement['protocol'];
+
+/** How good clips are; the distance is not FVD. */
+export type Figures = Judgement & Pick<Measurement, 'frechetDistance'>;
+
+type Measured = Figures & Pick<Measurement, 'protocol'>;
+
+export interface Result extends Measured {
+  numSteps: number;
+  /** Full network passes of one sample, and passes of the weak path. */
+  nfe: number;
+  weakNfe: number;
+  grid: string;
+}
+
+/** An evaluation from before every measurement had one protocol. */
+export interface EarlierEvaluation extends Pick<Evaluation, 'measure' | 'folder'> {
   protocol: {
-    extractor: string;
     extractorSha256: string;
-    covariance: string;
+    covariance: Protocol['covarianceRule'];
     realClips: number;
     generatedClips: number;
     sampler: string;
     seed: number;
   };
   real: Figures & { grid: string };
-  results: Result[];
+  results: Omit<Result, 'protocol'>[];
 }
 
-export interface Figures {
-  /** Frechet distance of the classifier's features; not FVD. */
-  frechetDistance: number;
-  classAccuracy: number;
-  frameConsistency: number;
-}
-
-export interface Result extends Figures {
-  numSteps: number;
-  /** Full network passes of one sample, and passes of the weak path. */
-  nfe: number;
-  weakNfe: number;
-  grid: string;
+/** The evaluation as it is written now; earlier ones were all of moving digits, of the frames that their config says. */
+export function upgradeEvaluation(read: Evaluation | EarlierEvaluation, { data }: RunConfig): Evaluation {
+  if (!('protocol' in read)) return read;
+  const { protocol: earlier, real, results, measure, folder } = read;
+  const protocol: Protocol = {
+    extractor: 'moving-digits classifier',
+    weightsSha256: earlier.extractorSha256,
+    feature: 'features',
+    numFrames: data.numFrames,
+    frameStride: 1,
+    covarianceRule: earlier.covariance,
+    numReal: earlier.realClips,
+    numGenerated: earlier.generatedClips,
+    realDraw: { of: earlier.realClips, start: 'first' },
+    generatedDraw: { of: earlier.generatedClips, start: 'first' },
+    split: 'held-out',
+  };
+  return {
+    measure,
+    folder,
+    sampling: { sampler: earlier.sampler, seed: earlier.seed },
+    real: { ...real, protocol },
+    results: results.map((result) => ({ ...result, protocol })),
+  };
 }
 
 export interface Environment extends Required<Machine> {
@@ -90,7 +123,10 @@ export const runOf = (folder: string): string => join(folder, 'run');
 /** What is known of a cell; undefined before its first end. */
 export function readRecord(folder: string): CellRecord | FailedCell | undefined {
   const file = join(folder, 'cell.json');
-  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
+  if (!existsSync(file)) return undefined;
+  const record: CellRecord | FailedCell = JSON.parse(readFileSync(file, 'utf8'));
+  if (!isFinished(record)) return record;
+  return { ...record, evaluations: record.evaluations.map((one) => upgradeEvaluation(one, record.config)) };
 }
 
 /** Whole or not at all. */

@@ -11,6 +11,7 @@ import {
   readEnvironment,
   readTraining,
   runOf,
+  upgradeEvaluation,
   writeRecord,
 } from './results.ts';
 import type { Measure } from './study.ts';
@@ -52,7 +53,7 @@ export async function runCell(
     if (plan.measures.length > 0) onState({ doing: 'evaluating' }, true);
     const start = performance.now();
     const evaluations: Evaluation[] = [];
-    for (const measure of plan.measures) evaluations.push(await evaluate(folder, measure));
+    for (const measure of plan.measures) evaluations.push(await evaluate(folder, config, measure));
     const evaluationSeconds = (performance.now() - start) / 1000;
     const training = readTraining(run);
     const record = { base, name, seed, ...training, evaluations, evaluationSeconds };
@@ -89,7 +90,7 @@ async function trainCell(
 }
 
 /** The measures of a trained run; those that an earlier attempt has finished are read. */
-async function evaluate(cell: string, measure: Measure): Promise<Evaluation> {
+async function evaluate(cell: string, config: RunConfig, measure: Measure): Promise<Evaluation> {
   const run = runOf(cell);
   const { sampler, steps, clips, grid, guidance, guidanceScale } = measure;
   const flag = (name: string, value: unknown) => (value === undefined ? [] : [`--${name}`, String(value)]);
@@ -100,7 +101,7 @@ async function evaluate(cell: string, measure: Measure): Promise<Evaluation> {
   const folder = ['measure', ...flags.filter((_, i) => i % 2 === 1)].join('-').replace(/[^\w.-]+/g, '_');
   const file = join(run, `${folder}.json`);
   if (!existsSync(file)) await runApp('evaluate', [run, '--last', '--out', folder, ...flags], cell);
-  return { measure, folder, ...JSON.parse(readFileSync(file, 'utf8')) };
+  return upgradeEvaluation({ measure, folder, ...JSON.parse(readFileSync(file, 'utf8')) }, config);
 }
 
 /** Of a run, by the last whole line of its metrics: in steps, or in seconds where they end it sooner. */

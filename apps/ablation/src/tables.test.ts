@@ -1,7 +1,16 @@
+import { readFileSync } from 'node:fs';
 import type { StepMetrics } from '@eflow/run';
 import { describe, expect, it } from 'vitest';
 import { estimateSeconds, type Plan } from './plan.ts';
-import { type CellRecord, type Evaluation, type FailedCell, summariseTraining } from './results.ts';
+import {
+  type CellRecord,
+  type EarlierEvaluation,
+  type Evaluation,
+  type FailedCell,
+  type Protocol,
+  summariseTraining,
+  upgradeEvaluation,
+} from './results.ts';
 import { compareQuality, groupCells, qualityTable, relativeSpeeds, trainingTable } from './tables.ts';
 
 /** Steps of so many seconds each, one after the other. */
@@ -15,21 +24,22 @@ function metricsOf(stepSeconds: number[]): StepMetrics[] {
 }
 
 function evaluationOf(distance: number, clips = 256): Evaluation {
-  const figures = { classAccuracy: 0.5, frameConsistency: 0.25, grid: 'a.webp' };
+  const protocol: Protocol = {
+    extractor: 'a classifier',
+    weightsSha256: 'ab'.repeat(32),
+    feature: 'features',
+    numFrames: 8,
+    frameStride: 1,
+    covarianceRule: 'N-1',
+    numReal: clips,
+    numGenerated: clips,
+    split: 'held-out',
+  };
+  const figures = { protocol, classAccuracy: 0.5, frameConsistency: 0.25, grid: 'a.webp' };
   return {
     measure: { steps: [4], clips },
     folder: 'measure',
-    protocol: {
-      ...{
-        extractor: 'a classifier',
-        extractorSha256: 'ab'.repeat(32),
-        covariance: 'N-1',
-        sampler: 'few-step',
-        seed: 0,
-      },
-      realClips: clips,
-      generatedClips: clips,
-    },
+    sampling: { sampler: 'few-step', seed: 0 },
     real: { ...figures, frechetDistance: 2 },
     results: [{ ...figures, numSteps: 4, nfe: 4, weakNfe: 3, frechetDistance: distance }],
   };
@@ -101,6 +111,25 @@ describe('tables', () => {
       ['real held-out clips', '-', '-', '-', '2', '-', '-', '50.0 %', '25.0 %'],
     ]);
   });
+});
+
+it('reads what was recorded before all measurements had one protocol', () => {
+  const file = new URL('../../../docs/results/objectives.json', import.meta.url);
+  const { cells }: { cells: CellRecord[] } = JSON.parse(readFileSync(file, 'utf8'));
+  const upgraded = cells.map((cell) => ({
+    ...cell,
+    evaluations: cell.evaluations.map((one) => upgradeEvaluation(one as Evaluation | EarlierEvaluation, cell.config)),
+  }));
+  const [quality] = compareQuality(groupCells(upgraded));
+  const first = cells[0]!.evaluations[0]! as unknown as EarlierEvaluation;
+  expect(quality!.protocol).toMatchObject({
+    weightsSha256: first.protocol.extractorSha256,
+    covarianceRule: 'N-1',
+    numFrames: 8,
+    numReal: first.protocol.realClips,
+  });
+  expect(quality!.points[0]!.distances[cells[0]!.seed]).toBe(first.results[0]!.frechetDistance);
+  expect(upgradeEvaluation(evaluationOf(3), cells[0]!.config)).toEqual(evaluationOf(3));
 });
 
 describe('estimateSeconds', () => {

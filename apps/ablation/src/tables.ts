@@ -1,7 +1,15 @@
 import { formatNumber, markdownTable, mean, percent } from '@eflow/cli';
 import { LOSS_TERMS, type LossTerm } from '@eflow/flow';
 import { formatEvaluations } from '@eflow/run';
-import { type CellRecord, type Evaluation, type FailedCell, type Figures, isFinished, type Result } from './results.ts';
+import {
+  type CellRecord,
+  type Evaluation,
+  type FailedCell,
+  type Figures,
+  isFinished,
+  type Protocol,
+  type Result,
+} from './results.ts';
 import type { Stability } from './stability.ts';
 
 /** Rows of text under a head; `caption` says what they hold for. */
@@ -119,7 +127,7 @@ interface QualityPoint {
 /** What was measured by one protocol on one base: only that compares. */
 export interface Quality {
   base: string;
-  protocol: Evaluation['protocol'];
+  protocol: Protocol;
   /** Real clips against other real ones. */
   real: Figures;
   points: QualityPoint[];
@@ -133,13 +141,13 @@ export function compareQuality(groups: readonly Group[]): Quality[] {
       ),
     ),
   );
-  const comparable = groupBy(measured, ({ base, evaluation: { protocol } }) => {
-    const { extractorSha256, covariance, realClips, generatedClips, seed } = protocol;
-    return JSON.stringify([base, extractorSha256, covariance, realClips, generatedClips, seed]);
+  const comparable = groupBy(measured, ({ base, evaluation: { sampling, real } }) => {
+    const { weightsSha256, covarianceRule, numReal, numGenerated } = real.protocol;
+    return JSON.stringify([base, weightsSha256, covarianceRule, numReal, numGenerated, sampling.seed]);
   });
   return comparable.map((all) => ({
     base: all[0]!.base,
-    protocol: all[0]!.evaluation.protocol,
+    protocol: all[0]!.evaluation.real.protocol,
     real: meanFigures(all.map(({ evaluation }) => evaluation.real)),
     points: groupBy(all, (one) => `${one.name} ${one.evaluation.folder} ${one.result.numSteps}`).map((same) => ({
       name: same[0]!.name,
@@ -158,8 +166,8 @@ const meanFigures = (all: readonly Figures[]): Figures => ({
 });
 
 /** The sampler of a measure, and what was asked of it. */
-export const describeSampler = ({ protocol, measure: { grid, guidance, guidanceScale } }: Evaluation): string =>
-  [protocol.sampler, grid, guidanceScale && `${guidance ?? 'classifier-free'} ${guidanceScale}`]
+export const describeSampler = ({ sampling, measure: { grid, guidance, guidanceScale } }: Evaluation): string =>
+  [sampling.sampler, grid, guidanceScale && `${guidance ?? 'classifier-free'} ${guidanceScale}`]
     .filter(Boolean)
     .join(', ');
 
@@ -171,8 +179,8 @@ export function qualityTable({ base, protocol, real, points }: Quality): Table {
   ];
   return {
     caption:
-      `Quality on ${base}: Frechet distance (not FVD) of features of ${protocol.extractor} (weights ${protocol.extractorSha256.slice(0, 12)}), ` +
-      `${protocol.generatedClips} generated against ${protocol.realClips} real held-out clips, covariance over ${protocol.covariance}, EMA weights; means over the seeds`,
+      `Quality on ${base}: Frechet distance (not FVD) of features of the ${protocol.extractor} (weights ${protocol.weightsSha256.slice(0, 12)}), ` +
+      `${protocol.numGenerated} generated against ${protocol.numReal} real held-out clips, covariance over ${protocol.covarianceRule}, EMA weights; means over the seeds`,
     head: [
       ...['cell', 'sampler', 'steps', 'network evaluations', 'distance', ...seeds.map((seed) => `of seed ${seed}`)],
       ...['class accuracy', 'frame consistency'],
@@ -212,7 +220,7 @@ export function formatCsv(records: readonly CellRecord[]): string {
         ...[
           describeSampler(evaluation),
           result.numSteps,
-          evaluation.protocol.generatedClips,
+          evaluation.real.protocol.numGenerated,
           result.nfe,
           result.weakNfe,
         ],

@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createRunFolder, loadConfig } from '@eflow/run';
+import { takeClips, writeClips } from '@eflow/data';
+import type { Measurement } from '@eflow/measure';
+import { createRunFolder, loadConfig, openClips, openRunFolder } from '@eflow/run';
 import { runHere } from '@eflow/testing';
 import { afterAll, expect, it } from 'vitest';
 import type { Evaluation } from './evaluation.ts';
@@ -32,7 +34,7 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
   expect(stderr).toBe('');
   expect(status).toBe(0);
   expect(stdout).toContain('untrained');
-  const { real, results, protocol, classes }: Evaluation = JSON.parse(
+  const { real, results, classes, sampling }: Evaluation = JSON.parse(
     readFileSync(join(run, 'evaluation.json'), 'utf8'),
   );
   expect(results.map(({ step, numSteps }) => [step, numSteps])).toEqual([
@@ -42,7 +44,13 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
     [3, 4],
   ]);
   expect(classes.join()).toBe('0,1,2,3,4,5,6,7,8,9');
-  expect(protocol).toMatchObject({ generatedClips: 256, realClips: 256, covariance: 'N-1', weights: 'ema' });
+  expect(sampling).toEqual({ sampler: 'few-step', grid: 'uniform', weights: 'ema', seed: 0 });
+  expect(results[0]!.protocol).toMatchObject({
+    numGenerated: 256,
+    numReal: 256,
+    covarianceRule: 'N-1',
+    split: 'held-out',
+  });
   // A network that predicts 0 leaves the noise as it is: far from real clips, which are near to one another.
   expect(results[0]!.frechetDistance).toBe(results[1]!.frechetDistance);
   expect(results[0]!.frechetDistance).toBeGreaterThan(20 * real.frechetDistance);
@@ -54,6 +62,42 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
   expect(page).not.toMatch(/(src|href)="(?!data:)/);
   expect(page.match(/<img /g)).toHaveLength(2 + 1 + 2); // at 4 steps: untrained, trained; real; after training: 1 and 4 steps
   expect(page.match(/<svg /g)!.length).toBeGreaterThanOrEqual(4);
+});
+
+it('measures what eflow-fvd does of the same clips, so that one table may hold both', async () => {
+  const eflowFvd = (...args: string[]) =>
+    runHere(new URL('../../../packages/measure/src/cli.ts', import.meta.url), ...args);
+  const run = join(root, 'run');
+  const [real, generated] = [join(root, 'real'), join(root, 'generated')];
+  const { config } = openRunFolder(run);
+  writeClips(real, takeClips(openClips(config, 'held-out'), 0, 256));
+  const sample = ['--steps', '4', '--count', '256', '--scale', '1', '--out', join(root, 'pictures')];
+  expect(command('sample', run, ...sample, '--shards', generated).status).toBe(0);
+  const measureBy = async (protocol: string) => {
+    const json = join(root, `${protocol}.json`);
+    const flags = ['--extractor', 'digits', '--frames', '8', '--split', 'held-out', '--no-cache', '--json', json];
+    expect((await eflowFvd(real, generated, ...flags, '--protocol', protocol)).status).toBe(0);
+    return json;
+  };
+  const evaluated = join(run, 'evaluation.json');
+  const measured = await measureBy('common-metrics'); // whose covariance is over N - 1
+  const other: Measurement = JSON.parse(readFileSync(measured, 'utf8'));
+  const { results }: Evaluation = JSON.parse(readFileSync(evaluated, 'utf8'));
+  const own = results.at(-1)!;
+  expect([own.step, own.numSteps]).toEqual([3, 4]);
+  expect(other.protocol).toEqual(own.protocol);
+  expect(other.frechetDistance / own.frechetDistance).toBeCloseTo(1, 5);
+  expect(other.kernelDistance / own.kernelDistance).toBeCloseTo(1, 5);
+  expect(other.motion!.motion.generated).toBeCloseTo(own.motion!.motion.generated, 9);
+
+  expect((await eflowFvd('table', evaluated, measured)).stdout).toMatch(
+    /^\| evaluation, step 3, 4 steps \| (\S+) \|.*\n\| common-metrics \| \1 \|/m,
+  );
+  const refused = await eflowFvd('table', evaluated, await measureBy('stylegan-v'));
+  expect(refused.stderr).toContain('covarianceRule is N-1 in one result and N in another');
+  const old = { protocol: { extractorSha256: 'ab' }, results: [{ frechetDistance: 1 }] };
+  writeFileSync(join(root, 'old.json'), JSON.stringify(old));
+  expect((await eflowFvd('table', join(root, 'old.json'))).stderr).toContain('measure again');
 });
 
 it('refuses what it cannot measure', async () => {

@@ -1,14 +1,9 @@
-/** How good clips are, by a classifier of moving digits. */
-export interface Figures {
-  /** Frechet distance of its features from those of real held-out clips. Not FVD. */
-  frechetDistance: number;
-  /** Share of clips that it takes for the digit that was asked for. */
-  classAccuracy: number;
-  /** Share of clips in all of whose frames it sees the same digit. */
-  frameConsistency: number;
-}
+import type { Judgement, Measurement } from '@eflow/measure';
 
-export interface Result extends Figures {
+/** How good clips are, by the classifier of moving digits, of whose features the distances are; they are not FVD. */
+export type Judged = Measurement & Judgement;
+
+export interface Result extends Judged {
   /** Updates made when the checkpoint was written. */
   step: number;
   /** Seconds of training until then. */
@@ -24,15 +19,13 @@ export interface Result extends Figures {
 
 /** The content of evaluation.json, or of another name's: every figure with what it was measured by. */
 export interface Evaluation {
-  protocol: {
-    extractor: string;
-    extractorSha256: string;
-    extractorHeldOutAccuracy: number;
-    featureSize: number;
-    covariance: string;
-    realClips: number;
-    generatedClips: number;
-    split: 'held-out';
+  extractor: {
+    /** Share of held-out clips that it names right, as the file of its weights says. */
+    heldOutAccuracy: number;
+    numFeatures: number;
+  };
+  /** What all clips were sampled by, but for the number of steps. */
+  sampling: {
     sampler: string;
     /** Times of the sampler's steps. */
     grid: string;
@@ -44,7 +37,7 @@ export interface Evaluation {
   /** Names of the classes that clips were asked for, in turn. */
   classes: string[];
   /** Held-out clips against other held-out clips: what no model can beat by much. */
-  real: Figures & { grid: string };
+  real: Judged & { grid: string };
   results: Result[];
 }
 

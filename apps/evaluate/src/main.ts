@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { listCheckpoints } from '@eflow/checkpoint';
 import { createProgress, integer, list, number, runProgram } from '@eflow/cli';
+import { datasetKind, takeClips } from '@eflow/data';
 import { compile, useTensorFlow } from '@eflow/engine';
-import { digitsClassifierWeights } from '@eflow/fvd';
-import { type Clips, writeGridWebp } from '@eflow/media';
+import { loadExtractor } from '@eflow/measure';
+import { writeGridWebp } from '@eflow/media';
 import {
   classNames,
   countEvaluations,
@@ -14,6 +14,7 @@ import {
   formatEvaluations,
   GUIDANCE_KINDS,
   loadNetwork,
+  openClips,
   openRunFolder,
   type RunConfig,
   readMetrics,
@@ -23,10 +24,10 @@ import {
   samplerSpec,
   videoDiTConfig,
 } from '@eflow/run';
-import { disposeTree } from '@eflow/tensor';
+import { type Clips, disposeTree, joinClips, sliceClips } from '@eflow/tensor';
 import { Command, Option } from 'commander';
 import { comparedSteps, type Evaluation, type Result } from './evaluation.ts';
-import { COVARIANCE_RULE, compare, loadClassifier, readClips, realClips } from './measure.ts';
+import { compare, lookAt, readHeldOutAccuracy } from './measure.ts';
 import { renderReport } from './report.ts';
 import { describeAge, formatTable, secondsUntil } from './table.ts';
 
@@ -71,7 +72,7 @@ Examples:
 
 async function main(root: string, flags: Flags): Promise<void> {
   const { folder, config } = openRunFolder(root);
-  checkMeasurable(config);
+  checkMeasurable(config.data);
   const specs = flags.steps.map((numSteps) => samplerSpec(config.objective, numSteps, flags));
   const metrics = readMetrics(folder);
   const out = join(root, flags.out ?? 'evaluation');
@@ -83,12 +84,13 @@ async function main(root: string, flags: Flags): Promise<void> {
   if (usable.length === 0) throw new Error(`${folder.checkpoints} holds no valid checkpoint; train first`);
   await useTensorFlow();
 
-  const { params: classifier, heldOutAccuracy } = await loadClassifier();
-  const reference = realClips(config, 0, flags.clips);
-  const others = realClips(config, flags.clips, flags.clips);
-  const referenceReading = readClips(classifier, reference.clips, reference.labels);
-  const real = { ...compare(readClips(classifier, others.clips, others.labels), referenceReading), grid: 'real.webp' };
-  const byLabel = pickLabels(others.clips, others.labels, cycleLabels(SHOWN, 10));
+  const extractor = await loadExtractor({ name: 'digits' });
+  const split = datasetKind(config.data).splits.at(-1)!;
+  const dataset = openClips(config, split);
+  const reference = await lookAt(extractor, takeClips(dataset, 0, flags.clips));
+  const others = takeClips(dataset, flags.clips, flags.clips);
+  const real = { ...compare(await lookAt(extractor, others), reference, split), grid: 'real.webp' };
+  const byLabel = pickLabels(others, cycleLabels(SHOWN, 10));
   await writeGridWebp(join(out, real.grid), byLabel, GRID);
 
   // Every checkpoint is of the same network, so that one compiled sampler serves all of them.
@@ -110,13 +112,15 @@ async function main(root: string, flags: Flags): Promise<void> {
       const { sample, nfe, weakNfe } = samplers.get(numSteps)!;
       const progress = createProgress(flags.clips, 'clips');
       const clips = sampleClips(sample, params, network, {
-        ...{ clip: config.data, labels, seed: flags.seed },
+        clip: config.data,
+        labels,
+        seed: flags.seed,
         onStep: (done) => progress.update(done),
       });
       progress.end();
-      const figures = compare(readClips(classifier, clips, labels), referenceReading);
+      const figures = compare(await lookAt(extractor, clips), reference, split);
       const grid = `step-${step}-${numSteps}.webp`;
-      await writeGridWebp(join(out, grid), firstClips(clips, SHOWN), GRID);
+      await writeGridWebp(join(out, grid), sliceClips(clips, 0, SHOWN), GRID);
       const result = { step, seconds: secondsUntil(metrics, step), numSteps, nfe, weakNfe, ...figures, grid };
       results.push(result);
       console.log(
@@ -127,15 +131,8 @@ async function main(root: string, flags: Flags): Promise<void> {
   }
 
   const evaluation: Evaluation = {
-    protocol: {
-      extractor: 'the moving-digits classifier of @eflow/fvd',
-      extractorSha256: createHash('sha256').update(readFileSync(digitsClassifierWeights)).digest('hex'),
-      extractorHeldOutAccuracy: heldOutAccuracy,
-      featureSize: referenceReading.featureSize,
-      covariance: COVARIANCE_RULE,
-      realClips: flags.clips,
-      generatedClips: flags.clips,
-      split: 'held-out',
+    extractor: { heldOutAccuracy: await readHeldOutAccuracy(), numFeatures: extractor.numFeatures },
+    sampling: {
       sampler: specs[0]!.sampler,
       grid: flags.grid!,
       ...(specs[0]!.guidance && { guidance: specs[0]!.guidance }),
@@ -158,21 +155,14 @@ async function main(root: string, flags: Flags): Promise<void> {
   console.log(page);
 }
 
-/** The classifier knows single digits, of the size and in frames of the size that it was trained on: in 32x32 it names one of five. */
-function checkMeasurable({ data }: RunConfig): void {
-  if (data.kind !== 'movingDigits') {
-    throw new Error(`evaluate: the classifier knows moving digits; data.kind is ${data.kind}`);
-  }
-  if (data.numDigits !== 1) throw new Error('evaluate: the classifier knows clips of one digit; data.numDigits is 2');
-  if (data.digitSize !== 12) {
-    throw new Error(
-      `evaluate: the classifier was trained on digits of 12 pixels; data.digitSize is ${data.digitSize}. Train another with pnpm train-classifier`,
-    );
-  }
-  if (data.height !== 16 || data.width !== 16) {
-    throw new Error(
-      `evaluate: the classifier was trained on frames of 16x16; data.height and data.width are ${data.height} and ${data.width}`,
-    );
+/** Throws unless the classifier can name what clips show: in frames of 32x32 it names one digit of five. */
+function checkMeasurable(data: RunConfig['data']): void {
+  const { checkNameable } = datasetKind(data);
+  if (!checkNameable) throw new Error(`evaluate: the classifier knows moving digits; data.kind is ${data.kind}`);
+  try {
+    checkNameable(data);
+  } catch (error) {
+    throw new Error(`evaluate: ${(error as Error).message}`);
   }
 }
 
@@ -186,34 +176,15 @@ function checkOutput(out: string): void {
   }
 }
 
-function firstClips({ data, shape }: Clips, count: number): Clips {
-  return pick(
-    { data, shape },
-    Array.from({ length: Math.min(count, shape[0]) }, (_, i) => i),
-  );
-}
-
 /** For each wanted label the next clip that has it, so that real grids ask for the same digits as sampled ones. */
-function pickLabels(clips: Clips, labels: number[], wanted: number[]): Clips {
+function pickLabels(clips: Required<Clips>, wanted: number[]): Clips {
   const used = new Set<number>();
   const indices = wanted.map((label) => {
-    const index = labels.findIndex((other, i) => other === label && !used.has(i));
+    const index = clips.labels.findIndex((other, i) => other === label && !used.has(i));
     used.add(index);
     return index;
   });
-  return pick(
-    clips,
-    indices.filter((index) => index >= 0),
-  );
-}
-
-function pick({ data, shape }: Clips, indices: number[]): Clips {
-  const size = data.length / shape[0];
-  const picked = new Uint8Array(indices.length * size);
-  indices.forEach((index, i) => {
-    picked.set(data.subarray(index * size, (index + 1) * size), i * size);
-  });
-  return { data: picked, shape: [indices.length, shape[1], shape[2], shape[3], shape[4]] };
+  return joinClips(indices.filter((index) => index >= 0).map((index) => sliceClips(clips, index, index + 1)));
 }
 
 program.action(main);

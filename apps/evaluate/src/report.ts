@@ -13,7 +13,8 @@ export function renderReport(
   metrics: StepMetrics[],
   evaluation: Evaluation,
 ): string {
-  const { protocol, results, real } = evaluation;
+  const { extractor, sampling, results, real } = evaluation;
+  const { protocol } = real;
   const last = results.at(-1)!;
   const movie = (grid: string, caption: string) => htmlPicture(join(folder, grid), caption);
   const trained = results.filter(({ step }) => step === last.step);
@@ -24,7 +25,7 @@ export function renderReport(
     `<p>${final ? final.step + 1 : 0} steps of ${config.training.batchSize} clips in ${Math.round(final?.seconds ?? 0)} seconds. Every grid moves; its clips were asked for the classes ${escapeHtml(evaluation.classes.join(', '))}, in turn.</p>`,
     '<h2>Figures</h2>',
     htmlTable(COLUMNS, tableRows(evaluation)),
-    `<p class="note">Distance: Frechet distance of ${protocol.featureSize} features of ${escapeHtml(protocol.extractor)} (weights ${protocol.extractorSha256.slice(0, 12)}, held-out accuracy ${percent(protocol.extractorHeldOutAccuracy, 1)}), ${protocol.generatedClips} clips by the ${protocol.sampler} sampler${protocol.guidance ? `, guided by ${protocol.guidance.kind} guidance of ${protocol.guidance.scale}` : ''}, against ${protocol.realClips} real ${protocol.split} ones, covariance over ${protocol.covariance}. It is not FVD and compares only with distances of the same protocol. The last row compares real held-out clips with other real held-out clips: the floor.</p>`,
+    `<p class="note">Distance: Frechet distance of ${extractor.numFeatures} features of the ${escapeHtml(protocol.extractor)} (weights ${protocol.weightsSha256.slice(0, 12)}, held-out accuracy ${percent(extractor.heldOutAccuracy, 1)}), ${protocol.numGenerated} clips by the ${sampling.sampler} sampler${sampling.guidance ? `, guided by ${sampling.guidance.kind} guidance of ${sampling.guidance.scale}` : ''}, against ${protocol.numReal} real ${protocol.split} ones, covariance over ${protocol.covarianceRule}. It is not FVD and compares only with distances of the same protocol. The last row compares real held-out clips with other real held-out clips: the floor.</p>`,
     `<h2>What ${shared} steps give while training goes on</h2>
 <div class="row">${overTime.map((result) => movie(result.grid, describeAge(result))).join('')}${movie(real.grid, 'real held-out clips')}</div>`,
     `<h2>After training, by number of steps</h2>

@@ -1,10 +1,10 @@
 import { formatClock, percent, textTable } from '@eflow/cli';
 import { formatEvaluations, type StepMetrics } from '@eflow/run';
-import type { Evaluation, Figures } from './evaluation.ts';
+import type { Evaluation, Judged } from './evaluation.ts';
 
 export const COLUMNS = ['clips', 'network passes', 'Frechet distance', 'class accuracy', 'frame consistency'] as const;
 
-const figures = ({ frechetDistance, classAccuracy, frameConsistency }: Figures) => [
+const figures = ({ frechetDistance, classAccuracy, frameConsistency }: Judged) => [
   frechetDistance.toFixed(frechetDistance < 10 ? 2 : 1),
   percent(classAccuracy, 1),
   percent(frameConsistency, 1),

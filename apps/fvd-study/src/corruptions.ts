@@ -1,5 +1,4 @@
-import type { Clips } from '@eflow/fvd';
-import { philoxNormal, philoxUniform } from '@eflow/tensor';
+import { type Clips, philoxNormal, philoxUniform } from '@eflow/tensor';
 
 /** Makes clips worse, and worse the larger `strength` is. */
 export interface Corruption {
@@ -11,11 +10,11 @@ export interface Corruption {
 }
 
 /** `corrupt` on every clip of its own, whose pixels it may change. */
-const each = ({ data, shape }: Clips, corrupt: (clip: Uint8Array, index: number) => void): Clips => {
-  const result = data.slice();
-  const bytes = data.length / shape[0];
+const each = ({ pixels, shape }: Clips, corrupt: (clip: Uint8Array, index: number) => void): Clips => {
+  const result = pixels.slice();
+  const bytes = pixels.length / shape[0];
   for (let i = 0; i < shape[0]; i++) corrupt(result.subarray(i * bytes, (i + 1) * bytes), i);
-  return { data: result, shape };
+  return { pixels: result, shape };
 };
 
 export const CORRUPTIONS: readonly Corruption[] = [
@@ -30,9 +29,9 @@ export const CORRUPTIONS: readonly Corruption[] = [
     unit: 'standard deviation, of 255',
     strengths: [8, 16, 32, 64, 128],
     apply(clips, deviation, seed) {
-      const noise = philoxNormal([seed, 1], clips.data.length);
+      const noise = philoxNormal([seed, 1], clips.pixels.length);
       const clamp = (x: number) => Math.round(Math.min(255, Math.max(0, x)));
-      return { ...clips, data: clips.data.map((x, i) => clamp(x + deviation * noise[i]!)) };
+      return { ...clips, pixels: clips.pixels.map((x, i) => clamp(x + deviation * noise[i]!)) };
     },
   },
   {
@@ -62,13 +61,13 @@ export const CORRUPTIONS: readonly Corruption[] = [
     unit: 'share of the clips whose digit becomes another half-way',
     strengths: [0.1, 0.25, 0.5, 0.75, 1],
     apply(clips, share) {
-      const { data, shape } = clips;
-      const bytes = data.length / shape[0];
+      const { pixels, shape } = clips;
+      const bytes = pixels.length / shape[0];
       const swapped = Math.round(share * shape[0]);
       return each(clips, (clip, i) => {
         if (i >= swapped) return;
         const other = ((i + 1) % shape[0]) * bytes;
-        clip.set(data.subarray(other + bytes / 2, other + bytes), bytes / 2);
+        clip.set(pixels.subarray(other + bytes / 2, other + bytes), bytes / 2);
       });
     },
   },

@@ -8,9 +8,10 @@ import { describeMachine, integer, runProgram } from '@eflow/cli';
 import { createMovingDigits, type MovingDigitsSpec, makeBatch } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import { plot, saveFigure, toSvg } from '@eflow/figures';
-import { type Clips, extractFeatures, featureDistance, inBatches, kernelDistance, recordExtractor } from '@eflow/fvd';
-import { loadDigits } from '@eflow/measure';
+import { extractFeatures, featureDistance, kernelDistance, recordExtractor } from '@eflow/fvd';
+import { loadExtractor } from '@eflow/measure';
 import { writeGridPng } from '@eflow/media';
+import { type Clips, inBatches, joinClips, sliceClips } from '@eflow/tensor';
 import * as Plot from '@observablehq/plot';
 import { Command } from 'commander';
 import { CORRUPTIONS } from './corruptions.ts';
@@ -41,12 +42,9 @@ interface Row {
 
 async function main({ clips: count, seed, out }: { clips: number; seed: number; out: string }): Promise<void> {
   await useTensorFlow();
-  const extractor = await loadDigits();
+  const extractor = await loadExtractor({ name: 'digits' });
   const dataset = createMovingDigits(SPEC);
-  const draw = (first: number): Clips => ({
-    data: makeBatch(dataset, count, first).pixels,
-    shape: [count, ...dataset.shape],
-  });
+  const draw = (first: number): Clips => makeBatch(dataset, count, first);
   const [reference, others] = [draw(0), draw(1)];
   const featuresOf = (clips: Clips) => extractFeatures(extractor, inBatches(clips, BATCH));
   const real = await featuresOf(reference);
@@ -65,14 +63,14 @@ async function main({ clips: count, seed, out }: { clips: number; seed: number; 
   console.log(`as they are: ${floor.frechetDistance.toFixed(2)}`);
   mkdirSync(out, { recursive: true });
   const rows: Row[] = [];
-  const shown: Clips[] = [pickFirst(others, 1)];
+  const shown: Clips[] = [sliceClips(others, 0, 1)];
   for (const { name, unit, strengths, apply } of CORRUPTIONS) {
     for (const strength of strengths) {
       const worse = apply(others, strength, seed);
       const row = { corruption: name, unit, strength, ...(await against(worse)) };
       rows.push(row);
       console.log(`${name}, ${strength} (${unit}): ${row.frechetDistance.toFixed(2)}`);
-      if (strength === strengths.at(-1)) shown.push(pickFirst(worse, 1));
+      if (strength === strengths.at(-1)) shown.push(sliceClips(worse, 0, 1));
     }
   }
 
@@ -105,16 +103,6 @@ async function main({ clips: count, seed, out }: { clips: number; seed: number; 
     `Distances rise with the strength: ${verdict} of ${CORRUPTIONS.length} corruptions, ${rows.length} strengths`,
   );
   if (wrong.length > 0) process.exitCode = 1;
-}
-
-const pickFirst = ({ data, shape: [count, ...rest] }: Clips, picked: number): Clips => ({
-  data: data.subarray(0, (picked * data.length) / count),
-  shape: [picked, ...rest],
-});
-
-function joinClips(parts: readonly Clips[]): Clips {
-  const [, ...rest] = parts[0]!.shape;
-  return { data: Buffer.concat(parts.map(({ data }) => data)), shape: [parts.length, ...rest] };
 }
 
 /** A panel for each corruption, over the number of its strength, with the floor that real clips set. */

@@ -139,7 +139,7 @@ describe('classes', () => {
   beforeAll(() => {
     const [shards, config] = [join(root, 'named-shards'), join(root, 'named.yaml')];
     const shape = [3, 2, 8, 8, 1] as const;
-    writeClips(shards, { data: new Uint8Array(3 * 2 * 64), shape }, { labels: ['cat', 'dog', 'emu'] });
+    writeClips(shards, { pixels: new Uint8Array(3 * 2 * 64), shape }, { labels: ['cat', 'dog', 'emu'] });
     const data = { kind: 'videos', folder: shards, height: 8, width: 8, numFrames: 2, numClasses: 3 };
     const network = {
       ...{ patchSize: [2, 4, 4], hiddenSize: 12, depth: [1, 1, 1], numHeads: 2 },

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { createProgress, integer, number, runProgram } from '@eflow/cli';
 import { createClipWriter } from '@eflow/data';
 import { compile, useTensorFlow } from '@eflow/engine';
-import { type Clips, canWriteMp4 } from '@eflow/media';
+import { canWriteMp4 } from '@eflow/media';
 import {
   classNames,
   countEvaluations,
@@ -21,6 +21,7 @@ import {
   samplerSpec,
   videoDiTConfig,
 } from '@eflow/run';
+import { type Clips, joinClips, sliceClips } from '@eflow/tensor';
 import { type ClipSize, tokenGrid } from '@eflow/video-dit';
 import { Command, Option } from 'commander';
 import { exportSampler } from './export-sampler.ts';
@@ -147,18 +148,18 @@ async function main(root: string, flags: Flags): Promise<void> {
       onStep: (done) => progress.update(done),
     });
     let done = 0;
-    const shown: Uint8Array[] = [];
+    const shown: Clips[] = [];
     for (const clips of batches) {
       const count = clips.shape[0];
       shards?.add(clips, labels.slice(done, done + count).map(String));
-      if (done < plan.shown) shown.push(firstClips(clips, plan.shown - done));
+      if (done < plan.shown) shown.push(sliceClips(clips, 0, plan.shown - done));
       done += count;
     }
     progress.end();
     console.log(`Sampled in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
     const drawing = createProgress(plan.formats.length, 'pictures');
     const files = await pictures.write(
-      { data: Buffer.concat(shown), shape: [plan.shown, clip.numFrames, clip.height, clip.width, network.channels] },
+      joinClips(shown),
       { run: root, step, ...flags, labels, classes, clip, ...spec, ...plan },
       (done) => drawing.update(done),
     );
@@ -197,10 +198,6 @@ const sizeOfClips = ({ data }: RunConfig, flags: Flags): ClipSize => ({
   height: flags.height ?? data.height,
   width: flags.width ?? data.width,
 });
-
-/** Pixels of the first `count` clips, or of all if there are fewer. */
-const firstClips = ({ data, shape }: Clips, count: number): Uint8Array =>
-  data.slice(0, (data.length / shape[0]) * Math.min(count, shape[0]));
 
 /** Throws unless the folder can be made, and is not there yet. */
 function checkNewFolder(folder: string): void {

@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
-  type Clips,
   checkPicture,
   type PictureFormat,
   writeGridGif,
@@ -9,6 +8,7 @@ import {
   writeGridPng,
   writeGridWebp,
 } from '@eflow/media';
+import type { Clips } from '@eflow/tensor';
 import type { ClipSize } from '@eflow/video-dit';
 
 /** Clips in a picture, at most: more are no longer looked at one by one. */

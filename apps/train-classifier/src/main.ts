@@ -4,18 +4,18 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { writeSafetensors } from '@eflow/checkpoint';
 import { createProgress, integer, number, runProgram } from '@eflow/cli';
-import { type Batch, createBatches, createMovingDigits, makeBatch, normalizePixels } from '@eflow/data';
+import { type Batch, createBatches } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import {
-  classAccuracy,
+  createDigitsExtractor,
   type DigitsClassifierParams,
   digitsClassifier,
   digitsClassifierWeights,
-  frameConsistency,
   initDigitsClassifier,
 } from '@eflow/fvd';
+import { type Judgement, look, realSource } from '@eflow/measure';
 import { adamW, warmupCosine } from '@eflow/optim';
-import { createStream, disposeTree, splitStream, treeEntries } from '@eflow/tensor';
+import { createStream, disposeTree, splitStream, treeEntries, uploadClips } from '@eflow/tensor';
 import { createTrainStep, initState } from '@eflow/train';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
@@ -65,7 +65,7 @@ async function main(flags: Flags): Promise<void> {
   const seconds = (performance.now() - start) / 1000;
 
   console.log(`Trained in ${seconds.toFixed(0)} s.`);
-  const { accuracy, consistency } = measure(params);
+  const { classAccuracy: accuracy, frameConsistency: consistency } = await measure(params);
   console.log(
     `On ${HELD_OUT_CLIPS} held-out clips: accuracy ${accuracy.toFixed(4)}, all frames of one class in ${consistency.toFixed(4)}.`,
   );
@@ -111,7 +111,7 @@ async function train({ steps, batchSize, learningRate, seed }: Flags): Promise<D
       return { loss: tf.neg(tf.mean(tf.sum(tf.mul(logProbabilities, wanted), -1))) as tf.Scalar };
     },
   });
-  const batches = createBatches({ ...CLIPS, split: 'train', seed }, { batchSize });
+  const batches = createBatches({ kind: 'movingDigits', ...CLIPS, split: 'train', seed }, { batchSize });
   const progress = createProgress(steps, 'steps', { stays: true });
   try {
     while (state.step < steps) {
@@ -132,33 +132,20 @@ async function train({ steps, batchSize, learningRate, seed }: Flags): Promise<D
 }
 
 /** Accuracy and frame consistency on clips of digits by other writers than training has seen. */
-function measure(params: DigitsClassifierParams): { accuracy: number; consistency: number } {
-  const dataset = createMovingDigits({ ...CLIPS, split: 'held-out', seed: 0 });
-  const batchSize = 200;
-  const [logits, frameLogits, labels] = [[], [], []] as [number[], number[], number[]];
-  for (let index = 0; index < HELD_OUT_CLIPS / batchSize; index++) {
-    const batch = makeBatch(dataset, batchSize, index);
-    tf.tidy(() => {
-      const output = digitsClassifier(params, upload(batch).clips);
-      logits.push(...output.logits.dataSync());
-      frameLogits.push(...output.frameLogits.dataSync());
-      labels.push(...batch.labels);
-    });
-  }
-  return {
-    accuracy: classAccuracy(Float32Array.from(logits), 10, labels),
-    consistency: frameConsistency(Float32Array.from(frameLogits), CLIPS.numFrames, 10),
-  };
+async function measure(params: DigitsClassifierParams): Promise<Judgement> {
+  const held = await realSource({ kind: 'movingDigits', ...CLIPS }, { most: HELD_OUT_CLIPS, seed: 0 });
+  const extractor = createDigitsExtractor(params, 'not written yet');
+  return (await look(extractor, held, { batchSize: 200, judge: true })).judgement!;
 }
 
 /** `clips` [B, F, H, W, 1] in [-1, 1] and `labels` [B]. */
 type DeviceBatch = { clips: tf.Tensor; labels: tf.Tensor1D };
 
 /** The caller owns the tensors. */
-function upload({ pixels, labels }: Batch): DeviceBatch {
-  const shape = [labels.length, CLIPS.numFrames, CLIPS.height, CLIPS.width, 1];
-  return { clips: tf.tensor(normalizePixels(pixels), shape), labels: tf.tensor1d(labels, 'int32') };
-}
+const upload = (batch: Batch): DeviceBatch => ({
+  clips: uploadClips(batch),
+  labels: tf.tensor1d(batch.labels, 'int32'),
+});
 
 program.action(main);
 await runProgram(program);

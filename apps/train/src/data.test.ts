@@ -25,7 +25,7 @@ beforeEach(() => {
 function prepare(labels: string[], { folder = shards, grey = 100 } = {}): void {
   rmSync(folder, { recursive: true, force: true });
   const shape = [labels.length, 2, 8, 8, 1] as const;
-  writeClips(folder, { data: new Uint8Array(shape.reduce((a, b) => a * b)).fill(grey), shape }, { labels });
+  writeClips(folder, { pixels: new Uint8Array(shape.reduce((a, b) => a * b)).fill(grey), shape }, { labels });
 }
 
 const configOf = (...changes: string[]) =>

@@ -137,7 +137,7 @@ function measureStep(config: RunConfig, network: VideoDiTConfig, options: { eage
     const times: number[] = [];
     let total = 0;
     while (times.length < least.steps || total < least.seconds) {
-      const batch = upload(makeBatch(dataset, config.training.batchSize, made++), config.data);
+      const batch = upload(makeBatch(dataset, config.training.batchSize, made++));
       const start = performance.now();
       trainStep(state, batch);
       times.push((performance.now() - start) / 1000);

@@ -26,7 +26,7 @@ it.each([
   const state = newState(config, network);
   const trainStep = createRunStep(config, network, state.unravel, { eager });
   const dataset = openClips(config, 'train');
-  const good = (step: number) => upload(makeBatch(dataset, 4, step), config.data);
+  const good = (step: number) => upload(makeBatch(dataset, 4, step));
   const step = (batch: ReturnType<typeof good>) => {
     const losses = trainStep(state, batch);
     disposeTree([batch.data, batch.condition]);

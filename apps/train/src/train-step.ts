@@ -1,11 +1,10 @@
 import type { Batch } from '@eflow/data';
-import { normalizePixels } from '@eflow/data';
 import { compile } from '@eflow/engine';
 import { createObjective } from '@eflow/flow';
 import { bindNetworks, type RunConfig } from '@eflow/run';
-import { splitStream } from '@eflow/tensor';
+import { splitStream, uploadClips } from '@eflow/tensor';
 import { createTrainStep, objectiveLoss } from '@eflow/train';
-import { type ClipSize, drawKeptTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
+import { drawKeptTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { createOptimizer, type RunState } from './state.ts';
 
@@ -18,14 +17,10 @@ export type DeviceBatch = {
 };
 
 /** Hands a batch of clips to TensorFlow; the caller owns the tensors. */
-export function upload({ pixels, labels }: Batch, { numFrames, height, width }: ClipSize): DeviceBatch {
-  const shape = [labels.length, numFrames, height, width];
-  const channels = pixels.length / shape.reduce((product, size) => product * size);
-  return {
-    data: tf.tensor(normalizePixels(pixels), [...shape, channels]),
-    condition: { labels: tf.tensor1d(labels, 'int32') },
-  };
-}
+export const upload = (batch: Batch): DeviceBatch => ({
+  data: uploadClips(batch),
+  condition: { labels: tf.tensor1d(batch.labels, 'int32') },
+});
 
 /** The training step of a run's config: one TensorFlow graph, compiled at its first call, or single ops with `eager`. */
 export function createRunStep(

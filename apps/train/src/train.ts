@@ -2,14 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { findLatestCheckpoint, pruneCheckpoints } from '@eflow/checkpoint';
-import { createBatches } from '@eflow/data';
+import { createBatches, datasetSpec } from '@eflow/data';
 import { compile, type EngineInfo, reportMemory } from '@eflow/engine';
 import { isFvd } from '@eflow/fvd';
 import { writeGridPng, writeGridWebp } from '@eflow/media';
 import {
   assertSameData,
   classNames,
-  clipSpec,
   createSample,
   cycleLabels,
   defaultSampler,
@@ -19,7 +18,7 @@ import {
   type RunFolder,
   readDataRecord,
   recordData,
-  type Sample,
+  type SampleFunction,
   type SkippedStep,
   type StepMeasurement,
   type StepMetrics,
@@ -67,7 +66,10 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
       : undefined;
   const learningRate = learningRateSchedule(config);
   const log = await createMetricsLog(folder, state.step);
-  const batches = createBatches(clipSpec(config, 'train'), { batchSize: training.batchSize, firstBatch: state.step });
+  const batches = createBatches(datasetSpec(config.data, 'train', config.seed), {
+    batchSize: training.batchSize,
+    firstBatch: state.step,
+  });
   const progress = createProgressLine(training.steps, training.maxSeconds);
   const checkpoints = openCheckpoints(config, folder, engine, { step: state.step, seconds: log.earlierSeconds });
   if (isNew) await checkpoints.save(state, log.earlierSeconds);
@@ -76,7 +78,7 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
     while (state.step < training.steps && clock.seconds() < (training.maxSeconds ?? Number.POSITIVE_INFINITY)) {
       const { step } = state;
       const start = performance.now();
-      const batch = upload(await batches.next(), config.data);
+      const batch = upload(await batches.next());
       const dataSeconds = (performance.now() - start) / 1000;
       const { skipped, ...losses } = trainStep(state, batch);
       disposeTree(batch);
@@ -226,7 +228,7 @@ const describeMeasurement = ({
  * Writes what the previews of a run show, and returns what makes one: a grid sampled from the EMA parameters, as a still and as
  * a movie.
  */
-function openPreviews(config: RunConfig, folder: RunFolder, network: VideoDiTConfig, sample: Sample) {
+function openPreviews(config: RunConfig, folder: RunFolder, network: VideoDiTConfig, sample: SampleFunction) {
   const labels = cycleLabels(config.training.previewClips, network.numClasses);
   const names = classNames(folder, config);
   if (config.training.previewEvery > 0) {

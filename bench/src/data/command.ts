@@ -161,12 +161,12 @@ async function measureMemory(spec: VideosSpec, prefetch: number) {
     (globalThis as { gc?: () => void }).gc?.();
     return process.memoryUsage.rss();
   };
-  const first = createBatches(spec, { batchSize: BATCH_SIZE, prefetch: 1 });
+  const first = createBatches({ kind: 'videos', ...spec }, { batchSize: BATCH_SIZE, prefetch: 1 });
   await first.next(); // what a worker costs, whatever it prefetches
   await setTimeout(500);
   const before = resident();
   await first.close();
-  const batches = createBatches(spec, { batchSize: BATCH_SIZE, prefetch });
+  const batches = createBatches({ kind: 'videos', ...spec }, { batchSize: BATCH_SIZE, prefetch });
   let most = 0;
   for (let i = 0; i < 20; i++) {
     await batches.next();

@@ -1,10 +1,10 @@
 /** The worker thread of `createBatches`: for each index that arrives on its port it sends that batch, in order. */
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { type Batch, makeBatch } from './batch.ts';
-import { type ClipSpec, openDataset } from './open-dataset.ts';
+import { type DatasetSpec, openDataset } from './datasets.ts';
 
 export interface BatchWorkerData {
-  spec: ClipSpec;
+  spec: DatasetSpec;
   batchSize: number;
   /** Of the batches that are asked for, one after the other, these are made. */
   partition: Partition;
@@ -26,7 +26,10 @@ const dataset = openDataset(spec);
 port.on('message', (index: number) => {
   try {
     const batch = { ...makeBatch(dataset, batchSize, partition.worldSize * index + partition.rank), index };
-    port.postMessage({ batch } satisfies BatchReply, [batch.pixels.buffer, batch.labels.buffer]);
+    port.postMessage(
+      { batch } satisfies BatchReply,
+      [batch.pixels, batch.labels].map(({ buffer }) => buffer as ArrayBuffer),
+    );
   } catch (error) {
     port.postMessage({ error: error instanceof Error ? error : new Error(String(error)) } satisfies BatchReply);
   }

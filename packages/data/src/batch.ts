@@ -1,30 +1,33 @@
+import type { Clips } from '@eflow/tensor/clips';
+import { checkCount, checkIndex } from './check.ts';
 import type { ClipDataset } from './clip-dataset.ts';
-import { checkCount, checkIndex } from './spec.ts';
 
-/** `pixels` uint8 [B, F, H, W, C], `labels` [B], `captions` [B]; the clips batchSize * index and on. The taker owns it. */
-export interface Batch {
+/** Clips batchSize * index and on, with their labels and captions. The taker owns it. */
+export interface Batch extends Required<Clips> {
   index: number;
-  pixels: Uint8Array<ArrayBuffer>;
-  labels: Int32Array<ArrayBuffer>;
-  captions: string[];
 }
 
 /** Batch `index` of a dataset, made here and now: clips batchSize * index .. batchSize * (index + 1) - 1, in order. */
 export function makeBatch(dataset: ClipDataset, batchSize: number, index: number): Batch {
-  checkCount('batchSize', batchSize);
   checkIndex('batch index', index);
-  const clipBytes = dataset.shape.reduce((product, size) => product * size, 1);
-  const batch: Batch = {
-    index,
-    pixels: new Uint8Array(batchSize * clipBytes),
-    labels: new Int32Array(batchSize),
+  return { index, ...takeClips(dataset, batchSize * index, batchSize) };
+}
+
+/** Clips `first` to `first` + `count` - 1 of a dataset, with their labels and captions. */
+export function takeClips({ shape, clip }: ClipDataset, first: number, count: number): Required<Clips> {
+  checkCount('batchSize', count);
+  const clipBytes = shape.reduce((product, size) => product * size, 1);
+  const clips: Required<Clips> = {
+    pixels: new Uint8Array(count * clipBytes),
+    shape: [count, ...shape],
+    labels: new Int32Array(count),
     captions: [],
   };
-  for (let i = 0; i < batchSize; i++) {
-    const { pixels, label, caption } = dataset.clip(batchSize * index + i);
-    batch.pixels.set(pixels, i * clipBytes);
-    batch.labels[i] = label;
-    batch.captions.push(caption);
+  for (let i = 0; i < count; i++) {
+    const { pixels, label, caption } = clip(first + i);
+    clips.pixels.set(pixels, i * clipBytes);
+    clips.labels[i] = label;
+    clips.captions.push(caption);
   }
-  return batch;
+  return clips;
 }

@@ -5,10 +5,11 @@ import { MessagePort } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
 import { makeBatch } from './batch.ts';
 import { type Batches, type BatchesOptions, createBatches } from './batches.ts';
+import type { DatasetSpec } from './datasets.ts';
 import { createMovingDigits } from './moving-digits.ts';
-import type { MovingDigitsSpec } from './spec.ts';
 
-const spec: MovingDigitsSpec = {
+const spec: Extract<DatasetSpec, { kind: 'movingDigits' }> = {
+  kind: 'movingDigits',
   numFrames: 3,
   height: 24,
   width: 20,

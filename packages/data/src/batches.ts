@@ -2,8 +2,8 @@ import { createRequire } from 'node:module';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Batch } from './batch.ts';
 import type { BatchReply, BatchWorkerData, Partition } from './batch-worker.ts';
-import { type ClipSpec, openDataset } from './open-dataset.ts';
-import { checkCount, checkIndex } from './spec.ts';
+import { checkCount, checkIndex } from './check.ts';
+import { type DatasetSpec, openDataset } from './datasets.ts';
 
 export interface BatchesOptions {
   batchSize: number;
@@ -27,7 +27,7 @@ export interface Batches {
  * batchSize * (W k + r) on, so that ranks share each clip once, and `firstBatch: k` resumes a run exactly. The worker alone
  * does not keep the process alive. Throws on bad options, and on a specification that no clips can be made of.
  */
-export function createBatches(spec: ClipSpec, options: BatchesOptions): Batches {
+export function createBatches(spec: DatasetSpec, options: BatchesOptions): Batches {
   const { batchSize, firstBatch = 0, prefetch = 2, partition = { rank: 0, worldSize: 1 } } = options;
   openDataset(spec).close?.();
   checkCount('batchSize', batchSize);

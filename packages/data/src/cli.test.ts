@@ -71,8 +71,8 @@ describe('inspect', () => {
   function write(folder: string, clips: [numFrames: number, label?: string][], classes: string[]): void {
     const numFrames = Math.max(...clips.map(([count]) => count));
     const clipBytes = numFrames * 2 * 4 * 3;
-    const data = Uint8Array.from({ length: clips.length * clipBytes }, (_, i) => 10 * Math.floor(i / clipBytes));
-    writeClips(join(root, folder), { data, shape: [clips.length, numFrames, 2, 4, 3] });
+    const pixels = Uint8Array.from({ length: clips.length * clipBytes }, (_, i) => 10 * Math.floor(i / clipBytes));
+    writeClips(join(root, folder), { pixels, shape: [clips.length, numFrames, 2, 4, 3] });
     const index = readIndex(join(root, folder));
     for (const [i, [count, label]] of clips.entries()) {
       Object.assign(index.shards[0]!.videos[i]!, { numFrames: count, label });

@@ -10,7 +10,7 @@ import {
   describeCounts,
   describeEmptyClasses,
   describeFrames,
-  describeTooShort,
+  describeShortVideos,
   longest,
 } from './videos/describe-shards.ts';
 import { describeOthers, LAYOUTS, type Layout } from './videos/find-videos.ts';
@@ -57,9 +57,16 @@ async function prepare(path: string, flags: PrepareFlags): Promise<void> {
   try {
     const { others, remade } = await prepareVideos({
       source: { path, ...(layout && { layout }), ...(list && { list }) },
-      ...{ out, height: size[0], width: size[1], ...(fps !== undefined && { fps }) },
-      ...{ minFrames: flags.minFrames, maxFrames: flags.maxFrames, videosPerShard: flags.perShard, jobs: flags.jobs },
-      ...{ deadlineSeconds: flags.deadline, maxRejected: flags.maxRejected },
+      out,
+      height: size[0],
+      width: size[1],
+      ...(fps !== undefined && { fps }),
+      minFrames: flags.minFrames,
+      maxFrames: flags.maxFrames,
+      videosPerShard: flags.perShard,
+      jobs: flags.jobs,
+      deadlineSeconds: flags.deadline,
+      maxRejected: flags.maxRejected,
       byContent: flags.hash ?? false,
       onProgress({ done, total, rejected, frames }) {
         if (!isOpen) bar.start(total, 0, { rejected, frames });
@@ -71,7 +78,7 @@ async function prepare(path: string, flags: PrepareFlags): Promise<void> {
     const index = readIndex(out);
     const numFrames = Math.min(16, longest(allVideos(index)));
     const where = index.counts.rejected > 0 ? ` (${join(out, 'rejected.jsonl')})` : '';
-    const [empty, tooShort] = [describeEmptyClasses(index), describeTooShort(index, numFrames)];
+    const [empty, tooShort] = [describeEmptyClasses(index), describeShortVideos(index, numFrames)];
     console.log(`${describeCounts(index.counts)}${where}; classes: ${index.classes.length}.`);
     if (remade > 0) console.log(`Shards made again, as their videos have changed or may now be usable: ${remade}.`);
     if (Object.keys(others).length > 0)
@@ -102,7 +109,7 @@ async function inspect(folder: string, flags: { out?: string; clips: number; fra
 
   const { stride } = flags;
   const numFrames = Math.min(flags.frames, Math.floor((longest(videos) - 1) / stride) + 1);
-  const tooShort = describeTooShort(index, (numFrames - 1) * stride + 1);
+  const tooShort = describeShortVideos(index, (numFrames - 1) * stride + 1);
   const file = flags.out ?? join(folder, 'contact-sheet.png');
   const { writeContactSheet } = await import('./videos/contact-sheet.ts');
   const spec = { folder, numFrames, frameStride: stride, start: 'middle', flip: false, seed: 0 } as const;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { drawPaths, reflect } from './digit-paths.ts';
-import type { MovingDigitsSpec } from './spec.ts';
+import type { MovingDigitsSpec } from './moving-digits-spec.ts';
 
 const spec: MovingDigitsSpec = {
   numFrames: 8,

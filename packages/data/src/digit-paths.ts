@@ -1,6 +1,6 @@
 import { createDraws } from './hash.ts';
 import { countDigits } from './mnist.ts';
-import type { MovingDigitsSpec } from './spec.ts';
+import type { MovingDigitsSpec } from './moving-digits-spec.ts';
 
 /** One digit's part in a clip: which digit of the split, its corner in frame 0 and its velocity in pixels per frame. */
 export interface DigitPath {

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadDigits, readIdx } from './mnist.ts';
+import { readIdx, readMnist } from './mnist.ts';
 
-describe('loadDigits', () => {
+describe('readMnist', () => {
   const countLabels = (labels: Uint8Array) => {
     const counts = new Array<number>(10).fill(0);
     for (const label of labels) counts[label]!++;
@@ -12,20 +12,20 @@ describe('loadDigits', () => {
   };
 
   it('reads the MNIST that everyone knows', () => {
-    const train = loadDigits('train');
+    const train = readMnist('train');
     expect([...train.labels.subarray(0, 10)]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
     expect(countLabels(train.labels)).toEqual([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
     let sum = 0;
     for (const value of train.images) sum += value;
     expect(sum / train.images.length / 255).toBeCloseTo(0.1307, 4); // the mean that every tutorial normalises by
 
-    const heldOut = loadDigits('held-out');
+    const heldOut = readMnist('held-out');
     expect([...heldOut.labels.subarray(0, 10)]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
     expect(countLabels(heldOut.labels)).toEqual([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
   });
 
   it('reads a split once', () => {
-    expect(loadDigits('train').images).toBe(loadDigits('train').images);
+    expect(readMnist('train').images).toBe(readMnist('train').images);
   });
 });
 

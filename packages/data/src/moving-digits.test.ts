@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { drawPaths } from './digit-paths.ts';
 import { createMovingDigits, placeInk } from './moving-digits.ts';
-import type { MovingDigitsSpec } from './spec.ts';
+import type { MovingDigitsSpec } from './moving-digits-spec.ts';
 
 const spec: MovingDigitsSpec = {
   numFrames: 5,

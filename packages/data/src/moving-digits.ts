@@ -1,8 +1,15 @@
+import { checkIndex } from './check.ts';
 import type { ClipDataset } from './clip-dataset.ts';
+import type { DatasetKind } from './dataset-kind.ts';
 import { type DigitPath, drawPaths, reflect } from './digit-paths.ts';
-import { loadDigits, MNIST_SIDE } from './mnist.ts';
-import { resizeSquare, resizeWeights } from './resize.ts';
-import { checkIndex, checkSpec, type MovingDigitsSpec } from './spec.ts';
+import { MNIST_SIDE, readMnist } from './mnist.ts';
+import {
+  checkSpec,
+  type MovingDigitsSection,
+  type MovingDigitsSpec,
+  movingDigitsSchema,
+} from './moving-digits-spec.ts';
+import { antialiasWeights, resizeSquare } from './resize.ts';
 
 /**
  * Moving MNIST (Srivastava et al., arXiv:1502.04681) made from real digits: they move in straight lines at a constant
@@ -14,13 +21,13 @@ import { checkIndex, checkSpec, type MovingDigitsSpec } from './spec.ts';
  */
 export function createMovingDigits(spec: MovingDigitsSpec): ClipDataset {
   checkSpec(spec);
-  const weights = resizeWeights(MNIST_SIDE, spec.digitSize);
+  const weights = antialiasWeights(MNIST_SIDE, spec.digitSize);
   return {
     shape: [spec.numFrames, spec.height, spec.width, 1],
     numClasses: 10 ** spec.numDigits,
     clip(index) {
       checkIndex('clip index', index);
-      const { images, labels } = loadDigits(spec.split);
+      const { images, labels } = readMnist(spec.split);
       const canvas = new Float32Array(spec.numFrames * spec.height * spec.width);
       const captions: string[] = [];
       let label = 0;
@@ -37,6 +44,36 @@ export function createMovingDigits(spec: MovingDigitsSpec): ClipDataset {
     },
   };
 }
+
+/** Throws unless clips are of one digit, of the size and in frames of the size that the shipped classifier was trained on. */
+function checkNameable({ numDigits, digitSize, height, width }: MovingDigitsSection): void {
+  if (numDigits !== 1) throw new Error('the classifier knows clips of one digit; data.numDigits is 2');
+  if (digitSize !== 12) {
+    throw new Error(
+      `the classifier was trained on digits of 12 pixels; data.digitSize is ${digitSize}. Train another with pnpm train-classifier`,
+    );
+  }
+  if (height !== 16 || width !== 16) {
+    throw new Error(
+      `the classifier was trained on frames of 16x16; data.height and data.width are ${height} and ${width}`,
+    );
+  }
+}
+
+/** Moving MNIST; the labels of two digits are pairs, 00 to 99. */
+export const movingDigits = {
+  kind: 'movingDigits',
+  schema: movingDigitsSchema,
+  splits: ['train', 'held-out'],
+  measuredBy: 'digits',
+  open: createMovingDigits,
+  describe({ numDigits }) {
+    const numClasses = 10 ** numDigits;
+    const classNames = Array.from({ length: numClasses }, (_, label) => String(label).padStart(numDigits, '0'));
+    return { channels: 1, numClasses, classNames, frameStride: 1 };
+  },
+  checkNameable,
+} satisfies DatasetKind<MovingDigitsSection, MovingDigitsSpec>;
 
 /** Draws a digit along its path into every frame of `canvas` [F, H, W]. */
 function drawMoving(canvas: Float32Array, ink: Float32Array, path: DigitPath, spec: MovingDigitsSpec): void {

@@ -3,7 +3,7 @@
  * every source pixel when it shrinks (anti-aliased bilinear, as Pillow's and JAX's resize). Each row sums to 1;
  * equal sizes give the identity.
  */
-export function resizeWeights(inSize: number, outSize: number): Float32Array[] {
+export function antialiasWeights(inSize: number, outSize: number): Float32Array[] {
   const step = inSize / outSize;
   const reach = Math.max(1, step);
   return Array.from({ length: outSize }, (_, out) => {
@@ -14,7 +14,7 @@ export function resizeWeights(inSize: number, outSize: number): Float32Array[] {
   });
 }
 
-/** Resamples a square image [inSize, inSize] to float32 [outSize, outSize], by the weights of `resizeWeights`. */
+/** Resamples a square image [inSize, inSize] to float32 [outSize, outSize], by the weights of `antialiasWeights`. */
 export function resizeSquare(image: Uint8Array, weights: readonly Float32Array[]): Float32Array {
   const outSize = weights.length;
   const inSize = weights[0]!.length;

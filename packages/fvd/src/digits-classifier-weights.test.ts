@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadTree, readSafetensors } from '@eflow/checkpoint';
-import { createMovingDigits, type MovingDigitsSpec, makeBatch, normalizePixels } from '@eflow/data';
-import { createStream, disposeTree, randomNormal } from '@eflow/tensor';
+import { createMovingDigits, type MovingDigitsSpec, makeBatch } from '@eflow/data';
+import { createStream, disposeTree, randomNormal, uploadClips } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classAccuracy, frameConsistency } from './class-metrics.ts';
@@ -38,8 +38,8 @@ afterAll(() => {
 
 function makeClips(of: MovingDigitsSpec) {
   const dataset = createMovingDigits(of);
-  const { pixels, labels } = makeBatch(dataset, NUM_CLIPS, 0);
-  return { clips: tf.tensor(normalizePixels(pixels), [NUM_CLIPS, ...dataset.shape]), labels };
+  const clips = makeBatch(dataset, NUM_CLIPS, 0);
+  return { clips: uploadClips(clips), labels: clips.labels };
 }
 
 /** What the trained classifier makes of the clips, changed first. */

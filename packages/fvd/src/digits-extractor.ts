@@ -1,3 +1,4 @@
+import { uploadClips } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type DigitsClassifierParams, digitsClassifier } from './digits-classifier.ts';
 import type { Extractor } from './extractor.ts';
@@ -15,11 +16,14 @@ export function createDigitsExtractor(
     numFeatures: params.head.weight.shape[0],
     minFrames: 1,
     channels: 1,
-    async extract({ data, shape }) {
-      const input = tf.tidy(() => tf.sub(tf.div(tf.tensor(data, [...shape], 'float32'), 127.5), 1));
+    async extract(clips) {
+      const input = uploadClips(clips);
       const output = run(params, input);
       try {
-        return (await output.features.data()) as Float32Array;
+        const [features, logits, frameLogits] = await Promise.all(
+          [output.features, output.logits, output.frameLogits].map((x) => x.data<'float32'>()),
+        );
+        return { features: features!, logits: logits!, frameLogits: frameLogits! };
       } finally {
         tf.dispose([input, { ...output }]);
       }

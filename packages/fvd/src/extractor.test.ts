@@ -1,7 +1,7 @@
+import { type Clips, inBatches } from '@eflow/tensor';
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { type Clips, inBatches } from './clips.ts';
 import { type Extractor, extractFeatures } from './extractor.ts';
 import { fitFrames } from './i3d-extractor.ts';
 import { assertComparable, isFvd, PROTOCOL_PRESETS, type Protocol } from './protocol.ts';
@@ -9,16 +9,16 @@ import { assertComparable, isFvd, PROTOCOL_PRESETS, type Protocol } from './prot
 /** The features of a clip are its first pixel and how many frames it has. */
 const extractor: Extractor = {
   ...{ name: 'test', weightsSha256: '0', feature: 'both', numFeatures: 2, minFrames: 3, channels: 3 },
-  async extract({ data, shape: [N, F, ...frame] }) {
+  async extract({ pixels, shape: [N, F, ...frame] }) {
     const bytes = [F, ...frame].reduce((a, b) => a * b);
-    return Float32Array.from({ length: 2 * N }, (_, i) => (i % 2 ? F : data[(i / 2) * bytes]!));
+    return { features: Float32Array.from({ length: 2 * N }, (_, i) => (i % 2 ? F : pixels[(i / 2) * bytes]!)) };
   },
 };
 const clips = (first: number[], [F, H, W, C] = [3, 2, 2, 3]): Clips => {
   const shape = [first.length, F!, H!, W!, C!] as const;
-  const data = new Uint8Array(shape.reduce((a, b) => a * b));
-  for (const [i, value] of first.entries()) data[(i * data.length) / first.length] = value;
-  return { data, shape };
+  const pixels = new Uint8Array(shape.reduce((a, b) => a * b));
+  for (const [i, value] of first.entries()) pixels[(i * pixels.length) / first.length] = value;
+  return { pixels, shape };
 };
 
 describe('extractFeatures', () => {
@@ -39,7 +39,7 @@ describe('extractFeatures', () => {
 
   it('shows brightness to one channel, and grey frames to three', async () => {
     const see = (channels: 1 | 3) => {
-      const extract = async ({ data, shape }: Clips) => Float32Array.of(data[0]!, shape[4]);
+      const extract = async ({ pixels, shape }: Clips) => ({ features: Float32Array.of(pixels[0]!, shape[4]) });
       return { ...extractor, channels, extract };
     };
     const rgb = clips([255]); // its first pixel is red

@@ -1,5 +1,5 @@
+import { type Clips, clipBytes } from '@eflow/tensor';
 import { toChannels } from './channels.ts';
-import { type Clips, clipBytes } from './clips.ts';
 import type { FeatureSet } from './feature-set.ts';
 import type { ExtractorRecord, ResizeSpec } from './protocol.ts';
 
@@ -20,32 +20,44 @@ export interface Extractor {
   /** Frames that a clip has at least, and channels of its frames. */
   minFrames: number;
   channels: 1 | 3;
-  /** Clips that fit, [B, F, H, W, C] -> [B, D] row-major. */
-  extract(clips: Clips): Promise<Float32Array>;
+  /** Looks at clips that fit, [B, F, H, W, C]. */
+  extract(clips: Clips): Promise<Extracted>;
+}
+
+/** What an extractor sees in B clips, row-major. */
+export interface Extracted {
+  /** [B, D] */
+  features: Float32Array;
+  /** Of one that tells K classes apart: [B, K], and [B, F, K] of every frame. */
+  logits?: Float32Array;
+  frameLogits?: Float32Array;
 }
 
 /** What a protocol says of an extractor. */
 export const recordExtractor = (extractor: Extractor): ExtractorRecord => {
   const { name, weightsSha256, feature, resize, preprocessing } = extractor;
   return {
-    ...{ extractor: name, weightsSha256, feature },
+    extractor: name,
+    weightsSha256,
+    feature,
     ...(resize && { resize }),
     ...(preprocessing !== undefined && { preprocessing }),
   };
 };
 
 /** Raise it when the same clips and weights begin to give other features: those that were kept are then made again. */
-export const FEATURES_VERSION = 1;
+export const FEATURES_VERSION = 2;
 
 /**
  * The features of clips, a batch at a time. An extractor of one channel sees the brightness of RGB frames, one of three channels sees
  * grey frames repeated. Throws, before the first batch, on frames with alpha or too few frames; on clips of another size
- * or number of frames than the first; and if there are none.
+ * or number of frames than the first; and if there are none. `onBatch` is told after each batch how many clips were looked at so far,
+ * and what was seen in the batch.
  */
 export async function extractFeatures(
   extractor: Extractor,
   batches: AsyncIterable<Clips> | Iterable<Clips>,
-  onProgress: (clips: number) => void = () => {},
+  onBatch: (count: number, clips: Clips, extracted: Extracted) => void = () => {},
 ): Promise<FeatureSet> {
   const parts: Float32Array[] = [];
   let [count, size] = [0, ''];
@@ -64,9 +76,10 @@ export async function extractFeatures(
         `extractFeatures: clip ${count} has ${F} frames of ${H}x${W}, those before it ${size}; make all of one size`,
       );
     }
-    parts.push(await extractor.extract(fitting));
+    const extracted = await extractor.extract(fitting);
+    parts.push(extracted.features);
     count += N;
-    onProgress(count);
+    onBatch(count, clips, extracted);
   }
   if (count === 0) throw new Error('extractFeatures: there are no clips');
   const features = new Float32Array(count * extractor.numFeatures);

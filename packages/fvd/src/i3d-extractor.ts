@@ -32,11 +32,11 @@ export function createI3DExtractor({
     resize,
     minFrames: I3D_MIN_FRAMES,
     channels: 3,
-    async extract({ data, shape }) {
-      const input = tf.tidy(() => fitFrames(tf.tensor(data, [...shape], 'float32') as tf.Tensor5D, resize));
+    async extract({ pixels, shape }) {
+      const input = tf.tidy(() => fitFrames(tf.tensor(pixels, [...shape], 'float32') as tf.Tensor5D, resize));
       const output = run(params, input);
       try {
-        return (await output[feature].data()) as Float32Array;
+        return { features: await output[feature].data<'float32'>() };
       } finally {
         tf.dispose([input, { ...output }]);
       }

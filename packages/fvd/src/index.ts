@@ -1,5 +1,4 @@
 export { classAccuracy, frameConsistency } from './class-metrics.ts';
-export { type Clips, inBatches } from './clips.ts';
 export {
   type DigitsClassifierOutput,
   type DigitsClassifierParams,
@@ -8,7 +7,7 @@ export {
   initDigitsClassifier,
 } from './digits-classifier.ts';
 export { createDigitsExtractor } from './digits-extractor.ts';
-export { type Extractor, extractFeatures, FEATURES_VERSION, recordExtractor } from './extractor.ts';
+export { type Extracted, type Extractor, extractFeatures, FEATURES_VERSION, recordExtractor } from './extractor.ts';
 export { type FeatureSet, pickRows } from './feature-set.ts';
 export { featureDistance, frechetDistance } from './frechet-distance.ts';
 export { I3D_MIN_FRAMES, I3D_SIDE, type I3DOutput, type I3DParams, i3d, i3dParams, listI3DTensors } from './i3d.ts';

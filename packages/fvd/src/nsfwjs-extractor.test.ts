@@ -25,8 +25,8 @@ const frames = tf.tidy(() =>
 it("gives what nsfwjs' own last layer is given, of single frames, and of clips their mean", async () => {
   const extractor = await createNsfwjsExtractor({ rule: 'bilinear', crop: 'none' });
   const before = tf.memory().numTensors;
-  const single = await extractFeatures(extractor, [{ data: frames, shape: [4, 1, ...FRAME] }]);
-  const pairs = await extractFeatures(extractor, [{ data: frames, shape: [2, 2, ...FRAME] }]);
+  const single = await extractFeatures(extractor, [{ pixels: frames, shape: [4, 1, ...FRAME] }]);
+  const pairs = await extractFeatures(extractor, [{ pixels: frames, shape: [2, 2, ...FRAME] }]);
   expect(tf.memory().numTensors).toBe(before);
   const { features, numFeatures } = single;
   const mean = Float32Array.from({ length: 2 * numFeatures }, (_, k) => {

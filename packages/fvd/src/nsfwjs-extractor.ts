@@ -40,15 +40,15 @@ export async function createNsfwjsExtractor({ rule, crop }: Pick<ResizeSpec, 'ru
     resize,
     minFrames: 1,
     channels: 3,
-    async extract({ data, shape }) {
+    async extract({ pixels, shape }) {
       const [B, F] = shape;
       const features = tf.tidy(() => {
-        const clips = fitFrames(tf.tensor(data, [...shape], 'float32') as tf.Tensor5D, resize);
+        const clips = fitFrames(tf.tensor(pixels, [...shape], 'float32') as tf.Tensor5D, resize);
         const frames = tf.reshape(tf.div(tf.add(clips, 1), 2), [B * F, SIDE, SIDE, 3]);
         return network.execute(frames, output) as tf.Tensor;
       });
       try {
-        return meanOver((await features.data()) as Float32Array, B, NUM_FEATURES);
+        return { features: meanOver(await features.data<'float32'>(), B, NUM_FEATURES) };
       } finally {
         features.dispose();
       }

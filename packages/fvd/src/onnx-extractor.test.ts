@@ -21,12 +21,14 @@ describe('createOnnxExtractor', () => {
     expect(extractor).toMatchObject({ name: 'means.onnx', feature: 'pooled', numFeatures: 4, channels: 3 });
     const clip = (r: number, g: number, b: number) =>
       Array.from({ length: 2 * 3 * 4 * 3 }, (_, i) => [r, g, b][i % 3]!);
-    const data = Uint8Array.from([...clip(255, 255, 0), ...clip(0, 0, 255)]);
-    const { features } = await extractFeatures(extractor, [{ data, shape: [2, 2, 3, 4, 3] }]);
+    const pixels = Uint8Array.from([...clip(255, 255, 0), ...clip(0, 0, 255)]);
+    const { features } = await extractFeatures(extractor, [{ pixels, shape: [2, 2, 3, 4, 3] }]);
     // (1, 1, 0) and (0, -1, 0.5), after mean and std.
     expectClose(features, [1, 1, 0, 3, 0, -1, 0.5, 0], { atol: 1e-5 });
     const tokens = await createOnnxExtractor({ ...options, output: 'tokens' });
-    expectClose((await extractFeatures(tokens, [{ data, shape: [2, 2, 3, 4, 3] }])).features, features, { atol: 1e-5 });
+    expectClose((await extractFeatures(tokens, [{ pixels, shape: [2, 2, 3, 4, 3] }])).features, features, {
+      atol: 1e-5,
+    });
   });
 
   it('says what is wrong with a model', async () => {

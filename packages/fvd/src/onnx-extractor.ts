@@ -55,7 +55,7 @@ export async function createOnnxExtractor(options: OnnxExtractorOptions): Promis
   async function run(clips: Parameters<Extractor['extract']>[0]): Promise<{ features: Float32Array; size: number }> {
     const [B, F] = clips.shape;
     const input = tf.tidy(() => {
-      const frames = fitFrames(tf.tensor(clips.data, [...clips.shape], 'float32') as tf.Tensor5D, resize);
+      const frames = fitFrames(tf.tensor(clips.pixels, [...clips.shape], 'float32') as tf.Tensor5D, resize);
       const shares = tf.div(tf.add(frames, 1), 2);
       const x = tf.div(tf.sub(shares, tf.tensor1d([...mean])), tf.tensor1d([...std])); // [B, F, H, W, C]
       if (layout === 'BCFHW') return tf.transpose(x, [0, 4, 1, 2, 3]);
@@ -76,7 +76,7 @@ export async function createOnnxExtractor(options: OnnxExtractorOptions): Promis
   }
 
   const side = { shape: [1, Math.max(minFrames, 1), resize.height, resize.width, 3] as const };
-  const { size: numFeatures } = await run({ data: new Uint8Array(side.shape.reduce((a, b) => a * b, 1)), ...side });
+  const { size: numFeatures } = await run({ pixels: new Uint8Array(side.shape.reduce((a, b) => a * b, 1)), ...side });
   return {
     name,
     weightsSha256: await sha256Of(model),
@@ -86,7 +86,7 @@ export async function createOnnxExtractor(options: OnnxExtractorOptions): Promis
     preprocessing: `${layout}, mean ${mean.join(',')}, std ${std.join(',')}`,
     minFrames,
     channels: 3,
-    extract: async (clips) => (await run(clips)).features,
+    extract: async (clips) => ({ features: (await run(clips)).features }),
   };
 }
 

@@ -1,13 +1,12 @@
-import { philoxUniform } from '@eflow/tensor';
+import { type Clips, philoxUniform } from '@eflow/tensor';
 import { expectClose } from '@eflow/testing';
 import { describe, expect, it } from 'vitest';
-import type { Clips } from './clips.ts';
 import { findNearest } from './nearest.ts';
 import { compareTemporal, pixelFeatures, type TemporalFigures, temporalFigures } from './temporal.ts';
 
 const [F, SIDE] = [6, 8];
 const clip = (pixel: (f: number, y: number, x: number) => number): Clips => ({
-  data: Uint8Array.from({ length: F * SIDE * SIDE }, (_, i) =>
+  pixels: Uint8Array.from({ length: F * SIDE * SIDE }, (_, i) =>
     pixel(Math.floor(i / SIDE ** 2), Math.floor(i / SIDE) % SIDE, i % SIDE),
   ),
   shape: [1, F, SIDE, SIDE, 1],
@@ -39,9 +38,9 @@ describe('temporalFigures', () => {
   });
 
   it('refuses two frames and pixels that are too few', () => {
-    expect(() => temporalFigures({ data: new Uint8Array(8), shape: [1, 2, 2, 2, 1] })).toThrow('clips of 2 frames');
-    expect(() => temporalFigures({ data: new Uint8Array(8), shape: [1, 3, 2, 2, 1] })).toThrow('8 pixels');
-    expect(() => temporalFigures({ data: new Uint8Array(0), shape: [0, 3, 2, 2, 1] })).toThrow('all of at least 1');
+    expect(() => temporalFigures({ pixels: new Uint8Array(8), shape: [1, 2, 2, 2, 1] })).toThrow('clips of 2 frames');
+    expect(() => temporalFigures({ pixels: new Uint8Array(8), shape: [1, 3, 2, 2, 1] })).toThrow('8 pixels');
+    expect(() => temporalFigures({ pixels: new Uint8Array(0), shape: [0, 3, 2, 2, 1] })).toThrow('all of at least 1');
   });
 });
 
@@ -66,11 +65,11 @@ describe('pixelFeatures', () => {
     expect(numFeatures).toBe(F * 4);
     expect([...features]).toEqual(Array.from({ length: 24 }, (_, i) => (i === 5 ? 1 : 0)));
     const many: Clips = {
-      data: Uint8Array.from({ length: 5 * 3 * 27 }, (_, i) => (i * i * 7919) % 256),
+      pixels: Uint8Array.from({ length: 5 * 3 * 27 }, (_, i) => (i * i * 7919) % 256),
       shape: [5, 1, 9, 9, 1],
     };
     const copy: Clips = {
-      data: many.data.slice(3 * 81, 4 * 81).map((x) => Math.min(255, x + 1)),
+      pixels: many.pixels.slice(3 * 81, 4 * 81).map((x) => Math.min(255, x + 1)),
       shape: [1, 1, 9, 9, 1],
     };
     const [nearest] = findNearest(pixelFeatures(copy, 3), pixelFeatures(many, 3));

@@ -1,4 +1,4 @@
-import { type Clips, clipBytes } from './clips.ts';
+import { type Clips, clipBytes } from '@eflow/tensor';
 import type { FeatureSet } from './feature-set.ts';
 
 /** How a clip moves, told from its pixels alone, x in [0, 1]; x_f is a frame, m_f its mean. */
@@ -28,7 +28,9 @@ export function temporalFigures(clips: Clips): TemporalFigures[] {
   const bytes = clipBytes('temporalFigures', clips);
   const [count, numFrames] = clips.shape;
   if (numFrames < 3) throw new Error(`temporalFigures: clips of ${numFrames} frames; at least 3 are needed`);
-  return Array.from({ length: count }, (_, i) => figuresOf(clips.data.subarray(i * bytes, (i + 1) * bytes), numFrames));
+  return Array.from({ length: count }, (_, i) =>
+    figuresOf(clips.pixels.subarray(i * bytes, (i + 1) * bytes), numFrames),
+  );
 }
 
 function figuresOf(pixels: Uint8Array, numFrames: number): TemporalFigures {
@@ -132,7 +134,7 @@ export function pixelFeatures(clips: Clips, side = 8): FeatureSet {
     const pixel = Math.floor(i / C);
     const [clipFrame, y, x] = [Math.floor(pixel / (H * W)), Math.floor(pixel / W) % H, pixel % W];
     const place = placeOf(y, x);
-    features[(clipFrame * side * side + place) * C + (i % C)]! += clips.data[i]! / (255 * sizes[place]!);
+    features[(clipFrame * side * side + place) * C + (i % C)]! += clips.pixels[i]! / (255 * sizes[place]!);
   }
   return { features, numFeatures };
 }

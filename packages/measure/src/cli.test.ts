@@ -31,12 +31,12 @@ const other = fileURLToPath(new URL('../../engine/fixtures/saved-model', import.
 async function writeVideos(name: string, count: number, ground: number, [F, H, W] = [18, 32, 40]): Promise<string> {
   const folder = join(root, name);
   for (let i = 0; i < count; i++) {
-    const data = new Uint8Array(F! * H! * W! * 3).fill(ground);
+    const pixels = new Uint8Array(F! * H! * W! * 3).fill(ground);
     for (let f = 0; f < F!; f++)
       for (let y = 4 + i; y < 12 + i; y++)
-        for (let x = f; x < f + 8; x++) data.fill(250, 3 * ((f * H! + y) * W! + x), 3 * ((f * H! + y) * W! + x) + 2);
+        for (let x = f; x < f + 8; x++) pixels.fill(250, 3 * ((f * H! + y) * W! + x), 3 * ((f * H! + y) * W! + x) + 2);
     mkdirSync(join(folder, `class ${i % 2}`), { recursive: true });
-    await writeGridMp4(join(folder, `class ${i % 2}`, `${i}.mp4`), { data, shape: [1, F!, H!, W!, 3] });
+    await writeGridMp4(join(folder, `class ${i % 2}`, `${i}.mp4`), { pixels, shape: [1, F!, H!, W!, 3] });
   }
   return folder;
 }

@@ -5,7 +5,7 @@ import type { RejectionCode } from '@eflow/data';
 import type { Extractor } from '@eflow/fvd';
 import { afterAll, expect, it } from 'vitest';
 import { readSeen, throughCache, writeSeen } from './feature-cache.ts';
-import type { Seen } from './measure.ts';
+import type { Seen } from './look.ts';
 import { createTally } from './tally.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'feature-cache-'));

@@ -11,12 +11,12 @@ import {
   TEMPORAL_FIGURES,
   type TemporalFigures,
 } from '@eflow/fvd';
-import type { ClipSource, ClipSpec } from './clip-source.ts';
-import type { Seen } from './measure.ts';
+import { countVideos, type Seen } from './look.ts';
+import type { FileSource, SourceSpec } from './sources.ts';
 import { createTally } from './tally.ts';
 
 /** Raise it when what is kept of videos changes, such as how their motion is measured. */
-const CACHE_VERSION = 1;
+const CACHE_VERSION = 2;
 
 /** Rejections that a less busy machine may not repeat: what was seen beside them is not kept. */
 const MAY_PASS = ['deadline', 'memory', 'crash'] as const;
@@ -28,7 +28,7 @@ const MAY_PASS = ['deadline', 'memory', 'crash'] as const;
  */
 export async function throughCache(
   folder: string,
-  { source, spec, extractor }: { source: Pick<ClipSource, 'fingerprint'>; spec: ClipSpec; extractor: Extractor },
+  { source, spec, extractor }: { source: Pick<FileSource, 'fingerprint'>; spec: SourceSpec; extractor: Extractor },
   look: () => Promise<Seen>,
 ): Promise<Seen> {
   const versions = [packageVersion(), CACHE_VERSION, FEATURES_VERSION];
@@ -114,7 +114,7 @@ export async function readSeen(file: string): Promise<Seen> {
  */
 export function takeVideos(seen: Seen, most: number, seed: number): Seen {
   const { features, tally, motion } = seen;
-  const count = features.features.length / features.numFeatures;
+  const count = countVideos(seen);
   if (count <= most) return seen;
   const isInDrawnOrder = tally.start !== undefined;
   const rows = isInDrawnOrder ? Array.from({ length: most }, (_, i) => i) : drawRows(count, most, [seed, 0]);
@@ -124,7 +124,9 @@ export function takeVideos(seen: Seen, most: number, seed: number): Seen {
     ...(motion && { motion: rows.map((row) => motion[row]!) }),
     tally: {
       ...tally,
-      ...{ measured: most, notDrawn: tally.notDrawn + count - most, seed: isInDrawnOrder ? tally.seed : seed },
+      measured: most,
+      notDrawn: tally.notDrawn + count - most,
+      seed: isInDrawnOrder ? tally.seed : seed,
     },
   };
 }

@@ -1,4 +1,5 @@
 import { assertComparable, type Coverage, type Draw, isFvd, type Protocol } from '@eflow/fvd';
+import { fourFigures } from './four-figures.ts';
 import type { Measurement } from './measure.ts';
 import { formatTally } from './tally.ts';
 
@@ -12,8 +13,8 @@ export function formatTable(results: readonly { name: string; measurement: Measu
   const rows = results.map(
     ({ name, measurement: { frechetDistance, kernelDistance, kernelStandardError, coverage } }) => [
       name,
-      number(frechetDistance),
-      `${number(kernelDistance)} +- ${number(kernelStandardError)}`,
+      fourFigures(frechetDistance),
+      `${fourFigures(kernelDistance)} +- ${fourFigures(kernelStandardError)}`,
       ...['precision', 'recall', 'density', 'coverage'].map(
         (part) => coverage?.[part as keyof Coverage].toFixed(3) ?? '-',
       ),
@@ -35,25 +36,31 @@ export function formatMeasurement({ protocol, videos, ...figures }: Measurement)
   const fvd = isFvd(protocol);
   const { interval, floor, limit, coverage: covers, nearest, motion } = figures;
   const rows: [string, string][] = [
-    [fvd ? 'FVD' : `Frechet distance (${protocol.extractor}, not FVD)`, number(figures.frechetDistance)],
-    ...optional(interval, ([low, high]) => ['  95 % bootstrap interval', `${number(low)} .. ${number(high)}`]),
+    [fvd ? 'FVD' : `Frechet distance (${protocol.extractor}, not FVD)`, fourFigures(figures.frechetDistance)],
+    ...optional(interval, ([low, high]) => [
+      '  95 % bootstrap interval',
+      `${fourFigures(low)} .. ${fourFigures(high)}`,
+    ]),
     ...optional(floor, ({ videos, frechetDistance }) => [
       `  real ones, ${videos} against ${videos}`,
-      number(frechetDistance),
+      fourFigures(frechetDistance),
     ]),
     ...optional(limit, ({ value, standardError }) => [
       '  extrapolated to infinitely many videos',
-      `${number(value)} +- ${number(standardError)}`,
+      `${fourFigures(value)} +- ${fourFigures(standardError)}`,
     ]),
-    [fvd ? 'KVD' : 'kernel distance', `${number(figures.kernelDistance)} +- ${number(figures.kernelStandardError)}`],
+    [
+      fvd ? 'KVD' : 'kernel distance',
+      `${fourFigures(figures.kernelDistance)} +- ${fourFigures(figures.kernelStandardError)}`,
+    ],
     ...Object.entries(covers ?? {}).map(([name, value]): [string, string] => [name, value.toFixed(3)]),
     ...optional(nearest, ({ generated, real }) => [
       'nearest real one, median',
-      `${number(generated)} (of real ones ${number(real)})`,
+      `${fourFigures(generated)} (of real ones ${fourFigures(real)})`,
     ]),
     ...Object.entries(motion ?? {}).map(([name, { real, generated, distance }]): [string, string] => [
       name,
-      `${number(generated)} (real ${number(real)}, apart by ${number(distance)})`,
+      `${fourFigures(generated)} (real ${fourFigures(real)}, apart by ${fourFigures(distance)})`,
     ]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
@@ -93,6 +100,3 @@ function formatDraw(count: number, draw: Draw | undefined, kind: string, notes: 
   ];
   return `${count}${draw ? ` of ${draw.of}` : ''} ${kind} videos${all.length > 0 ? ` (${all.join(', ')})` : ''}`;
 }
-
-/** A number to about four figures. */
-export const number = (value: number): string => String(Number(value.toPrecision(4)));

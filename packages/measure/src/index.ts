@@ -1,6 +1,12 @@
-export { type ClipSource, type ClipSpec, openSource } from './clip-source.ts';
+export {
+  DIGITS_COVARIANCE_RULE,
+  type ExtractorName,
+  type ExtractorSpec,
+  loadExtractor,
+} from './extractors.ts';
+export { type FoundMeasurement, findMeasurements } from './find-measurements.ts';
 export { formatMeasurement, formatTable } from './format.ts';
-export { loadDigits, loadI3D, loadOnnx } from './load-extractor.ts';
-export { type Measurement, type MeasureOptions, measure, type Seen } from './measure.ts';
-export { blackAgainstWhite, KNOWN_DISTANCE } from './self-check.ts';
-export { drawOf, type Tally } from './tally.ts';
+export { type FeatureRecord, type Judgement, type LookOptions, look, type Seen } from './look.ts';
+export { type MeasuredBy, type Measurement, type MeasureOptions, measure } from './measure.ts';
+export { type ClipSource, clipsSource, openSource, realSource, type SourceSpec } from './sources.ts';
+export type { Tally } from './tally.ts';

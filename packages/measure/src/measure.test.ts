@@ -1,13 +1,11 @@
 import { philoxNormal } from '@eflow/tensor';
 import { describe, expect, it } from 'vitest';
 import { takeVideos } from './feature-cache.ts';
-import { measure, type Seen } from './measure.ts';
+import type { Seen } from './look.ts';
+import { measure } from './measure.ts';
 import { createTally, drawOf, formatRejections, formatTally } from './tally.ts';
 
-const PROTOCOL = {
-  ...{ extractor: 'test', weightsSha256: '0', feature: 'f', numFrames: 16, frameStride: 1, split: 'train' },
-  covarianceRule: 'N' as const,
-};
+const RECORD = { extractor: 'test', weightsSha256: '0', feature: 'f', numFrames: 16, frameStride: 1 };
 
 /** Rows of two classes far apart, sorted by class. */
 function sorted(count: number, seed: number): Seen {
@@ -15,10 +13,8 @@ function sorted(count: number, seed: number): Seen {
   return { features: { features, numFeatures: 2 }, tally: createTally({ seen: count, measured: count, seed: 0 }) };
 }
 
-const figures = (real: Seen, generated: Seen, more = {}) => {
-  const count = ({ features }: Seen) => features.features.length / 2;
-  return measure(real, generated, { ...PROTOCOL, numReal: count(real), numGenerated: count(generated) }, more);
-};
+const figures = (real: Seen, generated: Seen, more = {}) =>
+  measure(real, generated, { record: RECORD, covarianceRule: 'N', split: 'train' }, more);
 
 describe('measure', () => {
   it('takes the floor from random halves of real videos, so that classes may be sorted', () => {

@@ -1,11 +1,11 @@
 import {
+  assertComparable,
   bootstrapInterval,
   type Coverage,
   compareTemporal,
   coverage,
   drawRows,
   EXTRAPOLATION_POINTS,
-  type ExtractorRecord,
   extrapolate,
   FEW_VIDEOS,
   type FeatureSet,
@@ -14,27 +14,16 @@ import {
   kernelDistance,
   type Protocol,
   pickRows,
-  type TemporalFigures,
 } from '@eflow/fvd';
-import { number } from './format.ts';
-import type { Tally } from './tally.ts';
+import { fourFigures } from './four-figures.ts';
+import { countVideos, type FeatureRecord, type Judgement, type Seen } from './look.ts';
+import { drawOf, type Tally } from './tally.ts';
 
-/** Features of one kind of videos, and how they move. */
-export interface Seen {
-  features: FeatureSet;
-  /** What became of the videos that there were. */
-  tally: Tally;
-  /** Absent: features came from a file. */
-  motion?: TemporalFigures[];
-  /** Absent: features came from a file that does not say what they are of. */
-  record?: FeatureRecord;
-}
-
-/** All that features depend on besides the videos. */
-export type FeatureRecord = ExtractorRecord & Pick<Protocol, 'numFrames' | 'frameStride'>;
-
-/** All figures of generated videos against real ones, with what they were measured by. */
-export interface Measurement {
+/**
+ * All figures of generated videos against real ones, with what they were measured by: what `eflow-fvd`, training and evaluation write.
+ * Those beside the distances are there where they could be had, and were asked for.
+ */
+export interface Measurement extends Partial<Judgement> {
   protocol: Protocol;
   /** What became of the videos of each kind. */
   videos: { real: Tally; generated: Tally };
@@ -55,6 +44,12 @@ export interface Measurement {
   warnings: string[];
 }
 
+/** What a protocol says that features do not. */
+export interface MeasuredBy extends Pick<Protocol, 'covarianceRule' | 'split'> {
+  /** Of features that do not say what made them. */
+  record?: FeatureRecord;
+}
+
 const FOR_LIMIT = 100;
 const NEIGHBOURS = 5;
 const LEVEL = 0.95;
@@ -64,6 +59,8 @@ const HALVES = 0xffff_ffff;
 const COPIES = 0.5;
 
 export interface MeasureOptions {
+  /** The two distances and what is known besides, without the floor, the limit, coverage and nearest videos, which take longer. */
+  brief?: boolean;
   /** Draws for an interval, at least 20; none unless given. */
   bootstrap?: number;
   /** Draws the halves of the real videos, the bootstrap and the extrapolation, an integer in [0, 2^32); 0 unless given. */
@@ -72,17 +69,35 @@ export interface MeasureOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
-/** Throws on fewer than 3 videos of a kind, or features of two extractors. */
+/** What a measurement of one kind of videos against the other depends on. Throws, naming what differs, if not all features were made alike. */
+function createProtocol(real: Seen, generated: Seen, { record, covarianceRule, split }: MeasuredBy): Protocol {
+  const records = [real.record, generated.record].filter((one) => one !== undefined);
+  assertComparable(records.map((protocol) => ({ protocol })));
+  const known = records[0] ?? record;
+  if (!known) throw new Error('measure: neither features say what made them; give a record of it');
+  return {
+    ...known,
+    covarianceRule,
+    numReal: countVideos(real),
+    numGenerated: countVideos(generated),
+    realDraw: drawOf(real.tally),
+    generatedDraw: drawOf(generated.tally),
+    split,
+  };
+}
+
+/** All figures of generated videos against real ones. Throws on fewer than 3 videos of a kind, or features of two extractors. */
 export function measure(
   real: Seen,
   generated: Seen,
-  protocol: Protocol,
-  { bootstrap = 0, seed = 0, onProgress = () => {} }: MeasureOptions = {},
+  by: MeasuredBy,
+  { brief = false, bootstrap = 0, seed = 0, onProgress = () => {} }: MeasureOptions = {},
 ): Measurement {
+  const protocol = createProtocol(real, generated, by);
   const few = Math.min(protocol.numReal, protocol.numGenerated);
-  const isHalved = protocol.numReal >= 4;
-  const isExtrapolated = few >= FOR_LIMIT;
-  const isCovered = few > NEIGHBOURS;
+  const isHalved = !brief && protocol.numReal >= 4;
+  const isExtrapolated = !brief && few >= FOR_LIMIT;
+  const isCovered = !brief && few > NEIGHBOURS;
   const total = 2 + (isHalved ? 3 : 0) + (isExtrapolated ? EXTRAPOLATION_POINTS : 0) + (isCovered ? 1 : 0) + bootstrap;
   let done = 0;
   const step = <Result>(work: () => Result): Result => {
@@ -110,7 +125,7 @@ export function measure(
   const warnings: string[] = [];
   if (few < FEW_VIDEOS) {
     const bias = floor
-      ? `real ones against real ones, ${floor.videos} each, are already ${number(floor.frechetDistance)} apart`
+      ? `real ones against real ones, ${floor.videos} each, are already ${fourFigures(floor.frechetDistance)} apart`
       : 'by how much cannot be told from so few';
     warnings.push(`${few} videos: a Frechet distance of fewer than ${FEW_VIDEOS} is biased upwards; ${bias}`);
   }
@@ -131,7 +146,9 @@ export function measure(
     ...(interval && { interval }),
     ...(floor && { floor }),
     ...(limit && { limit: { value: limit.limit, standardError: limit.standardError } }),
-    ...{ kernelDistance: kernel, kernelStandardError: standardError },
+    kernelDistance: kernel,
+    kernelStandardError: standardError,
+    ...generated.judgement,
     ...(covers && { coverage: covers }),
     ...(nearest && { nearest }),
     ...(real.motion && generated.motion && { motion: compareTemporal(real.motion, generated.motion) }),

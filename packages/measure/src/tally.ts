@@ -30,8 +30,14 @@ export function createTally(
   for (const { code } of rejections) rejectedByCode[code] = (rejectedByCode[code] ?? 0) + 1;
   const rejected = rejections.length;
   return {
-    ...{ seen, measured, notDrawn: seen - measured - rejected - skipped, rejected, skipped },
-    ...{ rejectedByCode, rejections: [...rejections], ...how },
+    seen,
+    measured,
+    notDrawn: seen - measured - rejected - skipped,
+    rejected,
+    skipped,
+    rejectedByCode,
+    rejections: [...rejections],
+    ...how,
   };
 }
 

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { type Clips, checkClips } from './clips.ts';
-import { drawFrames, type Image, type MovieOptions, toRgba } from './grid.ts';
+import type { Clips } from '@eflow/tensor/clips';
+import { checkClips, drawFrames, type Image, type MovieOptions, toRgba } from './grid.ts';
 import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import { writeWhole } from './write-file.ts';
 

@@ -1,11 +1,11 @@
+import type { Clips, ClipsShape } from '@eflow/tensor/clips';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Clips } from './clips.ts';
-import { drawFrames, drawStrip, toRgba } from './grid.ts';
+import { checkClips, drawFrames, drawStrip, toRgba } from './grid.ts';
 
 /** Clips whose bytes count up, so that each place has a value of its own. */
 const count = (...shape: [number, number, number, number, number]): Clips => ({
-  data: Uint8Array.from({ length: shape.reduce((product, size) => product * size, 1) }, (_, i) => i),
+  pixels: Uint8Array.from({ length: shape.reduce((product, size) => product * size, 1) }, (_, i) => i),
   shape,
 });
 const rows = (data: Uint8Array, length: number) =>
@@ -39,7 +39,7 @@ describe('drawFrames', () => {
         const clips = count(numClips, numFrames, height, width, channels);
         const { columns, scale, border } = options;
         const frames = drawFrames(clips, options);
-        clips.data.forEach((value, i) => {
+        clips.pixels.forEach((value, i) => {
           const channel = i % channels;
           const x = Math.floor(i / channels) % width;
           const y = Math.floor(i / channels / width) % height;
@@ -95,4 +95,13 @@ it('toRgba repeats grey and keeps RGB', () => {
     5, 5, 5, 255, 9, 9, 9, 255,
   ]);
   expect([...toRgba({ data: Uint8Array.of(5, 9, 2), width: 1, height: 1, channels: 3 })]).toEqual([5, 9, 2, 255]);
+});
+
+describe('checkClips', () => {
+  it.each<[ClipsShape, number, string]>([
+    [[1, 1, 2, 2, 2], 8, 'clips: expected 1 channel (grey) or 3 (RGB), got 2'],
+    [[2, 1, 2, 2, 3], 23, 'clips: 23 pixels; clips of [2, 1, 2, 2, 3] have 24'],
+  ])('refuses the shape %j with %d bytes', (shape, length, message) => {
+    expect(() => checkClips({ pixels: new Uint8Array(length), shape })).toThrow(message);
+  });
 });

@@ -1,4 +1,4 @@
-import { type Clips, type ClipsShape, checkClips } from './clips.ts';
+import { type Clips, type ClipsShape, clipBytes } from '@eflow/tensor/clips';
 
 /** How clips are laid out in a grid, in reading order. */
 export interface GridOptions {
@@ -32,6 +32,13 @@ export interface Image {
 /** The value of the lines between cells, and of places without a clip. */
 export const BORDER_GREY = 96;
 
+/** Throws an Error that names what is wrong unless pixels fill the shape, no axis is empty and C is 1 or 3. */
+export function checkClips(clips: Clips): void {
+  clipBytes('clips', clips);
+  const channels = clips.shape[4];
+  if (channels !== 1 && channels !== 3) throw new Error(`clips: expected 1 channel (grey) or 3 (RGB), got ${channels}`);
+}
+
 /** One image per frame, on which all clips are side by side. Throws on bad clips or options. */
 export function drawFrames(clips: Clips, options: GridOptions): Image[] {
   checkClips(clips);
@@ -53,11 +60,11 @@ export function drawStrip(clips: Clips, options: GridOptions): Image {
 }
 
 /** A view of one frame, [H, W, C]. */
-function frameOf({ data, shape }: Clips, clip: number, frame: number): Uint8Array {
+function frameOf({ pixels, shape }: Clips, clip: number, frame: number): Uint8Array {
   const [, numFrames, height, width, channels] = shape;
   const size = height * width * channels;
   const start = (clip * numFrames + frame) * size;
-  return data.subarray(start, start + size);
+  return pixels.subarray(start, start + size);
 }
 
 /** Width and height in pixels of a grid of cells, its columns and the pixels from one cell to the next. Throws on bad options. */

@@ -1,4 +1,3 @@
-export { type Clips, type ClipsShape, toClips } from './clips.ts';
 export { writeGridGif } from './gif.ts';
 export type { GridOptions, MovieOptions, PngOptions } from './grid.ts';
 export { checkPicture, type PictureFormat } from './limits.ts';

@@ -1,4 +1,4 @@
-import type { ClipsShape } from './clips.ts';
+import type { ClipsShape } from '@eflow/tensor/clips';
 import { gridSize, type MovieOptions, type PngOptions } from './grid.ts';
 
 export type PictureFormat = 'png' | 'webp' | 'gif' | 'mp4';

@@ -14,10 +14,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { Clips } from '@eflow/tensor/clips';
 import { ALL_FORMATS, BufferSource, Input, VideoSampleSink } from 'mediabunny';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Clips } from './clips.ts';
 import { writeGridGif } from './gif.ts';
 import { drawFrames, drawStrip, type Image, toRgba } from './grid.ts';
 import { checkPicture } from './limits.ts';
@@ -31,7 +31,7 @@ const inFolder = (name: string) => join(folder, name);
 
 /** Clips of scattered bytes, [5, 4, 7, 9, channels]. */
 const scatter = (channels: 1 | 3): Clips => ({
-  data: Uint8Array.from({ length: 5 * 4 * 7 * 9 * channels }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 24),
+  pixels: Uint8Array.from({ length: 5 * 4 * 7 * 9 * channels }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 24),
   shape: [5, 4, 7, 9, channels],
 });
 /** The option `format`, which mediabunny takes and its types lack where there is no DOM. */
@@ -73,7 +73,10 @@ describe.each([1, 3] as const)('clips of %d channels', (channels) => {
   });
 
   it('come back from an mp4, frame by frame, near to what they were', async () => {
-    const smooth: Clips = { ...clips, data: clips.data.map((_, i) => (Math.floor(i / (63 * channels)) * 41) % 256) };
+    const smooth: Clips = {
+      ...clips,
+      pixels: clips.pixels.map((_, i) => (Math.floor(i / (63 * channels)) * 41) % 256),
+    };
     await writeGridMp4(inFolder('grid.mp4'), smooth, { ...grid, fps: 5, border: 0, scale: 8 });
     const input = new Input({ source: new BufferSource(readFileSync(inFolder('grid.mp4'))), formats: ALL_FORMATS });
     const track = (await input.getPrimaryVideoTrack())!;
@@ -105,7 +108,7 @@ describe('writeGridGif', () => {
   it('keeps colours near to what they were', async () => {
     const smooth: Clips = {
       ...scatter(3),
-      data: scatter(3).data.map((_, i) => (i % 3) * 60 + Math.floor(i / 600) * 20),
+      pixels: scatter(3).pixels.map((_, i) => (i % 3) * 60 + Math.floor(i / 600) * 20),
     };
     await writeGridGif(inFolder('colour.gif'), smooth, grid);
     const { frames } = await readBack('colour.gif');
@@ -119,7 +122,7 @@ describe('writeGridGif', () => {
 
 describe('writeGridMp4', () => {
   it('adds a line of border to odd sides', async () => {
-    const clip: Clips = { data: new Uint8Array(3 * 17 * 15), shape: [1, 3, 17, 15, 1] };
+    const clip: Clips = { pixels: new Uint8Array(3 * 17 * 15), shape: [1, 3, 17, 15, 1] };
     await writeGridMp4(inFolder('odd.mp4'), clip);
     const input = new Input({ source: new BufferSource(readFileSync(inFolder('odd.mp4'))), formats: ALL_FORMATS });
     const track = (await input.getPrimaryVideoTrack())!;
@@ -135,19 +138,22 @@ describe('writeGridMp4', () => {
   it('says how to install what it needs where that is missing', async () => {
     const { resolve } = createRequire(import.meta.url);
     const alone = inFolder('alone');
-    mkdirSync(join(alone, 'node_modules'), { recursive: true });
+    mkdirSync(join(alone, 'node_modules', '@eflow'), { recursive: true });
     const modules = fileURLToPath(new URL('../node_modules', import.meta.url));
-    for (const name of ['sharp', 'gifenc']) symlinkSync(join(modules, name), join(alone, 'node_modules', name));
+    for (const name of ['@eflow/tensor', 'sharp', 'gifenc', 'write-file-atomic'])
+      symlinkSync(join(modules, name), join(alone, 'node_modules', name));
     const sources = dirname(fileURLToPath(import.meta.url));
     for (const file of readdirSync(sources).filter((name) => !name.includes('.test.'))) {
       copyFileSync(join(sources, file), join(alone, file));
     }
     const code = `require(${JSON.stringify(resolve('tsx/cjs/api'))}).register();
       const { canWriteMp4, writeGridMp4 } = require(${JSON.stringify(join(alone, 'index.ts'))});
-      const clips = { data: new Uint8Array(4), shape: [1, 1, 2, 2, 1] };
+      const clips = { pixels: new Uint8Array(4), shape: [1, 1, 2, 2, 1] };
       canWriteMp4().then((can) => process.stdout.write(can + ' '));
       writeGridMp4('never.mp4', clips).catch((error) => process.stdout.write(error.message));`;
-    const { stdout } = await promisify(execFile)(process.execPath, ['-e', code], { cwd: alone });
+    const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=@eflow/source', '-e', code], {
+      cwd: alone,
+    });
     expect(stdout).toContain('false');
     expect(stdout).toContain('pnpm add mediabunny@1.61.0 @mediabunny/server@1.59.0');
   });
@@ -168,10 +174,8 @@ describe('every writer', () => {
   );
 
   it.each(Object.entries(writers))('%s refuses bytes that do not fill the shape', async (_, write) => {
-    const clips: Clips = { data: new Uint8Array(7), shape: [1, 1, 2, 2, 1] };
-    await expect(write(inFolder('bad'), clips)).rejects.toThrow(
-      'expected 4 values for the shape [1, 1, 2, 2, 1], got 7',
-    );
+    const clips: Clips = { pixels: new Uint8Array(7), shape: [1, 1, 2, 2, 1] };
+    await expect(write(inFolder('bad'), clips)).rejects.toThrow('clips: 7 pixels; clips of [1, 1, 2, 2, 1] have 4');
     expect(existsSync(inFolder('bad'))).toBe(false);
   });
 
@@ -205,7 +209,7 @@ describe('every writer', () => {
     ['gif', 65_535, writeGridGif],
     ['mp4', 16_384, writeGridMp4],
   ] as const)('writes what is just within: %s, %d pixels wide', async (format, width, write) => {
-    const clips: Clips = { data: new Uint8Array(4 * width).fill(200), shape: [1, 2, 2, width, 1] };
+    const clips: Clips = { pixels: new Uint8Array(4 * width).fill(200), shape: [1, 2, 2, width, 1] };
     checkPicture(format, clips.shape);
     await write(inFolder(`within.${format}`), clips);
     expect(readFileSync(inFolder(`within.${format}`)).length).toBeGreaterThan(0);

@@ -1,5 +1,5 @@
-import { type Clips, checkClips } from './clips.ts';
-import { BORDER_GREY, drawFrames, type Image, type MovieOptions, toRgba } from './grid.ts';
+import type { Clips } from '@eflow/tensor/clips';
+import { BORDER_GREY, checkClips, drawFrames, type Image, type MovieOptions, toRgba } from './grid.ts';
 import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import { writeWhole } from './write-file.ts';
 

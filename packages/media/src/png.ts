@@ -1,6 +1,6 @@
+import type { Clips } from '@eflow/tensor/clips';
 import sharp from 'sharp';
-import { type Clips, checkClips } from './clips.ts';
-import { drawFrames, drawStrip, type PngOptions } from './grid.ts';
+import { checkClips, drawFrames, drawStrip, type PngOptions } from './grid.ts';
 import { checkPicture } from './limits.ts';
 import { writeWhole } from './write-file.ts';
 

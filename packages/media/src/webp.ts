@@ -1,6 +1,6 @@
+import type { Clips } from '@eflow/tensor/clips';
 import sharp from 'sharp';
-import { type Clips, checkClips } from './clips.ts';
-import { drawFrames, type MovieOptions } from './grid.ts';
+import { checkClips, drawFrames, type MovieOptions } from './grid.ts';
 import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import { writeWhole } from './write-file.ts';
 

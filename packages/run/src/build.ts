@@ -1,5 +1,5 @@
 import { attentionKind } from '@eflow/attention';
-import { type ClipDataset, type ClipSpec, openDataset, type Split } from '@eflow/data';
+import { type ClipDataset, datasetKind, datasetSpec, openDataset, type Split } from '@eflow/data';
 import { type Network, splitRows } from '@eflow/flow';
 import {
   tokenGrid,
@@ -14,18 +14,10 @@ import type { RunConfig } from './config.ts';
 
 /** The network that a config describes. Throws if its sizes do not go together. */
 export function videoDiTConfig({ data, network }: RunConfig): VideoDiTConfig {
-  const config: VideoDiTConfig = { ...describeClips(data), ...network };
+  const { channels, numClasses } = datasetKind(data).describe(data);
+  const config: VideoDiTConfig = { channels, numClasses, ...network };
   validateConfig(config);
   return config;
-}
-
-function describeClips(data: RunConfig['data']): Pick<VideoDiTConfig, 'channels' | 'numClasses'> {
-  switch (data.kind) {
-    case 'movingDigits':
-      return { channels: 1, numClasses: 10 ** data.numDigits }; // pairs of two
-    case 'videos':
-      return { channels: 3, numClasses: data.numClasses };
-  }
 }
 
 /**
@@ -35,7 +27,7 @@ function describeClips(data: RunConfig['data']): Pick<VideoDiTConfig, 'channels'
  */
 export function checkTraining(config: RunConfig): void {
   const { data, measurement, optimizer, training } = config;
-  if (measurement.every > 0 && data.kind === 'videos' && !measurement.i3dWeights) {
+  if (measurement.every > 0 && datasetKind(data).measuredBy === 'i3d' && !measurement.i3dWeights) {
     throw new Error(
       "measurement.every is set, and measurement.i3dWeights is not: FVD is of I3D, whose weights cannot be shipped; give their file (@eflow/measure's README says how to have it)",
     );
@@ -79,16 +71,6 @@ function prefixErrors<T>(where: string, fn: () => T): T {
   }
 }
 
-/** The clips that a config describes; of one split, where its data have several. */
-export function clipSpec({ data, seed }: RunConfig, split: Split): ClipSpec {
-  switch (data.kind) {
-    case 'movingDigits':
-      return { ...data, split, seed };
-    case 'videos':
-      return { ...data, seed };
-  }
-}
-
 /**
  * Clips of a config, made in this process; of files, to be closed. Throws if there are none, or they are of other sizes than
  * the config says.
@@ -96,7 +78,7 @@ export function clipSpec({ data, seed }: RunConfig, split: Split): ClipSpec {
 export function openClips(config: RunConfig, split: Split): ClipDataset {
   const { numFrames, height, width } = config.data;
   const { channels, numClasses } = videoDiTConfig(config);
-  const dataset = openDataset(clipSpec(config, split));
+  const dataset = openDataset(datasetSpec(config.data, split, config.seed));
   const wanted = [numFrames, height, width, channels].join(' x ');
   if (dataset.shape.join(' x ') === wanted && dataset.numClasses === numClasses) return dataset;
   dataset.close?.();

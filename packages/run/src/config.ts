@@ -1,5 +1,5 @@
 import { attentionSchema } from '@eflow/attention';
-import { CLIP_STARTS } from '@eflow/data';
+import { datasetSchema } from '@eflow/data';
 import { objectiveSchema } from '@eflow/flow';
 import { PROTOCOL_PRESETS, type ProtocolName } from '@eflow/fvd';
 import { splitDepth } from '@eflow/video-dit';
@@ -9,34 +9,6 @@ const PROTOCOLS = Object.keys(PROTOCOL_PRESETS) as [ProtocolName, ...ProtocolNam
 const positive = z.number().positive();
 const count = z.int().min(1);
 const share = z.number().min(0).max(1);
-
-const clipSize = {
-  numFrames: count.describe('frames of a clip'),
-  height: count.describe('pixels'),
-  width: count.describe('pixels'),
-};
-
-const movingDigits = z.strictObject({
-  kind: z.literal('movingDigits'),
-  ...clipSize,
-  digitSize: count.describe('side of a digit, pixels'),
-  numDigits: z.union([z.literal(1), z.literal(2)]).default(1),
-  minSpeed: z.number().min(0).describe('pixels per frame'),
-  maxSpeed: z.number().min(0).describe('pixels per frame'),
-});
-
-const videos = z.strictObject({
-  kind: z.literal('videos'),
-  folder: z.string().min(1).describe('that eflow-data prepare wrote'),
-  ...clipSize,
-  numClasses: count,
-  frameStride: count.default(1).describe("frames of the video from one of the clip's to the next"),
-  start: z.enum(CLIP_STARTS).default('random').describe('where in its video a clip begins'),
-  flip: z.boolean().default(false).describe('mirrors half of the clips'),
-  maxTooShort: share.default(0.05).describe('share of the videos that may be too short for a clip; they are left out'),
-});
-
-const data = z.discriminatedUnion('kind', [movingDigits, videos]);
 
 const depth = z
   .union(
@@ -129,7 +101,7 @@ export const DEFAULT_KINDS = { data: 'movingDigits', objective: 'eflow' } as con
 export const runConfigSchema = z.strictObject({
   name: z.string().min(1),
   seed: z.int().min(0).max(0xffff_ffff).default(0),
-  data,
+  data: datasetSchema,
   network,
   objective: objectiveSchema.prefault({ kind: DEFAULT_KINDS.objective }),
   optimizer: optimizer.prefault({}),

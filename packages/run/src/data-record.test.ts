@@ -1,18 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ShardIndex, writeClips } from '@eflow/data';
+import { type DataRecord, describeTooShort, type ShardIndex, writeClips } from '@eflow/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  assertSameData,
-  classNames,
-  type DataRecord,
-  describeTooShort,
-  findClass,
-  readDataRecord,
-  recordData,
-  writeDataRecord,
-} from './data-record.ts';
+import { assertSameData, classNames, findClass, readDataRecord, recordData, writeDataRecord } from './data-record.ts';
 import { loadConfig } from './load-config.ts';
 import { createRunFolder } from './run-folder.ts';
 
@@ -27,7 +18,7 @@ afterEach(() => rmSync(root, { recursive: true }));
 /** Videos of 4 frames of 8x8, one of each label; with `frames`, an index that says they have so many. */
 function write(folder: string, labels: string[], { grey = 0, frames }: { grey?: number; frames?: number[] } = {}) {
   const shape = [labels.length, 4, 8, 8, 1] as const;
-  writeClips(folder, { data: new Uint8Array(shape.reduce((a, b) => a * b)).fill(grey), shape }, { labels });
+  writeClips(folder, { pixels: new Uint8Array(shape.reduce((a, b) => a * b)).fill(grey), shape }, { labels });
   edit(folder, ({ videos }) => {
     for (const [i, video] of videos.entries()) video.numFrames = frames?.[i] ?? video.numFrames;
   });

@@ -1,61 +1,13 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { openVideos, readIndex } from '@eflow/data';
+import { type DataRecord, datasetKind } from '@eflow/data';
 import { closest } from 'fastest-levenshtein';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import type { RunConfig } from './config.ts';
 import type { RunFolder } from './run-folder.ts';
 
-/** The prepared videos that a run is trained on: kept in its folder and in its checkpoints, and compared where it goes on. */
-export type DataRecord = {
-  folder: string;
-  /** Names of the classes, in the order of their numbers. */
-  classes: string[];
-  /** SHA-256 of the frames' digests, the videos' places, lengths and labels, and the size: what clips are made from. */
-  digest: string;
-  videos: number;
-  /** Videos with fewer frames than `span`, which are left out. */
-  tooShort: number;
-  /** Frames that a clip spans. */
-  span: number;
-  /** Names of the classes that have no video of that length. */
-  emptyClasses: string[];
-};
-
-/**
- * What a config's data are; undefined for moving digits, which their config describes. Throws as `openVideos` does, and if more than
- * `data.maxTooShort` of the videos are too short for a clip.
- */
-export function recordData({ data, seed }: RunConfig): DataRecord | undefined {
-  if (data.kind === 'movingDigits') return undefined;
-  const { height, width, channels, classes, shards } = readIndex(data.folder);
-  const videosOf = ({ videos }: (typeof shards)[number]) =>
-    videos.map(({ label, offset, numFrames }) => [label ?? null, offset, numFrames]);
-  const content = [height, width, channels, classes, shards.map((shard) => [shard.sha256, videosOf(shard)])];
-  const clips = openVideos({ ...data, seed });
-  clips.close();
-  const record = {
-    ...{ folder: data.folder, classes },
-    digest: createHash('sha256').update(JSON.stringify(content)).digest('hex'),
-    ...{ videos: clips.length + clips.tooShort, tooShort: clips.tooShort, span: clips.span },
-    emptyClasses: classes.filter((_, i) => clips.classCounts[i]!.tooShort === clips.classCounts[i]!.videos),
-  };
-  if (record.tooShort > data.maxTooShort * record.videos) {
-    throw new Error(
-      `${data.folder}: ${describeTooShort(record)} That is more than ${100 * data.maxTooShort} %: ` +
-        'choose a smaller data.numFrames or data.frameStride, or allow more with data.maxTooShort',
-    );
-  }
-  return record;
-}
-
-/** Sentences on the videos that are left out; undefined if there are none. */
-export function describeTooShort(record: DataRecord): string | undefined {
-  const { videos, tooShort, span, emptyClasses } = record;
-  if (tooShort === 0) return undefined;
-  const left = `${tooShort} of ${videos} videos have fewer than the ${span} frames that a clip spans, and are left out.`;
-  return emptyClasses.length === 0 ? left : `${left} Nothing is left of ${emptyClasses.map(quote).join(', ')}.`;
-}
+/** What identifies a config's data; undefined where their config does. Throws where they cannot be used. */
+export const recordData = ({ data, seed }: RunConfig): DataRecord | undefined =>
+  datasetKind(data).record?.({ ...data, seed });
 
 /**
  * Throws if a run that was trained on `before` would go on with other classes, or with other videos in the folder of the same name;
@@ -95,11 +47,8 @@ export function writeDataRecord({ data }: RunFolder, record: DataRecord): void {
  * Names of a run's classes, in the order of their numbers; the digits or pairs of moving digits, such as 07. Undefined for a run on
  * videos from before there were records.
  */
-export function classNames(folder: RunFolder, { data }: RunConfig): string[] | undefined {
-  if (data.kind === 'videos') return readDataRecord(folder)?.classes;
-  const { numDigits } = data;
-  return Array.from({ length: 10 ** numDigits }, (_, label) => String(label).padStart(numDigits, '0'));
-}
+export const classNames = (folder: RunFolder, { data }: RunConfig): string[] | undefined =>
+  datasetKind(data).describe(data).classNames ?? readDataRecord(folder)?.classes;
 
 /**
  * The number of the class that a text names: by its name or, where no class has that name, by its number. Throws, naming the nearest,

@@ -1,10 +1,9 @@
-export { bindNetworks, clipSpec, openClips, videoDiTConfig } from './build.ts';
+export { type DataRecord, describeTooShort } from '@eflow/data';
+export { bindNetworks, openClips, videoDiTConfig } from './build.ts';
 export { type RunConfig, runConfigSchema } from './config.ts';
 export {
   assertSameData,
   classNames,
-  type DataRecord,
-  describeTooShort,
   findClass,
   readDataRecord,
   recordData,
@@ -36,7 +35,7 @@ export {
   formatEvaluations,
   GUIDANCE_KINDS,
   SAMPLERS,
-  type Sample,
+  type SampleFunction,
   type Sampler,
   type SamplerFlags,
   type SamplerSpec,

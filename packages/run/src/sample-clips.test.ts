@@ -1,12 +1,11 @@
-import type { Clips } from '@eflow/media';
-import { createStream, mapTree, randomNormal, splitStream } from '@eflow/tensor';
+import { type Clips, createStream, mapTree, randomNormal, splitStream } from '@eflow/tensor';
 import { initVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
 import { cycleLabels, sampleClips, sampleInBatches } from './sample-clips.ts';
-import { createSample, SAMPLERS, type Sample } from './samplers.ts';
+import { createSample, SAMPLERS, type SampleFunction } from './samplers.ts';
 
 const runConfig = loadConfig('digits-tiny', [
   'data.numFrames=2',
@@ -32,15 +31,15 @@ describe('sampleClips', () => {
     const clips = sampleClips(sample, params, config, options);
     expect(clips.shape).toEqual([5, 2, 8, 8, 1]);
     expect(tf.memory().numTensors).toBe(before);
-    expect(sampleClips(sample, params, config, options).data).toEqual(clips.data);
-    expect(sampleClips(sample, params, config, { ...options, seed: 8 }).data).not.toEqual(clips.data);
+    expect(sampleClips(sample, params, config, options).pixels).toEqual(clips.pixels);
+    expect(sampleClips(sample, params, config, { ...options, seed: 8 }).pixels).not.toEqual(clips.pixels);
   });
 
   it.each(SAMPLERS)('makes clip i the same in any batch with the %s sampler, up to rounding', (sampler) => {
     const sample = createSample(config, runConfig.objective, { sampler, numSteps: 3 });
-    const whole = sampleClips(sample, params, config, options).data;
+    const whole = sampleClips(sample, params, config, options).pixels;
     for (const batchSize of [1, 2]) {
-      const parts = sampleClips(sample, params, config, { ...options, batchSize }).data;
+      const parts = sampleClips(sample, params, config, { ...options, batchSize }).pixels;
       expect(Math.max(...whole.map((value, i) => Math.abs(value - parts[i]!)))).toBeLessThanOrEqual(1);
     }
   });
@@ -62,16 +61,16 @@ describe('sampleClips', () => {
     expect(first.shape).toEqual([2, 2, 8, 8, 1]);
     expect(done).toEqual([1, 2]);
     const whole = sampleClips(fewStep, params, config, { ...options, batchSize: 2 });
-    expect(Buffer.concat([first, ...batches].map(({ data }) => data))).toEqual(Buffer.from(whole.data));
+    expect(Buffer.concat([first, ...batches].map(({ pixels }) => pixels))).toEqual(Buffer.from(whole.pixels));
   });
 
   it.each([
     { numFrames: 6, height: 12, width: 20 },
     { numFrames: 2, height: 4, width: 4 }, // one token, fewer than a window
   ])('gives clips of sizes that were not trained: %j', (clip) => {
-    const { shape, data } = sampleClips(fewStep, params, config, { ...options, clip, labels: [3, 1] });
+    const { shape, pixels } = sampleClips(fewStep, params, config, { ...options, clip, labels: [3, 1] });
     expect(shape).toEqual([2, clip.numFrames, clip.height, clip.width, 1]);
-    expect(new Set(data).size).toBeGreaterThan(10);
+    expect(new Set(pixels).size).toBeGreaterThan(10);
   });
 
   it('refuses labels, sizes, steps and networks that cannot be', () => {
@@ -82,7 +81,7 @@ describe('sampleClips', () => {
     expect(() => createSample(config, runConfig.objective, { sampler: 'few-step', numSteps: 0 })).toThrow(
       'numSteps is 0',
     );
-    const broken: Sample = (_params, noise) => tf.fill(noise.shape, Number.NaN);
+    const broken: SampleFunction = (_params, noise) => tf.fill(noise.shape, Number.NaN);
     expect(() => sampleClips(broken, params, config, options)).toThrow('NaN');
   });
 });

@@ -1,8 +1,7 @@
-import { type Clips, toClips } from '@eflow/media';
-import { createStream, randomNormal, splitStream } from '@eflow/tensor';
+import { type Clips, createStream, joinClips, randomNormal, splitStream, toClips } from '@eflow/tensor';
 import { assertLabels, type ClipSize, tokenGrid, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Sample } from './samplers.ts';
+import type { SampleFunction } from './samplers.ts';
 
 export interface SampleOptions {
   /** Size of the clips: any that patches divide. Fields beside these are left aside, so that a config's `data` will do. */
@@ -22,7 +21,7 @@ export interface SampleOptions {
  * of range and on bad sizes, and at a batch if the network gives NaN.
  */
 export function sampleInBatches(
-  sample: Sample,
+  sample: SampleFunction,
   params: VideoDiTParams,
   config: VideoDiTConfig,
   { clip, labels, seed, batchSize = 64, onStep }: SampleOptions,
@@ -44,7 +43,7 @@ export function sampleInBatches(
           onStep: ({ step, numSteps }) => onStep?.(first + (part.length * step) / numSteps),
         }).dataSync<'float32'>() as Float32Array<ArrayBuffer>;
       });
-      yield toClips(values, [part.length, ...shape]);
+      yield { ...toClips(values, [part.length, ...shape]), labels: Int32Array.from(part) };
     }
   }
   return batches();
@@ -52,21 +51,12 @@ export function sampleInBatches(
 
 /** The clips of `sampleInBatches` in one piece. */
 export function sampleClips(
-  sample: Sample,
+  sample: SampleFunction,
   params: VideoDiTParams,
   config: VideoDiTConfig,
   options: SampleOptions,
 ): Clips {
-  const { labels, clip } = options;
-  const batches = sampleInBatches(sample, params, config, options);
-  const shape = [labels.length, ...clipShape(config, clip)] as const;
-  const data = new Uint8Array(tf.util.sizeFromShape([...shape]));
-  let offset = 0;
-  for (const batch of batches) {
-    data.set(batch.data, offset);
-    offset += batch.data.length;
-  }
-  return { data, shape };
+  return joinClips([...sampleInBatches(sample, params, config, options)]);
 }
 
 const clipShape = ({ channels }: VideoDiTConfig, { numFrames, height, width }: ClipSize) =>

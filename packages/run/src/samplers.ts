@@ -1,9 +1,9 @@
 import {
   type Condition,
-  type Sample as FlowSample,
   type Network,
   type NetworkInput,
   objectiveKind,
+  type Sample,
   type SampleGuidance,
   sampleEuler,
   sampleFewStep,
@@ -84,7 +84,7 @@ export interface SamplingOptions {
  * From noise [B, F, H, W, C] and labels [B] int32 to clips [B, F, H, W, C], which the caller owns. A function of its
  * arguments alone, so that the whole of it can be exported as a model.
  */
-export type Sample = (
+export type SampleFunction = (
   params: VideoDiTParams,
   noise: tf.Tensor,
   labels: tf.Tensor,
@@ -106,7 +106,7 @@ export function createSample(
   objective: Objective,
   spec: SamplerSpec,
   compile: Compile = (fn) => fn,
-): Sample {
+): SampleFunction {
   checkSampler(objective, spec);
   const strong = compile((params: VideoDiTParams, input: NetworkInput) => bindNetworks(params, network).strong(input));
   const weak = compile((params: VideoDiTParams, input: NetworkInput) => bindNetworks(params, network).weak(input));
@@ -149,7 +149,7 @@ function run(
   objective: Objective,
   { sampler, numSteps, grid, guidance }: SamplerSpec,
   { stream, onStep }: SamplingOptions,
-): FlowSample {
+): Sample {
   const map = 'map' in objective ? objective.map : 'euler';
   const input = { noise, condition, steps: timeGrid(numSteps, grid), map, ...(onStep && { onStep }) };
   const isPathDrop = guidance?.kind === 'path-drop';

@@ -1,3 +1,13 @@
+export {
+  type Clips,
+  type ClipsShape,
+  clipBytes,
+  inBatches,
+  joinClips,
+  normalizePixels,
+  sliceClips,
+  toClips,
+} from './clips.ts';
 export type { Compile, CompileHints } from './compile.ts';
 export { FUSE_KERNEL, type Fusible, fuse } from './fuse.ts';
 export { stopGradient, valueAndGrad } from './gradient.ts';
@@ -37,3 +47,4 @@ export {
   treeEntries,
   treeLeaves,
 } from './tree.ts';
+export { uploadClips } from './upload-clips.ts';

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
-import { openVideos, type VideosSpec } from './video-clips.ts';
+import { openVideos } from './video-clips.ts';
+import type { VideosSpec } from './videos-spec.ts';
 
 const GAP = 2;
 /** The most pixels that sharp composes. */

@@ -20,7 +20,7 @@ export function describeFrames(videos: readonly ShardVideo[]): string {
 }
 
 /** How many videos have fewer than `needed` frames, and which classes have no other; empty if none is too short. */
-export function describeTooShort(index: ShardIndex, needed: number): string {
+export function describeShortVideos(index: ShardIndex, needed: number): string {
   const videos = allVideos(index);
   const tooShort = videos.filter(({ numFrames }) => numFrames < needed).length;
   if (tooShort === 0) return '';

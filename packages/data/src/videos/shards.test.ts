@@ -30,7 +30,7 @@ it('keeps classes without a usable video, unless these are the videos without a 
 
 it('reads an index that was written before skipped files were counted', () => {
   const folder = mkdtempSync(join(tmpdir(), 'shards-'));
-  writeClips(join(folder, 'clips'), { data: new Uint8Array(12), shape: [1, 1, 2, 2, 3] });
+  writeClips(join(folder, 'clips'), { pixels: new Uint8Array(12), shape: [1, 1, 2, 2, 3] });
   const file = join(folder, 'clips/index.json');
   const index = JSON.parse(readFileSync(file, 'utf8'));
   delete index.counts.skipped;

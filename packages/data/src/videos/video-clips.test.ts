@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBatches } from '../batches.ts';
 import type { ShardIndex, ShardVideo } from './shards.ts';
-import { openVideos, type VideosSpec } from './video-clips.ts';
+import { openVideos } from './video-clips.ts';
+import type { VideosSpec } from './videos-spec.ts';
 
 const [HEIGHT, WIDTH] = [2, 3];
 const FRAME_BYTES = HEIGHT * WIDTH * 3;
@@ -127,7 +128,10 @@ describe('createBatches', () => {
     const seen = async (worldSize: number) => {
       const videos: number[][] = [];
       for (let rank = 0; rank < worldSize; rank++) {
-        const batches = createBatches(spec, { batchSize: 12 / worldSize, partition: { rank, worldSize } });
+        const batches = createBatches(
+          { kind: 'videos', ...spec },
+          { batchSize: 12 / worldSize, partition: { rank, worldSize } },
+        );
         for (let batch = 0; batch < 3; batch++) {
           const { index, pixels } = await batches.next();
           expect(index).toBe(batch);
@@ -146,7 +150,9 @@ describe('createBatches', () => {
     expect(alone).toHaveLength(36);
     expect(await seen(2)).toEqual(alone);
     expect(await seen(4)).toEqual(alone);
-    expect(() => createBatches(spec, { batchSize: 2, partition: { rank: 2, worldSize: 2 } })).toThrow('rank is 2');
+    expect(() =>
+      createBatches({ kind: 'videos', ...spec }, { batchSize: 2, partition: { rank: 2, worldSize: 2 } }),
+    ).toThrow('rank is 2');
   });
 
   it('says which file is cut off', async () => {
@@ -154,7 +160,7 @@ describe('createBatches', () => {
     const { cpSync } = await import('node:fs');
     cpSync(folder, copy, { recursive: true });
     truncateSync(join(copy, 'shard-00001.bin'), 10);
-    const batches = createBatches({ ...spec, folder: copy }, { batchSize: 6 });
+    const batches = createBatches({ kind: 'videos', ...spec, folder: copy }, { batchSize: 6 });
     await expect(batches.next()).rejects.toThrow('shard-00001.bin ends at byte');
     rmSync(copy, { recursive: true });
   });

@@ -1,27 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkCount, checkIndex, checkSeed } from '../check.ts';
 import type { ClipDataset } from '../clip-dataset.ts';
 import { createDraws, hashWords } from '../hash.ts';
-import { checkCount, checkIndex, checkSeed } from '../spec.ts';
 import { permute } from './permutation.ts';
 import { readIndex, type ShardVideo, UNLABELLED } from './shards.ts';
-
-/** Where in its video a clip begins. */
-export const CLIP_STARTS = ['random', 'first', 'middle'] as const;
-
-/** The clips of prepared videos. */
-export interface VideosSpec {
-  /** That eflow-data prepare wrote. */
-  folder: string;
-  numFrames: number;
-  /** Frames of the video from one frame of the clip to the next. */
-  frameStride: number;
-  start: (typeof CLIP_STARTS)[number];
-  /** Mirrors half of the clips, by chance. */
-  flip: boolean;
-  /** An integer in [0, 2^32): another seed is another order, and other starts. */
-  seed: number;
-}
+import type { VideosSpec } from './videos-spec.ts';
 
 /** Clips of videos: an endless sequence, epoch after epoch, each in an order of its own. */
 export interface VideoClips extends ClipDataset {

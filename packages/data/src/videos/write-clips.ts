@@ -11,13 +11,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { type Clips, clipBytes } from '@eflow/tensor/clips';
 import { INDEX, orderClasses, type Shard, type ShardIndex, type ShardVideo, UNLABELLED } from './shards.ts';
-
-/** Pixels of clips, uint8 [N, F, H, W, C]; C is 1 (grey) or 3 (RGB). */
-export interface ClipPixels {
-  data: Uint8Array;
-  shape: readonly [N: number, F: number, H: number, W: number, C: number];
-}
 
 export interface WriteClipsOptions {
   /** The class of every clip; none unless given. */
@@ -39,7 +34,7 @@ export interface ClipWriter {
    * Appends clips, each with its label where there are any. Throws if pixels do not fill the shape, on channels other than 1
    * or 3, on labels that are not as many as clips, and on frames of another size than before.
    */
-  add(clips: ClipPixels, labels?: readonly string[]): void;
+  add(clips: Clips, labels?: readonly string[]): void;
   /** Writes the index and puts the folder in its place. Throws if there is no clip. */
   finish(): void;
   /** Removes what was written, unless it is finished. */
@@ -59,8 +54,8 @@ export function createClipWriter(
   const shards: Shard[] = [];
   const classes = new Set<string>();
   let open: { handle: number; hash: Hash; shard: Shard } | undefined;
-  let size: { height: number; width: number } | undefined;
-  let count = 0;
+  let frame: { height: number; width: number } | undefined;
+  let written = 0;
 
   function closeShard(): void {
     if (!open) return;
@@ -84,38 +79,42 @@ export function createClipWriter(
   }
 
   return {
-    add({ data, shape }, labels) {
-      const [clips, numFrames, height, width, channels] = shape;
+    add(clips, labels) {
+      const [count, numFrames, height, width, channels] = clips.shape;
       if (channels !== 1 && channels !== 3) {
         throw new Error(`writeClips: frames have ${channels} channels; expected 1 or 3`);
       }
-      const clipSize = numFrames * height * width * channels;
-      if (data.length !== clips * clipSize) {
-        throw new Error(`writeClips: ${data.length} pixels do not fill the shape [${shape.join(', ')}]`);
+      const size = clipBytes('writeClips', clips);
+      if (labels && labels.length !== count) {
+        throw new Error(`writeClips: ${labels.length} labels for ${count} clips`);
       }
-      if (labels && labels.length !== clips) {
-        throw new Error(`writeClips: ${labels.length} labels for ${clips} clips`);
+      frame ??= { height, width };
+      if (frame.height !== height || frame.width !== width) {
+        throw new Error(`writeClips: frames of ${height}x${width} after those of ${frame.height}x${frame.width}`);
       }
-      size ??= { height, width };
-      if (size.height !== height || size.width !== width) {
-        throw new Error(`writeClips: frames of ${height}x${width} after those of ${size.height}x${size.width}`);
-      }
-      for (let i = 0; i < clips; i++) {
-        const pixels = data.subarray(i * clipSize, (i + 1) * clipSize);
+      for (let i = 0; i < count; i++) {
+        const pixels = clips.pixels.subarray(i * size, (i + 1) * size);
         const label = labels?.[i];
         classes.add(label ?? UNLABELLED);
         append(channels === 3 ? pixels : toRgb(pixels), {
-          ...{ path: `clip-${String(count++).padStart(6, '0')}`, ...(label !== undefined && { label }) },
-          ...{ numFrames, fps, isShort: false },
+          path: `clip-${String(written++).padStart(6, '0')}`,
+          ...(label !== undefined && { label }),
+          numFrames,
+          fps,
+          isShort: false,
         });
       }
     },
     finish() {
-      if (!size) throw new Error(`${folder}: no clip to write`);
+      if (!frame) throw new Error(`${folder}: no clip to write`);
       closeShard();
       const index: ShardIndex = {
-        ...{ format: 'eflow-shards-1', ...size, channels: 3, classes: orderClasses(classes), shards },
-        counts: { seen: count, ok: count, short: 0, rejected: 0, skipped: 0 },
+        format: 'eflow-shards-1',
+        ...frame,
+        channels: 3,
+        classes: orderClasses(classes),
+        shards,
+        counts: { seen: written, ok: written, short: 0, rejected: 0, skipped: 0 },
       };
       writeFileSync(join(temporary, INDEX), `${JSON.stringify(index)}\n`);
       renameSync(temporary, folder);
@@ -129,7 +128,7 @@ export function createClipWriter(
 }
 
 /** Writes clips as `createClipWriter` does, all at once. Throws as it does, and leaves nothing then. */
-export function writeClips(folder: string, clips: ClipPixels, { labels, fps }: WriteClipsOptions = {}): void {
+export function writeClips(folder: string, clips: Clips, { labels, fps }: WriteClipsOptions = {}): void {
   const writer = createClipWriter(folder, { ...(fps !== undefined && { fps }) });
   try {
     writer.add(clips, labels);

@@ -1,10 +1,23 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { findVideos, openVideos, type Rejection, readerVersion, readIndex, readVideos } from '@eflow/data';
-import type { Clips } from '@eflow/fvd';
+import {
+  type DatasetConfig,
+  datasetKind,
+  datasetSpec,
+  findVideos,
+  openDataset,
+  openVideos,
+  type Rejection,
+  readerVersion,
+  readIndex,
+  readVideos,
+  takeClips,
+} from '@eflow/data';
+import { type Clips, inBatches } from '@eflow/tensor';
 import { createTally, type Tally } from './tally.ts';
 
-export interface ClipSpec {
+/** Which clips of videos are measured. */
+export interface SourceSpec {
   numFrames: number;
   frameStride: number;
   /** At most so many videos. */
@@ -13,20 +26,58 @@ export interface ClipSpec {
   seed: number;
 }
 
-/** Clips of a folder of videos, a manifest, a tar, or what `eflow-data prepare` wrote; one of each video. */
+/** Clips to measure: of a folder of videos, a manifest, a tar or prepared videos, one of each; of a data set that makes them; or given ones. */
 export interface ClipSource {
-  /** In batches of one size each, of at most `most` videos, which the seed draws. */
+  /** Frames of a clip, and frames of its video from one to the next. */
+  clip: Pick<SourceSpec, 'numFrames' | 'frameStride'>;
+  /** In batches of one size each; of more videos than are wanted those that the seed draws. */
   batches(batchSize: number): AsyncIterable<Clips>;
   /** Clips that the batches will have, less one for each video that turns out to be of no use and has no other in its place. */
   expected(): number;
   /** What became of the videos; complete once the batches have ended. */
   tally(): Tally;
+}
+
+/** Clips of files. */
+export interface FileSource extends ClipSource {
   /** Differs if a video, or what reads it, has changed. */
   fingerprint(): Promise<string>;
 }
 
+/** Clips that are in memory, with their labels if they have any. */
+export function clipsSource(clips: Clips, { frameStride = 1 } = {}): ClipSource {
+  const [count, numFrames] = clips.shape;
+  return {
+    clip: { numFrames, frameStride },
+    async *batches(batchSize) {
+      yield* inBatches(clips, batchSize);
+    },
+    expected: () => count,
+    tally: () => createTally({ seen: count, measured: count, start: 'first', seed: 0 }),
+  };
+}
+
+/**
+ * What generated clips of a config's data are measured against: of prepared videos one clip each, at most `most` of them; of made ones
+ * the first `most` of the last split, with their labels. Throws as `openSource` does, or the data set's `open`.
+ */
+export async function realSource(
+  data: DatasetConfig,
+  { most, seed }: Pick<SourceSpec, 'most' | 'seed'>,
+): Promise<ClipSource> {
+  const kind = datasetKind(data);
+  const { folder, frameStride } = kind.describe(data);
+  if (folder !== undefined) return openSource(folder, { numFrames: data.numFrames, frameStride, most, seed });
+  const dataset = openDataset(datasetSpec(data, kind.splits.at(-1)!, seed));
+  try {
+    return clipsSource(takeClips(dataset, 0, most));
+  } finally {
+    dataset.close?.();
+  }
+}
+
 /** Lists what lies at `path`; no video is read before the first batch. Throws if there is no such path, or nothing in it that can be read. */
-export async function openSource(path: string, spec: ClipSpec): Promise<ClipSource> {
+export async function openSource(path: string, spec: SourceSpec): Promise<FileSource> {
   const source = existsSync(join(path, 'index.json')) ? openPrepared(path, spec) : await openFiles(path, spec);
   if (source.expected() > 0) return source;
   const { rejections } = source.tally();
@@ -34,7 +85,7 @@ export async function openSource(path: string, spec: ClipSpec): Promise<ClipSour
   throw new Error(`${path}: there are no clips: it lists no video that can be measured${why}`);
 }
 
-function openPrepared(folder: string, { numFrames, frameStride, most, seed }: ClipSpec): ClipSource {
+function openPrepared(folder: string, { numFrames, frameStride, most, seed }: SourceSpec): FileSource {
   const span = (numFrames - 1) * frameStride + 1;
   const prepared = readIndex(folder).shards.flatMap(({ videos }) => videos);
   const rejections = prepared
@@ -47,28 +98,28 @@ function openPrepared(folder: string, { numFrames, frameStride, most, seed }: Cl
     measured = 0;
     try {
       for (let first = 0; first < expected; first += batchSize) {
-        const clips = Array.from(
-          { length: Math.min(batchSize, expected - first) },
-          (_, i) => videos.clip(first + i).pixels,
-        );
-        measured += clips.length;
-        yield { data: Buffer.concat(clips), shape: [clips.length, ...videos.shape] };
+        const { pixels, shape } = takeClips(videos, first, Math.min(batchSize, expected - first));
+        measured += shape[0];
+        yield { pixels, shape };
       }
     } finally {
       videos.close();
     }
   }
+  // Of videos that are as long as a clip there is one clip, which begins with the first frame.
+  const start = prepared.some((video) => video.numFrames > span) ? 'random' : 'first';
   return {
+    clip: { numFrames, frameStride },
     batches,
     expected: () => expected,
-    tally: () => createTally({ seen: prepared.length, measured, start: 'random', seed }, rejections),
+    tally: () => createTally({ seen: prepared.length, measured, start, seed }, rejections),
     fingerprint: async () => readFileSync(join(folder, 'index.json'), 'utf8'), // which has the hashes of the shards
   };
 }
 
 const tooShort = (has: number, needed: number) => `it has ${has} frames, and ${needed} are needed`;
 
-async function openFiles(path: string, { numFrames, frameStride, most, seed }: ClipSpec): Promise<ClipSource> {
+async function openFiles(path: string, { numFrames, frameStride, most, seed }: SourceSpec): Promise<FileSource> {
   const found = await findVideos({ path });
   const { skipped } = found;
   const seen = found.entries.length + found.rejected.length + skipped;
@@ -93,14 +144,15 @@ async function openFiles(path: string, { numFrames, frameStride, most, seed }: C
       waiting.push(video.pixels);
       measured++;
       if (waiting.length === batchSize || measured === most) {
-        yield { data: Buffer.concat(waiting), shape: [waiting.length, ...shape] };
+        yield { pixels: Buffer.concat(waiting), shape: [waiting.length, ...shape] };
         waiting = [];
       }
       if (measured === most) return;
     }
-    if (waiting.length > 0) yield { data: Buffer.concat(waiting), shape: [waiting.length, ...shape!] };
+    if (waiting.length > 0) yield { pixels: Buffer.concat(waiting), shape: [waiting.length, ...shape!] };
   }
   return {
+    clip: { numFrames, frameStride },
     batches,
     expected: () => Math.min(most, seen - skipped - rejections.length),
     tally: () => createTally({ seen, measured, skipped, start: 'first', seed }, rejections),

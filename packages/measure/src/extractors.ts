@@ -7,8 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { loadTree, readNpz, readSafetensors } from '@eflow/checkpoint';
 import { compile, readVariables, variablesPrefix } from '@eflow/engine';
 import {
+  type CovarianceRule,
   createDigitsExtractor,
   createI3DExtractor,
+  createNsfwjsExtractor,
   createOnnxExtractor,
   digitsClassifier,
   digitsClassifierWeights,
@@ -23,11 +25,51 @@ import {
 } from '@eflow/fvd';
 import { createStream, disposeTree, type StateDict } from '@eflow/tensor';
 
+export const EXTRACTOR_NAMES = ['i3d', 'digits', 'nsfwjs', 'onnx'] as const;
+export type ExtractorName = (typeof EXTRACTOR_NAMES)[number];
+
+/** An extractor by name, and what it needs. */
+export type ExtractorSpec =
+  | {
+      name: 'i3d';
+      /** Where they lie: a safetensors or npz file, a TensorFlow SavedModel or checkpoint. */
+      weights: string;
+      resize: ResizeSpec;
+      /** `logits` is what FVD is of. */
+      feature: 'logits' | 'pooled';
+    }
+  | { name: 'digits' }
+  | { name: 'nsfwjs'; resize: Pick<ResizeSpec, 'rule' | 'crop'> }
+  | ({
+      name: 'onnx';
+      /** The file of a model of the user's own, by whose name it is called. */
+      model: string;
+    } & Omit<OnnxExtractorOptions, 'name' | 'model'>);
+
+/** Loads an extractor; TensorFlow must be in use (`useTensorFlow` of @eflow/engine). Throws where its weights cannot be had or are others. */
+export async function loadExtractor(spec: ExtractorSpec): Promise<Extractor> {
+  switch (spec.name) {
+    case 'i3d':
+      return loadI3D(spec.weights, spec.resize, spec.feature);
+    case 'digits':
+      return loadDigits();
+    case 'nsfwjs':
+      return createNsfwjsExtractor(spec.resize);
+    case 'onnx': {
+      const { name: _, model, ...options } = spec;
+      return loadOnnx(model, options);
+    }
+  }
+}
+
+/** How the covariance of the classifier's features is divided wherever it measures runs. */
+export const DIGITS_COVARIANCE_RULE: CovarianceRule = 'N-1';
+
 /**
  * I3D with the weights that lie at `path`: a safetensors or npz file by their PyTorch names, or a TensorFlow SavedModel (its
  * folder) or checkpoint by DeepMind's. Throws if they are not those of I3D.
  */
-export async function loadI3D(path: string, resize: ResizeSpec, feature: 'logits' | 'pooled'): Promise<Extractor> {
+async function loadI3D(path: string, resize: ResizeSpec, feature: 'logits' | 'pooled'): Promise<Extractor> {
   if (/\.(pt|pth|ckpt|pkl)$/i.test(path) && !existsSync(`${path}.index`)) {
     throw new Error(
       `${path} is a pickle, which could hold code, and is not read; make it safetensors where PyTorch is: python reference/i3d.py ${path} i3d.safetensors`,
@@ -49,7 +91,7 @@ async function readI3D(path: string): Promise<{ state: StateDict; file: string }
 }
 
 /** The moving-digits classifier, whose weights @eflow/fvd ships. */
-export async function loadDigits(): Promise<Extractor> {
+async function loadDigits(): Promise<Extractor> {
   const template = initDigitsClassifier(createStream(0));
   const params = await loadTree(fileURLToPath(digitsClassifierWeights), template);
   disposeTree(template);
@@ -58,10 +100,7 @@ export async function loadDigits(): Promise<Extractor> {
 }
 
 /** A model of the user's own, called by the name of its file. */
-export async function loadOnnx(
-  file: string,
-  options: Omit<OnnxExtractorOptions, 'name' | 'model'>,
-): Promise<Extractor> {
+async function loadOnnx(file: string, options: Omit<OnnxExtractorOptions, 'name' | 'model'>): Promise<Extractor> {
   const model = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new Error(`${file} cannot be read (${error.code}); give an .onnx file with --model`);
   });

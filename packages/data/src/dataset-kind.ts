@@ -1,0 +1,48 @@
+import type * as z from 'zod';
+import type { ClipDataset } from './clip-dataset.ts';
+import type { DataRecord } from './data-record.ts';
+
+/** Which part of a data set: `train`, or `held-out`, which training never sees. */
+export type Split = 'train' | 'held-out';
+
+/** What a config's section `data` has, whatever its kind. */
+export interface DatasetSection {
+  kind: string;
+  numFrames: number;
+  height: number;
+  width: number;
+}
+
+/** What a config says of its clips before they are opened. */
+export interface DatasetDescription {
+  /** 1 is grey, 3 is RGB. */
+  channels: 1 | 3;
+  numClasses: number;
+  /** In the order of their numbers; absent: known only of the opened data, by `record`. */
+  classNames?: string[];
+  /** Frames of a video from one of a clip's to the next; 1 where clips are made. */
+  frameStride: number;
+  /** That holds prepared videos; absent: clips are made, and there is no end of them. */
+  folder?: string;
+}
+
+/**
+ * A kind of data set: all that configs, training and measuring know of it. `Section` is a config's section `data` of this kind, `Spec` what
+ * clips are opened by: the section with a `split` and a `seed`, or as much of them as it needs.
+ */
+export interface DatasetKind<Section extends DatasetSection = DatasetSection, Spec = never> {
+  kind: Section['kind'];
+  /** A strict object of zod's, with `kind` and the keys of `clipSize`. */
+  schema: z.ZodType<Section>;
+  /** Those it has; clips of the last are what generated ones are measured against. */
+  splits: readonly [Split, ...Split[]];
+  /** The extractor of @eflow/measure that looks at its clips while a run trains. */
+  measuredBy: 'digits' | 'i3d';
+  /** Throws where there are no such clips. */
+  open(spec: Spec): ClipDataset;
+  describe(section: Section): DatasetDescription;
+  /** What identifies videos of files, for runs that go on with them; absent: the section and the seed do. */
+  record?(section: Section & { seed: number }): DataRecord;
+  /** Throws, saying why, unless the extractor's classifier can name the classes of such clips; absent: it never can. */
+  checkNameable?(section: Section): void;
+}

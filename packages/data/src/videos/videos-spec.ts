@@ -1,0 +1,30 @@
+import * as z from 'zod';
+import { clipSize } from '../clip-size.ts';
+
+/** Where in its video a clip begins. */
+const CLIP_STARTS = ['random', 'first', 'middle'] as const;
+
+/** A config's section `data` of prepared videos. */
+export const videosSchema = z.strictObject({
+  kind: z.literal('videos'),
+  folder: z.string().min(1).describe('that eflow-data prepare wrote'),
+  ...clipSize,
+  numClasses: z.int().min(1),
+  frameStride: z.int().min(1).default(1).describe("frames of the video from one of the clip's to the next"),
+  start: z.enum(CLIP_STARTS).default('random').describe('where in its video a clip begins'),
+  flip: z.boolean().default(false).describe('mirrors half of the clips'),
+  maxTooShort: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.05)
+    .describe('share of the videos that may be too short for a clip; they are left out'),
+});
+
+export type VideosSection = z.infer<typeof videosSchema>;
+
+/** The clips of prepared videos: what their config says, as far as clips depend on it. */
+export interface VideosSpec extends Pick<VideosSection, 'folder' | 'numFrames' | 'frameStride' | 'start' | 'flip'> {
+  /** An integer in [0, 2^32): another seed is another order, and other starts. */
+  seed: number;
+}

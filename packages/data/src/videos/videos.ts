@@ -1,0 +1,15 @@
+import type { DatasetKind } from '../dataset-kind.ts';
+import { recordVideos } from './record-videos.ts';
+import { openVideos } from './video-clips.ts';
+import { type VideosSection, type VideosSpec, videosSchema } from './videos-spec.ts';
+
+/** Videos that `eflow-data prepare` made ready. */
+export const videos = {
+  kind: 'videos',
+  schema: videosSchema,
+  splits: ['train'],
+  measuredBy: 'i3d',
+  open: openVideos,
+  describe: ({ numClasses, frameStride, folder }) => ({ channels: 3, numClasses, frameStride, folder }),
+  record: recordVideos,
+} satisfies DatasetKind<VideosSection, VideosSpec>;
