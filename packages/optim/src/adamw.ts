@@ -1,7 +1,7 @@
-import { fillTree, mapTree, type Tree } from '@eflow/tensor';
+import { mapTree, mapTrees, type Tree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { assertAlike } from './assert-alike.ts';
 import { lerp } from './lerp.ts';
-import { matchTrees } from './match-trees.ts';
 import { checkRate, checkSteps, type Schedule } from './schedules.ts';
 
 /** Running means of the gradients and of their squares, each like the parameters: a tree, so checkpoints hold it as is. */
@@ -66,18 +66,6 @@ export function adamW({ learningRate, betas = [0.9, 0.99], eps = 1e-8, weightDec
   if (!(weightDecay >= 0)) throw new Error(`adamW: weightDecay is ${weightDecay}; expected a number >= 0`);
   const [beta1, beta2] = betas;
 
-  /** With bias = sqrt(1 - beta2^n): p -= rate m / (1 - beta1^n) / (sqrt(v) / bias + eps), in fewer ops. */
-  const updateLeaf = (
-    { grad, m, v, param }: Record<'grad' | 'm' | 'v' | 'param', tf.Tensor>,
-    { shrink, stepSize, eps: scaledEps }: AdamWCoefficients,
-  ) => {
-    const nextM = lerp(m, grad, beta1);
-    const nextV = lerp(v, tf.square(grad), beta2);
-    const direction = tf.div(nextM, tf.add(tf.sqrt(nextV), scaledEps));
-    const decayed = weightDecay === 0 ? param : tf.mul(param, shrink);
-    return [nextM, nextV, tf.sub(decayed, tf.mul(direction, stepSize))];
-  };
-
   return {
     init: (params) => ({ firstMoment: zerosLike(params), secondMoment: zerosLike(params) }),
     coefficients(step) {
@@ -93,36 +81,26 @@ export function adamW({ learningRate, betas = [0.9, 0.99], eps = 1e-8, weightDec
     },
     update(grads, state, params, coefficients) {
       checkCoefficients(coefficients);
-      const { firstMoment, secondMoment } = state;
-      const [p, g, m, v] = matchTrees('adamW', { params, grads, firstMoment, secondMoment }) as [
-        tf.Tensor[],
-        tf.Tensor[],
-        tf.Tensor[],
-        tf.Tensor[],
-      ];
-      const next = p.map((param, i) =>
-        tf.tidy(() => updateLeaf({ param, grad: g[i]!, m: m[i]!, v: v[i]! }, coefficients)),
+      assertAlike('adamW', { params, grads, ...state });
+      const { shrink, stepSize, eps: scaledEps } = coefficients;
+      const firstMoment = mapTrees('adamW', { old: state.firstMoment, grads }, ([old, grad]) =>
+        tf.tidy(() => lerp(old!, grad!, beta1)),
       );
-      const pick = (which: number) =>
-        fillTree(
-          params,
-          next.map((leaf) => leaf[which]!),
-        );
-      return { params: pick(2), state: { firstMoment: pick(0), secondMoment: pick(1) } };
+      const secondMoment = mapTrees('adamW', { old: state.secondMoment, grads }, ([old, grad]) =>
+        tf.tidy(() => lerp(old!, tf.square(grad!), beta2)),
+      );
+      // With bias = sqrt(1 - beta2^n): p -= rate m / (1 - beta1^n) / (sqrt(v) / bias + eps), in fewer ops.
+      const next = mapTrees('adamW', { params, firstMoment, secondMoment }, ([param, m, v]) =>
+        tf.tidy(() => {
+          const direction = tf.div(m!, tf.add(tf.sqrt(v!), scaledEps));
+          const decayed = weightDecay === 0 ? param! : tf.mul(param!, shrink);
+          return tf.sub(decayed, tf.mul(direction, stepSize));
+        }),
+      );
+      return { params: next, state: { firstMoment, secondMoment } };
     },
   };
 }
-
-/** The same coefficients as scalars, which the caller owns: what a compiled update takes. */
-export const uploadCoefficients = ({
-  shrink,
-  stepSize,
-  eps,
-}: AdamWCoefficients<number>): AdamWCoefficients<tf.Scalar> => ({
-  shrink: tf.scalar(shrink),
-  stepSize: tf.scalar(stepSize),
-  eps: tf.scalar(eps),
-});
 
 function checkCoefficients({ shrink, stepSize, eps }: AdamWCoefficients): void {
   for (const [name, value] of Object.entries({ shrink, stepSize, eps })) {

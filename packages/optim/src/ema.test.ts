@@ -94,7 +94,7 @@ describe('updateEma', () => {
     }
     expectNoLeak(() => updateEma(ema, params, scalar).a);
     expect(() => updateEma(ema, params, params.a as tf.Tensor as tf.Scalar)).toThrow('expected decay [], got [2]');
-    expect(() => updateEma(ema, { a: tf.zeros([1]) }, 0.9)).toThrow("params holds 'a' [1] where ema holds 'a' [2]");
+    expect(() => updateEma(ema, { a: tf.zeros([1]) }, 0.9)).toThrow("expected params 'a' [2], got [1]");
   });
 });
 

@@ -1,7 +1,7 @@
-import { assertShape, fillTree, type Tree } from '@eflow/tensor';
+import { assertShape, mapTrees, type Tree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { assertAlike } from './assert-alike.ts';
 import { lerp } from './lerp.ts';
-import { matchTrees } from './match-trees.ts';
 import { checkSteps } from './schedules.ts';
 
 /**
@@ -13,11 +13,8 @@ import { checkSteps } from './schedules.ts';
 export function updateEma<T extends Tree>(ema: T, params: T, decay: number | tf.Scalar): T {
   if (typeof decay === 'number') checkDecay('updateEma', decay);
   else assertShape('updateEma', 'decay', decay, []);
-  const [from, to] = matchTrees('updateEma', { ema, params }) as [tf.Tensor[], tf.Tensor[]];
-  return fillTree(
-    ema,
-    from.map((old, i) => tf.tidy(() => lerp(old, to[i]!, decay))),
-  );
+  assertAlike('updateEma', { ema, params });
+  return mapTrees('updateEma', { ema, params }, ([old, next]) => tf.tidy(() => lerp(old!, next!, decay)));
 }
 
 /**

@@ -27,7 +27,6 @@ export {
 } from './run-folder.ts';
 export { cycleLabels, type SampleOptions, sampleClips, sampleInBatches } from './sample-clips.ts';
 export {
-  type Compile,
   checkSampler,
   countEvaluations,
   createSample,

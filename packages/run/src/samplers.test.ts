@@ -1,6 +1,6 @@
 import { compile } from '@eflow/engine';
 import { sampleHeun, timeGrid } from '@eflow/flow';
-import { createStream, mapTree, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
+import { type Compile, createStream, mapTree, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import { initVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -8,7 +8,6 @@ import { describe, expect, it } from 'vitest';
 import { bindNetworks, videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
 import {
-  type Compile,
   countEvaluations,
   createSample,
   defaultSampler,

@@ -12,7 +12,7 @@ import {
   type TimeGrid,
   timeGrid,
 } from '@eflow/flow';
-import { createStream, type RandomStream } from '@eflow/tensor';
+import { type Compile, createStream, type RandomStream } from '@eflow/tensor';
 import type { VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { bindNetworks } from './build.ts';
@@ -90,11 +90,6 @@ export type SampleFunction = (
   labels: tf.Tensor,
   options?: SamplingOptions,
 ) => tf.Tensor;
-
-/** `compile` of @eflow/engine, or what else makes a function of tensors faster. */
-export type Compile = <Args extends unknown[], Result extends tf.Tensor>(
-  fn: (...args: Args) => Result,
-) => (...args: Args) => Result;
 
 /**
  * The sampler over a network that was trained with an objective. With `compile` it loops over its steps in JavaScript and calls
