@@ -50,10 +50,10 @@ export function dryRun({ config, root, start, eager }: Task): DryRun {
   if (record && earlier) assertSameData(earlier, record);
   const network = videoDiTConfig(config);
   const { data, training } = config;
+  const { steps, maxSeconds = Number.POSITIVE_INFINITY } = training;
   const keepRatio = keepRatioAt(0, training);
   const tokens = countTokens(network, data);
   const { stepSeconds, measuredSteps } = measureStep(config, network, { eager });
-  const plannedSeconds = Math.min(stepSeconds * training.steps, training.maxSeconds ?? Number.POSITIVE_INFINITY);
   return {
     parameters: countNetwork(network, data, { batchSize: training.batchSize }).parameters,
     tokens,
@@ -62,8 +62,8 @@ export function dryRun({ config, root, start, eager }: Task): DryRun {
     stepSeconds,
     measuredSteps,
     peakResidentBytes: reportMemory().peakResidentBytes,
-    plannedSteps: Math.min(training.steps, Math.floor((training.maxSeconds ?? Number.POSITIVE_INFINITY) / stepSeconds)),
-    plannedSeconds,
+    plannedSteps: Math.min(steps, Math.floor(maxSeconds / stepSeconds)),
+    plannedSeconds: Math.min(stepSeconds * steps, maxSeconds),
     ...(record && { data: record }),
   };
 }
@@ -76,55 +76,43 @@ export function describeDryRun(config: RunConfig, run: DryRun, engine: EngineInf
   const keepRatio = keepRatioAt(0, training);
   const kept = countNetwork(network, data, { batchSize: training.batchSize, keepRatio });
   const dense = countNetwork(network, data, { batchSize: training.batchSize });
-  const rowsOut: [string, string][] = [
-    [
-      'clips',
-      `[${training.batchSize}, ${data.numFrames}, ${data.height}, ${data.width}, ${network.channels}] (B, F, H, W, C)`,
-    ],
-    [
-      'tokens',
-      `${run.tokens} = ${frames} x ${rows} x ${columns}, of which the middle keeps ${run.keptTokens} in training`,
-    ],
-    [
-      'attention',
-      `[${training.batchSize}, ${network.numHeads}, ${run.tokens}, ${network.hiddenSize / network.numHeads}] (B, N, L, D), ${network.attention.kind}`,
-    ],
-    ['classes', `${network.numClasses}`],
-    ...(run.data ? [['videos', describeTooShort(run.data) ?? `${run.data.videos}`] as [string, string]] : []),
-    ['objective', describePasses(config)],
-    ['parameters', run.parameters.toLocaleString('en')],
-    ...Object.entries(dense.parts).map(([part, count]): [string, string] => [
-      `  ${part}`,
-      count.parameters.toLocaleString('en'),
-    ]),
-    ['a batch', 'GFLOP of its matrix products'],
-    ['  forward pass', formatSaving(kept.forwardFlops, dense.forwardFlops)],
-    [
-      '  weak path',
-      `${giga(dense.weakFlops)}, ${percent(dense.weakFlops / dense.forwardFlops)} of a dense forward pass`,
-    ],
-    ['  step', formatSaving(run.stepFlops, countStepFlops(config, network, 1))],
-    [
-      'a step',
-      `${(1000 * run.stepSeconds).toFixed(0)} ms (median of ${run.measuredSteps}), ${(training.batchSize / run.stepSeconds).toFixed(0)} clips/s, ${giga(run.stepFlops / run.stepSeconds)} GFLOP/s on TensorFlow ${engine.tensorflowVersion}, ${engine.device}`,
-    ],
-    [
-      'training',
-      `${training.steps} steps${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatClock(run.plannedSeconds)}, ${run.plannedSteps} steps`,
-    ],
-    ['memory', `${megabytes(run.peakResidentBytes)} at its peak`],
-    ['a checkpoint', `${megabytes(4 * 4 * run.parameters)} (parameters, EMA and the optimizer's two moments)`],
-  ];
-  return rowsOut.map(([name, value]) => `${name.padEnd(15)} ${value}`).join('\n');
+  const parts = Object.entries(dense.parts).map(([part, count]) => [
+    `  ${part}`,
+    count.parameters.toLocaleString('en'),
+  ]);
+  const lines: Record<string, string> = {
+    clips: `[${training.batchSize}, ${data.numFrames}, ${data.height}, ${data.width}, ${network.channels}] (B, F, H, W, C)`,
+    tokens: `${run.tokens} = ${frames} x ${rows} x ${columns}, of which the middle keeps ${run.keptTokens} in training`,
+    attention: `[${training.batchSize}, ${network.numHeads}, ${run.tokens}, ${network.hiddenSize / network.numHeads}] (B, N, L, D), ${network.attention.kind}`,
+    classes: `${network.numClasses}`,
+    ...(run.data && { videos: describeTooShort(run.data) ?? `${run.data.videos}` }),
+    objective: describePasses(config),
+    parameters: run.parameters.toLocaleString('en'),
+    ...Object.fromEntries(parts),
+    'a batch': 'GFLOP of its matrix products',
+    '  forward pass': formatSaving(kept.forwardFlops, dense.forwardFlops),
+    '  weak path': `${giga(dense.weakFlops)}, ${percent(dense.weakFlops / dense.forwardFlops)} of a dense forward pass`,
+    '  step': formatSaving(run.stepFlops, countStepFlops(config, network, 1)),
+    'a step': `${(1000 * run.stepSeconds).toFixed(0)} ms (median of ${run.measuredSteps}), ${(training.batchSize / run.stepSeconds).toFixed(0)} clips/s, ${giga(run.stepFlops / run.stepSeconds)} GFLOP/s on TensorFlow ${engine.tensorflowVersion}, ${engine.device}`,
+    training: `${training.steps} steps${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatClock(run.plannedSeconds)}, ${run.plannedSteps} steps`,
+    memory: `${megabytes(run.peakResidentBytes)} at its peak`,
+    'a checkpoint': `${megabytes(4 * 4 * run.parameters)} (parameters, EMA and the optimizer's two moments)`,
+  };
+  return Object.entries(lines)
+    .map(([name, value]) => `${name.padEnd(15)} ${value}`)
+    .join('\n');
 }
 
 /** The objective's kind and the passes of one step, in whole batches. */
 function describePasses({ objective, training }: RunConfig): string {
   const passes = countPasses(createObjective(objective), training.batchSize);
-  const batches = (of: (pass: Pass) => boolean) =>
-    Number((passes.filter(of).reduce((rows, pass) => rows + pass.rows, 0) / training.batchSize).toFixed(2));
-  const weak = batches(({ network }) => network === 'weak');
-  return `${objective.kind}: a step is ${batches(({ gradient }) => gradient)} pass with gradient and ${batches(({ network, gradient }) => network === 'strong' && !gradient)} without${weak > 0 ? `, and ${weak} of the weak path` : ''}`;
+  const batches = (network: Pass['network'], gradient: boolean) => {
+    const rows = passes.map((pass) => (pass.network === network && pass.gradient === gradient ? pass.rows : 0));
+    return Number((rows.reduce((a, b) => a + b) / training.batchSize).toFixed(2));
+  };
+  const weak = batches('weak', false);
+  const strong = `${batches('strong', true)} pass with gradient and ${batches('strong', false)} without`;
+  return `${objective.kind}: a step is ${strong}${weak > 0 ? `, and ${weak} of the weak path` : ''}`;
 }
 
 /** Median seconds of a few steps. The first compiles, and those after it are slower, too, for a while. */

@@ -72,7 +72,13 @@ describe('recordData', () => {
 
 describe('assertSameData', () => {
   const record = (classes: string[], digest = 'd', folder = 'shards'): DataRecord => ({
-    ...{ folder, classes, digest, videos: 7, tooShort: 0, span: 4, emptyClasses: [] },
+    folder,
+    classes,
+    digest,
+    videos: 7,
+    tooShort: 0,
+    span: 4,
+    emptyClasses: [],
   });
 
   it.each([

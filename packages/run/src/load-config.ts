@@ -8,12 +8,8 @@ import { networkPreset } from './network-preset.ts';
 
 type Document = { [key: string]: unknown };
 
-/** Keys that configs had in another section before; files that have them there are read as before. */
-const MOVED_KEYS = {
-  'objective.keepRatio': 'training.keepRatio',
-  'objective.keepPattern': 'training.keepPattern',
-  'objective.denseTail': 'training.denseTail',
-};
+/** Keys that stood under `objective` before, and stand under `training` now; files that have them there are read as before. */
+const MOVED_KEYS = ['keepRatio', 'keepPattern', 'denseTail'];
 
 const PRESETS = new URL('../presets/', import.meta.url);
 
@@ -92,32 +88,31 @@ function readDocument(source: string): Document {
 const isDocument = (value: unknown): value is Document =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The keys of MOVED_KEYS that a document has in their old section. */
-const movedKeysOf = (document: Document) =>
-  Object.entries(MOVED_KEYS).flatMap(([before, now]) => {
-    const [[section, key], [newSection]] = [before.split('.'), now.split('.')] as [[string, string], [string]];
-    const holder = document[section];
-    return isDocument(holder) && Object.hasOwn(holder, key) ? [{ before, now, key, holder, newSection }] : [];
-  });
+const movedKeysOf = (objective: Document) => MOVED_KEYS.filter((key) => Object.hasOwn(objective, key));
 
 /** Moves keys of a file to where they belong now. Throws where a key is in both places. */
 function moveKeys(document: Document, source: string): void {
-  for (const { before, now, key, holder, newSection } of movedKeysOf(document)) {
-    document[newSection] ??= {};
-    const target = document[newSection];
-    if (!isDocument(target)) continue; // to be told of
-    if (Object.hasOwn(target, key)) {
-      throw new Error(`${source}: ${before} is ${now} now, and both are given; take ${before} out`);
+  const { objective, training = {} } = document;
+  if (!isDocument(objective) || !isDocument(training)) return; // to be told of
+  for (const key of movedKeysOf(objective)) {
+    if (Object.hasOwn(training, key)) {
+      throw new Error(
+        `${source}: objective.${key} is training.${key} now, and both are given; take objective.${key} out`,
+      );
     }
-    target[key] = holder[key];
-    delete holder[key];
+    training[key] = objective[key];
+    delete objective[key];
+    document.training = training;
   }
 }
 
 /** Throws if an override sets a key in its old section. */
-function refuseMovedKeys(document: Document, override: string): void {
-  for (const { before, now, key, holder } of movedKeysOf(document)) {
-    throw new Error(`override '${override}': ${before} is ${now} now; write ${now}=${holder[key]}`);
+function refuseMovedKeys({ objective }: Document, override: string): void {
+  if (!isDocument(objective)) return;
+  for (const key of movedKeysOf(objective)) {
+    throw new Error(
+      `override '${override}': objective.${key} is training.${key} now; write training.${key}=${objective[key]}`,
+    );
   }
 }
 

@@ -8,42 +8,31 @@ import type { RunConfig } from './config.ts';
 import { findDifferences } from './find-differences.ts';
 import { loadConfig } from './load-config.ts';
 
-/** Where the files of a run lie. */
-export interface RunFolder {
-  root: string;
-  /** config.yaml: the whole config, defaults filled in. */
-  config: string;
-  /** metrics.jsonl: one line per update. */
-  metrics: string;
-  /** skipped.jsonl: one line per step whose update was left out; absent where there was none. */
-  skipped: string;
-  /** measurements.jsonl: one line per measurement; absent where there was none. */
-  measurements: string;
-  /** train.lock: the number of the process that trains; absent where none does. */
-  lock: string;
-  /** data.json: the videos and classes that are trained on (`DataRecord`); absent for moving digits. */
-  data: string;
-  /** checkpoints/step-NNNNNN/ */
-  checkpoints: string;
-  /** previews/: grids sampled while training. */
-  previews: string;
-  /** TensorBoard's event files. */
-  events: string;
-}
-
 /** The places in a run's folder; nothing is read or written. */
-const runFolder = (root: string): RunFolder => ({
+const runFolder = (root: string) => ({
   root,
+  /** The whole config, defaults filled in. */
   config: join(root, 'config.yaml'),
+  /** One line per update. */
   metrics: join(root, 'metrics.jsonl'),
+  /** One line per step whose update was left out; absent where there was none. */
   skipped: join(root, 'skipped.jsonl'),
+  /** One line per measurement; absent where there was none. */
   measurements: join(root, 'measurements.jsonl'),
+  /** The number of the process that trains; absent where none does. */
   lock: join(root, 'train.lock'),
+  /** The videos and classes that are trained on (`DataRecord`); absent where clips are made. */
   data: join(root, 'data.json'),
+  /** Folders step-NNNNNN. */
   checkpoints: join(root, 'checkpoints'),
+  /** Grids sampled while training. */
   previews: join(root, 'previews'),
+  /** TensorBoard's event files. */
   events: join(root, 'events'),
 });
+
+/** Where the files of a run lie. */
+export type RunFolder = ReturnType<typeof runFolder>;
 
 /**
  * Makes a run's folder and writes its config. A folder that holds a run of the same config is left as it is, so that the

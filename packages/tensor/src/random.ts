@@ -52,31 +52,25 @@ export function splitStream({ seed }: RandomStream, label: number | string): Ran
 }
 
 /** int32 bits of the stream, as a tensor of `shape` that the caller owns. */
-export function randomBits(stream: RandomStream, shape: number[]): tf.Tensor {
-  return draw('bits', stream, shape, (seed, size) =>
-    tf.tensor(Int32Array.from(philoxBits(seed, size)), shape, 'int32'),
-  );
-}
+export const randomBits = (stream: RandomStream, shape: number[]): tf.Tensor => draw('bits', stream, shape);
 
 /** float32 values uniform on [0, 1), as a tensor of `shape` that the caller owns. */
-export function randomUniform(stream: RandomStream, shape: number[]): tf.Tensor {
-  return draw('uniform', stream, shape, (seed, size) => tf.tensor(philoxUniform(seed, size), shape));
-}
+export const randomUniform = (stream: RandomStream, shape: number[]): tf.Tensor => draw('uniform', stream, shape);
 
 /** float32 standard normal values, as a tensor of `shape` that the caller owns. */
-export function randomNormal(stream: RandomStream, shape: number[]): tf.Tensor {
-  return draw('normal', stream, shape, (seed, size) => tf.tensor(philoxNormal(seed, size), shape));
-}
+export const randomNormal = (stream: RandomStream, shape: number[]): tf.Tensor => draw('normal', stream, shape);
 
-function draw(
-  kind: 'bits' | 'uniform' | 'normal',
-  stream: RandomStream,
-  shape: number[],
-  fallback: (seed: Seed, size: number) => tf.Tensor,
-): tf.Tensor {
+/** The values that a backend without kernels is given. */
+const FALLBACKS = {
+  bits: (seed: Seed, count: number) => Int32Array.from(philoxBits(seed, count)),
+  uniform: philoxUniform,
+  normal: philoxNormal,
+};
+
+function draw(kind: keyof typeof FALLBACKS, { seed }: RandomStream, shape: number[]): tf.Tensor {
   return tf.tidy(() => {
-    const seed = stream.seed instanceof tf.Tensor ? checkSeed(stream.seed) : stream.seed;
-    if (!isNative(kind)) return fallback(readSeed(seed), tf.util.sizeFromShape(shape));
+    if (seed instanceof tf.Tensor) checkSeed(seed);
+    if (!isNative(kind)) return tf.tensor(FALLBACKS[kind](readSeed(seed), tf.util.sizeFromShape(shape)), shape);
     const input = seed instanceof tf.Tensor ? seed : uploadSeed(seed);
     return tf.engine().runKernel(RANDOM_KERNELS[kind], { seed: input }, { shape }) as tf.Tensor;
   });

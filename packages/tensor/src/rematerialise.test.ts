@@ -79,7 +79,7 @@ describe('rematerialise', () => {
     const plain = chain(applyLayer, depth, 1);
     const again = chain(rematerialiseLayer, depth, 1);
     expect(again.kept).toBeLessThan(plain.kept / 2);
-    // Of each layer a copy of its four inputs; and what the loss around them keeps.
+    // A copy of the four inputs of each layer; and what the loss around them keeps.
     expect(again.kept - chain(rematerialiseLayer, 1, 1).kept).toBe(4 * (depth - 1));
   });
 
