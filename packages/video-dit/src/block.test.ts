@@ -10,7 +10,7 @@ it.each(['gelu', 'swiglu'] as const)('a new block with %s is the identity, with 
   const x = randomNormal(createStream(1), [2, 5, 14]);
   const condition = randomNormal(createStream(2), [2, 14]);
   const rotary = { cos: tf.ones([5, 14]), sin: tf.zeros([5, 14]) };
-  const context = [randomNormal(createStream(4), [2, 3, 14])] as const;
+  const context = { vectors: randomNormal(createStream(4), [2, 3, 14]) };
   const params = initBlock(createStream(3), c);
   expectClose(block(params, c, x, { condition, rotary, context }), x, { rtol: 0, atol: 0 });
   expectClose(block(params, c, x, { condition, rotary }), x, { rtol: 0, atol: 0 });

@@ -36,7 +36,7 @@ export function initBlock(stream: RandomStream, config: BlockConfig): BlockParam
 }
 
 /** What a block sees besides its tokens: the condition [B, E], SiLU applied, their places, and a context or none. */
-export type BlockSurroundings = { condition: tf.Tensor; context?: Context | readonly [] } & TokenPlaces;
+export type BlockSurroundings = { condition: tf.Tensor; context?: Context } & TokenPlaces;
 
 /**
  * adaLN-zero transformer block (DiT, arXiv 2212.09748) with any attention, cross-attention to the context if the network
@@ -56,7 +56,7 @@ export function block(
     ) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
     const attnIn = modulate(layerNorm(x), attnShift, attnScale);
     let h = tf.add(x, tf.mul(tf.expandDims(attnGate, 1), selfAttention(params.attn, config, attnIn, place)));
-    if (params.crossAttn && context?.length) {
+    if (params.crossAttn && context) {
       h = tf.add(h, attendToContext(params.crossAttn, config.numHeads, layerNorm(h), context));
     }
     const mlpIn = modulate(layerNorm(h), mlpShift, mlpScale);

@@ -45,8 +45,8 @@ export function initCrossAttention(
   };
 }
 
-/** Embedded vectors [B, S, E] and which of them are there, [B, S] bool; all without it. */
-export type Context = readonly [vectors: tf.Tensor] | readonly [vectors: tf.Tensor, mask: tf.Tensor];
+/** Embedded vectors [B, S, E] and which of them are there, [B, S] bool; all without a mask. */
+export type Context = { vectors: tf.Tensor; mask?: tf.Tensor };
 
 /**
  * What tokens x [B, L, E] take from the context, as in PixArt-alpha (arXiv 2310.00426) with q and k normalised per head
@@ -56,7 +56,7 @@ export function attendToContext(
   params: CrossAttentionParams,
   numHeads: number,
   x: tf.Tensor,
-  [vectors, mask]: Context,
+  { vectors, mask }: Context,
 ): tf.Tensor {
   const [B, L, E] = x.shape as [number, number, number];
   const [S, N] = [vectors.shape[1]!, numHeads];

@@ -22,7 +22,7 @@ export type SelfAttentionParams = {
   [learned: string]: LearnedParams;
 };
 
-/** Those of a linear layer, or a weight alone. */
+/** The parameters of a linear layer, or a weight alone. */
 type LearnedParams = { weight: tf.Tensor; bias?: tf.Tensor };
 
 export interface SelfAttentionConfig {

@@ -14,48 +14,19 @@ import { gatherTokens, restoreTokens } from './token-drop.ts';
  * N(x_t, t, s, c): the mean velocity from t to s, [B, F, H, W, C], owned by the caller. The encoder and the decoder see
  * all tokens, the middle blocks those in `keptTokens`. Throws if the inputs' shapes disagree with the config.
  */
-export function videoDiT(params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput): tf.Tensor {
-  return run(params, config, input, (encoded, mask, project, { rotary, grid, ...seen }) => {
-    const { keptTokens, pathDropped } = input;
-    const middle = (x: tf.Tensor, places: Pick<Surroundings, 'rotary' | 'grid'>) =>
-      project(applyBlocks(params.middleBlocks, config, x, { ...seen, ...places }));
-    const length = encoded.shape[1]!;
-    const output = keptTokens
-      ? restoreTokens(
-          middle(gatherTokens(encoded, keptTokens), { rotary: gatherRotary(rotary, keptTokens) }),
-          keptTokens,
-          mask,
-          length,
-        )
-      : middle(encoded, { rotary, grid });
-    if (!pathDropped) return output;
-    return tf.where(tf.reshape(pathDropped, [-1, 1, 1]), tf.broadcastTo(mask, output.shape), output);
-  });
-}
+export const videoDiT = (params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput): tf.Tensor =>
+  run(params, config, input, true);
 
 /**
  * The weak path (SPRINT, arXiv 2510.21986): the same network with the middle skipped, mask tokens in its place. A
  * `VideoDiTInput` whose `pathDropped` is all true gives the same, at the price of the middle.
  */
 export const weakVideoDiT = (params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput): tf.Tensor =>
-  run(params, config, input, (_encoded, mask) => mask);
+  run(params, config, input, false);
 
-/** What all blocks of a pass see besides their tokens. Kept tokens are no grid. */
-type Surroundings = { condition: tf.Tensor; context: Context | readonly []; rotary: Rotary; grid?: Grid };
-
-/**
- * What the fusion adds to the encoder's output [B, L, E]: the middle's, projected, in the shape of that or of one token.
- * `mask` is the mask token, projected: [E].
- */
-type Middle = (
-  encoded: tf.Tensor,
-  mask: tf.Tensor,
-  project: (x: tf.Tensor) => tf.Tensor,
-  surroundings: Surroundings,
-) => tf.Tensor;
-
-function run(params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput, middle: Middle): tf.Tensor {
+function run(params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput, hasMiddle: boolean): tf.Tensor {
   const { clip, grid } = checkInput(config, input);
+  const { keptTokens, pathDropped } = input;
   return tf.tidy(() => {
     const rotary = rotaryTable(grid, config.hiddenSize / config.numHeads);
     const surroundings = { ...embedConditions(params, input), rotary, grid };
@@ -71,7 +42,21 @@ function run(params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInpu
     const { fromFirst, fromSecond } = halve(params.fusion);
     const maskToken =
       config.maskToken === 'trained' ? params.maskToken : stopGradient(() => tf.clone(params.maskToken));
-    x = tf.add(fromFirst(x), middle(x, fromSecond(maskToken), fromSecond, surroundings));
+    const fromEncoder = fromFirst(x);
+    const mask = fromSecond(maskToken);
+    let fromMiddle = mask;
+    if (hasMiddle) {
+      const seen = keptTokens
+        ? { ...surroundings, rotary: gatherRotary(rotary, keptTokens), grid: undefined }
+        : surroundings;
+      const tokens = keptTokens ? gatherTokens(x, keptTokens) : x;
+      fromMiddle = fromSecond(applyBlocks(params.middleBlocks, config, tokens, seen));
+      if (keptTokens) fromMiddle = restoreTokens(fromMiddle, keptTokens, mask, x.shape[1]!);
+      if (pathDropped) {
+        fromMiddle = tf.where(tf.reshape(pathDropped, [-1, 1, 1]), tf.broadcastTo(mask, x.shape), fromMiddle);
+      }
+    }
+    x = tf.add(fromEncoder, fromMiddle);
     params.decoderBlocks.forEach((p, i) => {
       // Decoder block i is fed by the encoder block opposite, counted from the end.
       const opposite = encoderOutputs[params.decoderBlocks.length - 1 - i];
@@ -87,6 +72,9 @@ function run(params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInpu
   });
 }
 
+/** What all blocks of a pass see besides their tokens. Kept tokens are no grid. */
+type Surroundings = { condition: tf.Tensor; context?: Context; rotary: Rotary; grid?: Grid };
+
 /** The sum of the embedded times and class, SiLU applied, [B, E]; the embedded context. */
 function embedConditions(params: VideoDiTParams, input: VideoDiTInput): Pick<Surroundings, 'condition' | 'context'> {
   const { timestep, targetTimestep } = input;
@@ -98,9 +86,8 @@ function embedConditions(params: VideoDiTParams, input: VideoDiTInput): Pick<Sur
       ...(params.labelEmbedder ? [labelEmbedder(params.labelEmbedder, labels!)] : []),
     ]),
   );
-  if (!context) return { condition, context: [] };
-  const vectors = contextEmbedder(params.contextEmbedder!, context);
-  return { condition, context: contextMask ? [vectors, contextMask] : [vectors] };
+  if (!context) return { condition };
+  return { condition, context: { vectors: contextEmbedder(params.contextEmbedder!, context), mask: contextMask } };
 }
 
 /** Runs x [B, L, E] through blocks, in turn. */
