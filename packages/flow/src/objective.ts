@@ -91,21 +91,13 @@ export function callTogether<Inputs extends Record<string, NetworkInput | undefi
   network: Network,
   inputs: Inputs,
 ) {
-  const calls = Object.entries(inputs).flatMap(([name, input]) => (input ? [{ name, input }] : []));
-  const outputs = splitCall(
-    network,
-    calls.map(({ input }) => input),
-  );
-  return Object.fromEntries(calls.map(({ name }, i) => [name, outputs[i]])) as {
+  const names = Object.keys(inputs).filter((name) => inputs[name]);
+  const calls = names.map((name) => inputs[name]!);
+  const rows = calls.map(({ noisy }) => noisy.shape[0]!);
+  const outputs = calls.length < 2 ? calls.map(network) : tf.split(network(concatRows('callTogether', calls)), rows);
+  return Object.fromEntries(names.map((name, i) => [name, outputs[i]])) as {
     [Name in keyof Inputs]: Inputs[Name] extends NetworkInput ? tf.Tensor : tf.Tensor | undefined;
   };
-}
-
-function splitCall(network: Network, inputs: readonly NetworkInput[]): tf.Tensor[] {
-  if (inputs.length < 2) return inputs.map(network);
-  const output = network(concatRows('callTogether', inputs));
-  const rows = inputs.map(({ noisy }) => noisy.shape[0]!);
-  return tf.split(output, rows);
 }
 
 /** An objective's loss from its value per example; `terms` are residuals' mean squares. */

@@ -204,7 +204,7 @@ describe('lemma 1: additivity residual = semigroup defect per unit of time', () 
 });
 
 describe('theorem 1: a long jump against two short ones', () => {
-  /** Of every row: |e(x, t, s)|, and the three terms of its bound. `lipschitz` is that of g(., m, s). */
+  /** Every row's |e(x, t, s)|, and the three terms of its bound. `lipschitz` is that of g(., m, s). */
   function bothSides(
     network: Network,
     lipschitz: (m: number, s: number) => number,

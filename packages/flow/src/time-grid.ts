@@ -5,8 +5,6 @@
  */
 export type TimeGrid = { kind: 'uniform' } | { kind: 'shifted'; shift: number } | { kind: 'quadratic' };
 
-export const TIME_GRIDS = ['uniform', 'shifted', 'quadratic'] as const satisfies readonly TimeGrid['kind'][];
-
 /** Times 1 = t_0 > t_1 > ... > t_K = 0 of K = numSteps steps. Throws on numSteps below 1 and on a shift that is not positive. */
 export function timeGrid(numSteps: number, grid: TimeGrid = { kind: 'uniform' }): number[] {
   if (!Number.isInteger(numSteps) || numSteps < 1) {

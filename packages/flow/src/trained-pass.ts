@@ -53,7 +53,7 @@ export function trainedPass(
     /** The networks off the tape, every call noted in `passes`. */
     strong,
     weak,
-    /** Those of the rows [B, ...] that train the velocity, or the jumps; of a tensor or of every leaf of a tree. */
+    /** The rows of a tensor [B, ...], or of every leaf of a tree, that train the velocity; and those that train the jumps. */
     velocityPart,
     jumpPart,
     /** t, [B]. */
