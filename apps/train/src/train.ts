@@ -85,6 +85,7 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
       const stepSeconds = (performance.now() - start) / 1000;
 
       if (skipped === undefined) {
+        const { numTensors, residentBytes } = reportMemory();
         const metrics: StepMetrics = {
           step,
           seconds: clock.seconds(),
@@ -93,12 +94,14 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
           stepSeconds,
           dataSeconds,
           clipsPerSecond: training.batchSize / stepSeconds,
-          ...memoryNow(),
+          numTensors,
+          residentBytes,
         };
         log.add(metrics);
         progress.update(metrics, log.earlierSeconds);
       } else {
-        leaveOut({ step, reason: skipped, samples: samplesOf(step, training.batchSize) }, state, log);
+        const [first, last] = [step * training.batchSize, (step + 1) * training.batchSize - 1]; // in the order of the data
+        leaveOut({ step, reason: skipped, samples: [first, last] }, state, log);
       }
       await setImmediate(); // a training step blocks the event loop: let signals in
 
@@ -191,18 +194,7 @@ function leaveOut(skipped: SkippedStep, { guard }: RunState, log: MetricsLog): v
   console.error(`\n${what}`);
 }
 
-/** The first and the last clip that a step was made of, in the order of the data. */
-const samplesOf = (step: number, batchSize: number): [first: number, last: number] => [
-  step * batchSize,
-  (step + 1) * batchSize - 1,
-];
-
 const isDue = (every: number, { step }: RunState): boolean => every > 0 && step % every === 0;
-
-function memoryNow() {
-  const { numTensors, residentBytes } = reportMemory();
-  return { numTensors, residentBytes };
-}
 
 /** Throws where a new run of this config would fail before its first step, for the usual reasons: its data or initial weights. */
 export async function checkStart(config: RunConfig): Promise<void> {
@@ -212,17 +204,13 @@ export async function checkStart(config: RunConfig): Promise<void> {
   disposeTree(weights);
 }
 
-const describeMeasurement = ({
-  step,
-  frechetDistance,
-  kernelDistance,
-  kernelStandardError,
-  protocol,
-  data,
-}: StepMeasurement) =>
-  `step ${step}: ${isFvd(protocol) ? 'FVD' : 'Frechet distance (not FVD)'} ${frechetDistance.toPrecision(4)}, ` +
-  `kernel distance ${kernelDistance.toPrecision(3)} +- ${kernelStandardError.toPrecision(2)} ` +
-  `(${protocol.numGenerated} generated against ${protocol.numReal} real clips, ${protocol.extractor}${data && data.tooShort > 0 ? `; ${data.tooShort} of ${data.videos} videos are too short for a clip` : ''})`;
+function describeMeasurement({ step, protocol, data, ...figures }: StepMeasurement): string {
+  const distance = `${isFvd(protocol) ? 'FVD' : 'Frechet distance (not FVD)'} ${figures.frechetDistance.toPrecision(4)}`;
+  const kernel = `${figures.kernelDistance.toPrecision(3)} +- ${figures.kernelStandardError.toPrecision(2)}`;
+  const tooShort = data?.tooShort ? `; ${data.tooShort} of ${data.videos} videos are too short for a clip` : '';
+  const clips = `${protocol.numGenerated} generated against ${protocol.numReal} real clips`;
+  return `step ${step}: ${distance}, kernel distance ${kernel} (${clips}, ${protocol.extractor}${tooShort})`;
+}
 
 /**
  * Writes what the previews of a run show, and returns what makes one: a grid sampled from the EMA parameters, as a still and as

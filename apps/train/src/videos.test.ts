@@ -65,7 +65,10 @@ it('goes from a film to a network to an mp4: prepare, 100 steps, sample', async 
       flip: true,
     },
     network: {
-      ...{ patchSize: [8, 4, 4], hiddenSize: 24, depth: [1, 1, 1], numHeads: 2 },
+      patchSize: [8, 4, 4],
+      hiddenSize: 24,
+      depth: [1, 1, 1],
+      numHeads: 2,
       attention: { kind: 'glga', windowSize: 4 },
     },
     objective: { kind: 'eflow', targetMixRatio: 1, guidanceScale: 1 },

@@ -35,7 +35,7 @@ export interface TrainStepOptions<
   Schedule extends Numbers,
   Fixed extends Numbers,
 > {
-  /** That of the state. */
+  /** The state's own. */
   unravel: TrainState<Params>['unravel'];
   optimizer: AdamW;
   /** What the gradient's norm is clipped to, above 0; not clipped unless given. */
