@@ -42,7 +42,7 @@ function run(params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInpu
     const { fromFirst, fromSecond } = halve(params.fusion);
     const maskToken =
       config.maskToken === 'trained' ? params.maskToken : stopGradient(() => tf.clone(params.maskToken));
-    const fromEncoder = fromFirst(x);
+    const fromEncoder = fromFirst(x); // ahead of the middle: the order of ops is that in which gradients are summed
     const mask = fromSecond(maskToken);
     let fromMiddle = mask;
     if (hasMiddle) {
