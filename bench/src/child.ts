@@ -11,8 +11,12 @@ export interface Request<Run extends string = string> {
 /** What any child may answer. */
 export interface Reply {
   error?: string;
-  /** Of each call, if calls were asked for. */
+  /** What each call took, if calls were asked for. */
   seconds?: number[];
+  /** To `hello`: the version of the runtime. */
+  version?: string;
+  /** To the first call, from PyTorch: the fastest of several ways to write it. */
+  form?: string;
 }
 
 /** A process that answers one JSON line with another. */

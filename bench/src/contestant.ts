@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { type Child, type Reply, type Request, startChild } from './child.ts';
 
 export type Precision = 'float32' | 'bf16';
 
@@ -6,6 +7,15 @@ export type Runtime = 'tensorflow' | 'torch';
 
 /** For people. */
 export const RUNTIME_NAMES: Readonly<Record<Runtime, string>> = { tensorflow: 'TensorFlow', torch: 'PyTorch' };
+
+/** Who is measured, in a process of its own. */
+export interface Contestant {
+  name: string;
+  /** For people. */
+  label: string;
+  runtime: Runtime;
+  mode: 'eager' | 'compiled' | 'xla';
+}
 
 /** Who could not be measured, and why. */
 export interface Failure {
@@ -15,14 +25,17 @@ export interface Failure {
 
 export const describeError = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** The command line of a contestant's process: its program gets `spec` as JSON. `python` has PyTorch. */
-export function childCommand(
+/** Starts the process of a contestant: its program gets `spec` as JSON. `python` has PyTorch. */
+export function startContestant<Asked extends Request, Answer extends Reply>(
   runtime: Runtime,
   programs: Readonly<Record<Runtime, URL>>,
   spec: object,
-  python?: string,
-): [string, ...string[]] {
+  { env, python }: { env: NodeJS.ProcessEnv; python?: string },
+): Child<Asked, Answer> {
   const program = [fileURLToPath(programs[runtime]), JSON.stringify(spec)];
-  if (runtime === 'torch') return [python!, ...program];
-  return [process.execPath, '--expose-gc', '--import', 'tsx', '--conditions=@eflow/source', ...program];
+  if (runtime === 'torch') return startChild([python!, ...program], env);
+  return startChild(
+    [process.execPath, '--expose-gc', '--import', 'tsx', '--conditions=@eflow/source', ...program],
+    env,
+  );
 }

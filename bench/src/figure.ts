@@ -1,5 +1,7 @@
+import { ATTENTION_KINDS } from '@eflow/attention';
 import { plot, toSvg } from '@eflow/figures';
 import * as Plot from '@observablehq/plot';
+import type { Kind } from './attention/workload.ts';
 import { spread } from './spread.ts';
 
 export interface Curve {
@@ -99,4 +101,21 @@ function roundValues(from: number, to: number): number[] {
   const powers = Array.from({ length: 12 }, (_, i) => i - 5);
   const values = powers.flatMap((power) => [1, 2, 5].map((factor) => Number(`${factor}e${power}`)));
   return values.filter((value) => value >= from && value <= to);
+}
+
+/** Okabe and Ito's colours, which the colour-blind tell apart, but for one that is PyTorch's; in the order of the kinds. */
+const COLORS = ['#d55e00', '#0072b2', '#009e73', '#cc79a7', '#000000', '#e69f00', '#f0e442'];
+
+export const KIND_COLORS = byKind((_record, i) => COLORS[i % COLORS.length]!);
+
+/** For people. */
+export const KIND_NAMES = byKind(({ name }) => name);
+
+function byKind(
+  value: (record: (typeof ATTENTION_KINDS)[number], i: number) => string,
+): Readonly<Record<Kind, string>> {
+  return Object.fromEntries(ATTENTION_KINDS.map((record, i) => [record.kind, value(record, i)])) as Record<
+    Kind,
+    string
+  >;
 }

@@ -1,7 +1,7 @@
 import { percent } from '@eflow/cli';
 import { type Failure, RUNTIME_NAMES, type Runtime } from './contestant.ts';
-import type { Machine } from './machine.ts';
 import type { ProductReport } from './products.ts';
+import type { Machine } from './session.ts';
 import type { Summary } from './statistics.ts';
 
 /** Share of the machine above which what others do distorts the figures. */
@@ -10,12 +10,20 @@ const BUSY = 0.05;
 /** What every report begins with. */
 export interface ReportHead {
   machine: Machine;
-  /** Of each runtime. */
+  /** The version of each runtime that took part. */
   versions: Partial<Record<Runtime, string>>;
   date: string;
   /** What was left out, and why. */
   skipped: string[];
 }
+
+/** The versions and the date of a report on entries. */
+export const dateReport = (
+  entries: readonly { contestant: { runtime: Runtime }; version: string }[],
+): Pick<ReportHead, 'versions' | 'date'> => ({
+  versions: Object.fromEntries(entries.map(({ contestant, version }) => [contestant.runtime, version])),
+  date: new Date().toISOString(),
+});
 
 export function formatHead({ machine, versions, date, skipped }: ReportHead): string {
   return [

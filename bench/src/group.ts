@@ -1,8 +1,9 @@
+import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Child, Reply, Request } from './child.ts';
 import { describeError, type Failure } from './contestant.ts';
-import { type Multiplier, type ProductTiming, takeProductTurns } from './products.ts';
-import type { Progress } from './progress.ts';
-import { type Pauses, pause, takeTurn } from './turn.ts';
+import type { Multiplier, ProductTiming } from './products.ts';
+import type { Progress } from './session.ts';
 
 /** Contestants that take turns in every round. */
 export interface Group<Contestant, Asked extends Request, Answer extends Reply, Entry> {
@@ -81,7 +82,11 @@ export async function runGroup<
     for (let round = 0; round < rounds; round++) {
       const where = `${group.title}, round ${round + 1} of ${rounds}`;
       progress.say(`${where}: plain products`);
-      await takeProductTurns(multipliers, result.products, turnSeconds, result.pauses);
+      for (const [i, { precision, child }] of multipliers.entries()) {
+        await pause(result.pauses);
+        const taken = await takeTurn(child, { run: `gemm-${precision}` }, turnSeconds);
+        result.products[i]!.seconds.push(...taken);
+      }
       for (const { contestant, entry, child } of rotate(running, round)) {
         progress.say(`${where}: ${contestant.label}`);
         try {
@@ -105,3 +110,48 @@ export async function runGroup<
 
 /** Everyone begins a round about equally often. */
 const rotate = <T>(list: readonly T[], by: number): T[] => list.map((_, i) => list[(i + by) % list.length]!);
+
+/** CPU time while nothing of the benchmark ran, of all cores together, in milliseconds: what others used, and all. */
+export interface Pauses {
+  busyMs: number;
+  totalMs: number;
+}
+
+/** After it, a runtime's idle threads have stopped spinning. */
+const SPIN_MS = 50;
+/** Then it is measured, for so long, what others use. */
+const PAUSE_MS = 100;
+
+/** Lets the process that worked last come to rest; adds to `pauses` what others do meanwhile. */
+async function pause(pauses: Pauses): Promise<void> {
+  await sleep(SPIN_MS);
+  const before = readCpuTimes();
+  await sleep(PAUSE_MS);
+  const after = readCpuTimes();
+  pauses.busyMs += after.busyMs - before.busyMs;
+  pauses.totalMs += after.totalMs - before.totalMs;
+}
+
+/** Calls of one kind until `turnSeconds` are over; the seconds of each. */
+async function takeTurn<Asked extends Request>(
+  child: Child<Asked>,
+  request: Asked,
+  turnSeconds: number,
+): Promise<number[]> {
+  const { seconds } = await child.ask({ ...request, forSeconds: turnSeconds });
+  return seconds!;
+}
+
+/** Share of all cores that other processes used. */
+export const usedByOthers = ({ busyMs, totalMs }: Pauses): number => busyMs / Math.max(1, totalMs);
+
+function readCpuTimes(): Pauses {
+  let busyMs = 0;
+  let totalMs = 0;
+  for (const { times } of cpus()) {
+    const all = times.user + times.nice + times.sys + times.irq + times.idle;
+    busyMs += all - times.idle;
+    totalMs += all;
+  }
+  return { busyMs, totalMs };
+}

@@ -1,9 +1,8 @@
 import type { Child, Request } from './child.ts';
 import { type Failure, type Precision, RUNTIME_NAMES, type Runtime } from './contestant.ts';
 import { summarise } from './statistics.ts';
-import { type Pauses, pause, takeTurn } from './turn.ts';
 
-/** Rows and columns: large enough for the full rate, small enough for every round, 17 GFLOP. */
+/** Rows and columns of the plain products: large enough for the full rate, small enough for every round, 17 GFLOP. */
 export const PRODUCT_SIZE = 2048;
 
 export type ProductRun = 'gemm-float32' | 'gemm-bf16';
@@ -29,36 +28,41 @@ export interface ProductReport extends ProductTiming {
   flopsPerSecond: number;
 }
 
-/** Those that can multiply here, after a first product; the others become `failures`. */
-export async function warmUpMultipliers(
-  children: ReadonlyMap<Runtime, Child<Request<ProductRun>>>,
-  precisions: readonly Precision[],
-  size: number,
+/**
+ * Calls `use` with those that can multiply here, after a first product, in a process of TensorFlow and of each contestant's runtime;
+ * the others become `failures`.
+ */
+export async function withMultipliers<Result>(
+  {
+    contestants,
+    start,
+    precisions,
+    size,
+  }: {
+    contestants: readonly { runtime: Runtime }[];
+    start: (runtime: Runtime) => Child<Request<ProductRun>>;
+    precisions: readonly Precision[];
+    size: number;
+  },
   failures: Failure[],
-): Promise<Multiplier[]> {
+  use: (multipliers: readonly Multiplier[]) => Promise<Result>,
+): Promise<Result> {
+  const runtimes = new Set<Runtime>(['tensorflow', ...contestants.map(({ runtime }) => runtime)]);
+  const children = [...runtimes].map((runtime) => ({ runtime, child: start(runtime) }));
   const multipliers: Multiplier[] = [];
-  for (const [runtime, child] of children) {
-    for (const precision of precisions) {
-      await child.ask({ run: `gemm-${precision}` }).then(
-        () => multipliers.push({ runtime, precision, size, child }),
-        (error: Error) =>
-          failures.push({ label: `${precision} products (${RUNTIME_NAMES[runtime]})`, reason: error.message }),
-      );
+  try {
+    for (const { runtime, child } of children) {
+      for (const precision of precisions) {
+        await child.ask({ run: `gemm-${precision}` }).then(
+          () => multipliers.push({ runtime, precision, size, child }),
+          (error: Error) =>
+            failures.push({ label: `${precision} products (${RUNTIME_NAMES[runtime]})`, reason: error.message }),
+        );
+      }
     }
-  }
-  return multipliers;
-}
-
-/** A turn of each; adds to the timings, which are in the same order. */
-export async function takeProductTurns(
-  multipliers: readonly Multiplier[],
-  timings: readonly ProductTiming[],
-  turnSeconds: number,
-  pauses: Pauses,
-): Promise<void> {
-  for (const [i, { precision, child }] of multipliers.entries()) {
-    await pause(pauses);
-    timings[i]!.seconds.push(...(await takeTurn(child, { run: `gemm-${precision}` }, turnSeconds)));
+    return await use(multipliers);
+  } finally {
+    await Promise.all(children.map(({ child }) => child.stop()));
   }
 }
 

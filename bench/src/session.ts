@@ -1,16 +1,35 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { loadavg, release, tmpdir, totalmem } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Machine as Base, createProgress as createLine, describeMachine as describeBase } from '@eflow/cli';
+import { bfloat16Support } from '@eflow/engine';
 import { setUpPython } from '@eflow/python';
+import { type Command, Option } from 'commander';
 import writeFileAtomic from 'write-file-atomic';
 import type { Runtime } from './contestant.ts';
-import { describeMachine, type Machine } from './machine.ts';
 
 /** Flags and description of what every benchmark has. */
 export const JSON_OPTION = [
   '--json [file]',
   'write all figures as JSON, into the file after every round, or to standard output at the end',
 ] as const;
+
+/** An option that takes a list, with its default as the help shows it. */
+export const listOption = <Value>(
+  flags: string,
+  description: string,
+  parse: (text: string) => readonly Value[],
+  value: readonly Value[],
+  shown = value.join(','),
+): Option => new Option(flags, description).argParser(parse).default(value, shown);
+
+/** The flags of a command; `quick` has those that stand in the place of defaults. */
+export function flagsOf<Flags extends { quick?: true }>(command: Command, quick: Partial<Flags>): Flags {
+  const given = command.opts<Flags>();
+  const isDefault = ([name]: [string, unknown]) => command.getOptionValueSource(name) === 'default';
+  return { ...given, ...Object.fromEntries(Object.entries(given.quick ? quick : {}).filter(isDefault)) };
+}
 
 /** To standard error, so that standard output holds the report alone. */
 export const say = (line: string): void => console.error(line);
@@ -113,4 +132,64 @@ export function stopBenchmark(): never {
   printKept?.();
   say('The same command begins anew.');
   process.exit(130);
+}
+
+export interface Machine extends Base {
+  memoryBytes: number;
+  /** Of the system, averaged over the last minute, when the benchmark began. */
+  loadAverage: number;
+  system: string;
+  /** The CPU multiplies matrices in bfloat16. */
+  hasBf16: boolean;
+}
+
+function describeMachine(): Machine {
+  return {
+    ...describeBase(),
+    memoryBytes: totalmem(),
+    loadAverage: loadavg()[0]!,
+    system: `${process.platform} ${process.arch} ${release()}`,
+    hasBf16: bfloat16Support('cpu').supported,
+  };
+}
+
+/** Counts turns: the first calls of each contestant, each of its rounds, and what is made to compare with. */
+export interface Progress {
+  /** What runs now. */
+  say(what: string): void;
+  /** One more turn is over. */
+  advance(): void;
+  stop(): void;
+}
+
+/** On standard error. What is left is told by the pace so far, so that it grows where later turns take longer. */
+export function createProgress(turns: number): Progress {
+  const line = createLine(turns, 'turns', { stays: true });
+  let done = 0;
+  let what = '';
+  return {
+    say(now) {
+      what = now;
+      line.update(done, what);
+    },
+    advance: () => line.update(++done, what),
+    stop: line.end,
+  };
+}
+
+/**
+ * Calls `use` with an empty folder, which is gone afterwards, and with the environment for children. torch.compile starts
+ * from nothing, as everyone does here: what it compiled yesterday stays out of its first call.
+ */
+export async function withWorkFolder<T>(use: (folder: string, env: NodeJS.ProcessEnv) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'eflow-bench-'));
+  const clean = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', clean);
+  const inductor = join(folder, 'inductor');
+  try {
+    return await use(folder, { ...process.env, TORCHINDUCTOR_CACHE_DIR: inductor, PYTHONDONTWRITEBYTECODE: '1' });
+  } finally {
+    clean();
+    process.off('exit', clean);
+  }
 }

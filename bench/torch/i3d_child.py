@@ -1,6 +1,6 @@
 """I3D in PyTorch: answers requests, one JSON line each on standard input, with one JSON line on standard output.
 
-Its argument is the JSON form of a ChildSpec (src/fvd/contestants.ts). Weights, clips and the logits to compare with come from the
+Its argument is the JSON form of a ChildSpec (src/fvd/command.ts). Weights, clips and the logits to compare with come from the
 folder that it names; the network is that of reference/i3d.py.
 """
 
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "reference"))
 
 from difference import relative_difference
 from i3d import I3D
-from serve import serve, serve_products, time_calls
+from serve import serve, time_calls
 
 
 class Contestant:
@@ -51,7 +51,6 @@ def main() -> None:
             "hello": hello,
             "forward": lambda request: {"seconds": time_calls(contestant().forward, request)},
             "check": lambda _: {"difference": contestant().check()},
-            **serve_products(spec["productSize"]),
         }
     )
 

@@ -1,6 +1,6 @@
 """A network in PyTorch: answers requests, one JSON line each on standard input, with one JSON line on standard output.
 
-Its argument is the JSON form of a ChildSpec (src/video-dit/contestants.ts). Parameters, batch and the predictions to compare
+Its argument is the JSON form of a ChildSpec (src/network/contestants.ts). Parameters, batch and the predictions to compare
 with come from the folder that it names; the network is that of reference/video_dit.py.
 """
 

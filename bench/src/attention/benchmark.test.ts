@@ -1,10 +1,9 @@
 import { expect, it } from 'vitest';
-import { MACHINE, recordProgress } from '../fixture.ts';
-import { type AttentionResult, countTurns, runAttentionBenchmark } from './benchmark.ts';
+import { MACHINE, recordProgress } from '../../fixtures/progress.ts';
+import { type AttentionResult, type Cell, countTurns, runAttentionBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { createReport } from './report.ts';
 import { formatReport } from './table.ts';
-import type { Cell } from './warm-up.ts';
 
 const checkCell = ({ difference, forward, gradient }: Cell) => {
   expect(Math.max(difference.forward, difference.gradient)).toBeLessThan(1e-4);

@@ -1,23 +1,22 @@
 import { freemem } from 'node:os';
-import { startChild } from '../child.ts';
-import { childCommand, describeError, type Failure, type Runtime } from '../contestant.ts';
-import { emptyResult, type Group, type GroupResult, type Rounds, runGroup } from '../group.ts';
-import { warmUpMultipliers } from '../products.ts';
-import type { Progress } from '../progress.ts';
-import { withWorkFolder } from '../work-folder.ts';
+import type { Child } from '../child.ts';
+import { describeError, type Failure, type Runtime, startContestant } from '../contestant.ts';
+import { emptyResult, type GroupResult, runGroup } from '../group.ts';
+import { withMultipliers } from '../products.ts';
+import { type Progress, withWorkFolder } from '../session.ts';
 import {
   type AttentionReply,
   type AttentionRequest,
   type ChildSpec,
   type Contestant,
   contestantsFor,
-  environmentOf,
+  type Entrant,
   NATIVE,
   PROGRAMS,
   REFERENCE,
+  TOLERANCE,
 } from './contestants.ts';
-import { type Entry, warmUp } from './warm-up.ts';
-import { type Kind, kernelLengths, RUNS, type Shape } from './workload.ts';
+import { type Kind, kernelLengths, RUNS, type Run, type Shape } from './workload.ts';
 
 export interface AttentionBenchmark {
   kinds: readonly Kind[];
@@ -46,7 +45,7 @@ export interface Comparison extends GroupResult<Entry> {
 export interface AttentionResult {
   comparisons: Comparison[];
   headline?: GroupResult<Entry>;
-  /** Of no group. */
+  /** What failed outside of all groups. */
   failures: Failure[];
 }
 
@@ -55,10 +54,10 @@ const TURN_SECONDS = 0.2;
 /** RAM of a process that waits. */
 const IDLE_BYTES = 0.6e9;
 
-type Start = (contestant: Contestant, kind: Kind) => ReturnType<typeof startChild<AttentionRequest, AttentionReply>>;
+type Start = (contestant: Contestant, kind: Kind) => Child<AttentionRequest, AttentionReply>;
 
-/** The lengths of each kind that there is a reference for, with the most that it took of memory. */
-type References = ReadonlyMap<Kind, ReadonlyMap<number, { workingBytes: number }>>;
+/** The lengths of each kind that there is a reference for, with the bytes that it took of memory at most. */
+type References = ReadonlyMap<Kind, ReadonlyMap<number, number>>;
 
 /**
  * Measures each kind at each length, contestants in turns, then all kinds in turns. A contestant that fails is reported,
@@ -70,43 +69,57 @@ export const runAttentionBenchmark = (
   onRound: (result: AttentionResult) => void,
 ): Promise<AttentionResult> =>
   withWorkFolder(async (folder, env) => {
-    const { shape, productSize, contestants, kinds, rounds, python } = benchmark;
-    const start: Start = (contestant, kind) => {
-      const { runtime, mode, native } = contestant;
+    const { shape, productSize, contestants, kinds, headline, rounds, python } = benchmark;
+    const start: Start = ({ runtime, mode, native }, kind) => {
       const spec: ChildSpec = { mode, native, kind, shape, folder, productSize };
-      return startChild(childCommand(runtime, PROGRAMS, spec, python), { ...env, ...environmentOf(contestant) });
+      // The environment chooses between tfjs' native and composed forms.
+      return startContestant(runtime, PROGRAMS, spec, {
+        env: { ...env, EFLOW_NATIVE: native ? undefined : '0' },
+        python,
+      });
     };
     const result: AttentionResult = { comparisons: [], failures: [] };
-    const { failures } = result;
-    const references = await writeReferences(benchmark, start, progress, failures);
-    const multipliers = new Map<Runtime, ReturnType<Start>>();
-    for (const contestant of [REFERENCE, ...contestants]) {
-      if (!multipliers.has(contestant.runtime)) {
-        multipliers.set(contestant.runtime, start({ ...contestant, mode: 'eager' }, 'softmax'));
-      }
-    }
-    try {
-      const common: Rounds = {
-        rounds,
-        turnSeconds: TURN_SECONDS,
-        multipliers: await warmUpMultipliers(multipliers, ['float32'], productSize, failures),
-        progress,
-        onRound: () => onRound(result),
-      };
+    const references = await writeReferences(benchmark, start, progress, result.failures);
+    const products = {
+      contestants,
+      start: (runtime: Runtime) => start({ ...REFERENCE, runtime }, 'softmax'),
+      precisions: ['float32'] as const,
+      size: productSize,
+    };
+    return withMultipliers(products, result.failures, async (multipliers) => {
+      const common = { rounds, turnSeconds: TURN_SECONDS, multipliers, progress, onRound: () => onRound(result) };
+      const measure = (title: string, entrants: readonly Entrant[], into: GroupResult<Entry>) =>
+        runGroup(
+          { title, contestants: entrants, start: (entrant) => start(entrant, entrant.kind), warmUp, turns: listTurns },
+          common,
+          into,
+        );
       for (const kind of kinds) {
-        if (contestantsFor(kind, contestants).length === 0) continue;
-        for (const [length, { workingBytes }] of references.get(kind)!) {
-          await compare(benchmark, kind, length, workingBytes, common, start, result.comparisons);
+        const chosen = contestantsFor(kind, contestants);
+        if (chosen.length === 0) continue;
+        for (const [length, workingBytes] of references.get(kind)!) {
+          const interleaved = IDLE_BYTES * chosen.length + workingBytes < freemem();
+          const comparison: Comparison = { ...emptyResult<Entry>(multipliers), kind, length, interleaved };
+          result.comparisons.push(comparison);
+          const entrants = chosen.map((contestant) => ({ ...contestant, kind, lengths: [length] }));
+          for (const group of interleaved ? [entrants] : entrants.map((entrant) => [entrant])) {
+            await measure(`${kind}, ${length} tokens`, group, comparison);
+          }
         }
       }
-      if (benchmark.headline) {
-        result.headline = emptyResult<Entry>(common.multipliers);
-        await runHeadline(references, common, start, result.headline);
+      if (headline) {
+        // A process for each kind runs all lengths in its turn, so that lengths are compared in the same minutes too.
+        result.headline = emptyResult<Entry>(multipliers);
+        const entrants = [...references].map(([kind, written]) => ({
+          ...NATIVE,
+          label: kind,
+          kind,
+          lengths: [...written.keys()],
+        }));
+        await measure('all kinds', entrants, result.headline);
       }
       return result;
-    } finally {
-      await Promise.all([...multipliers.values()].map((child) => child.stop()));
-    }
+    });
   });
 
 /** The turns of a whole benchmark, if all of them can be taken. */
@@ -123,9 +136,9 @@ async function writeReferences(
   progress: Progress,
   failures: Failure[],
 ): Promise<References> {
-  const references = new Map<Kind, Map<number, { workingBytes: number }>>();
+  const references = new Map<Kind, Map<number, number>>();
   for (const kind of kinds) {
-    const written = new Map<number, { workingBytes: number }>();
+    const written = new Map<number, number>();
     references.set(kind, written);
     const lengths = kernelLengths(tokens);
     const child = start(REFERENCE, kind);
@@ -136,7 +149,7 @@ async function writeReferences(
         child.resetPeak();
         const { residentBytes } = child.memory();
         await child.ask({ run: 'reference', length });
-        written.set(length, { workingBytes: child.memory().peakBytes - residentBytes });
+        written.set(length, child.memory().peakBytes - residentBytes);
       }
     } catch (error) {
       const missing = lengths.filter((length) => !written.has(length));
@@ -149,59 +162,63 @@ async function writeReferences(
   return references;
 }
 
-/** Adds one kind at one length to the comparisons. */
-async function compare(
-  { contestants }: AttentionBenchmark,
-  kind: Kind,
-  length: number,
-  workingBytes: number,
-  common: Rounds,
-  start: Start,
-  comparisons: Comparison[],
-): Promise<void> {
-  const chosen = contestantsFor(kind, contestants);
-  const interleaved = IDLE_BYTES * chosen.length + workingBytes < freemem();
-  const result: Comparison = { ...emptyResult<Entry>(common.multipliers), kind, length, interleaved };
-  comparisons.push(result);
-  for (const group of interleaved ? [chosen] : chosen.map((contestant) => [contestant])) {
-    await runGroup(
-      {
-        title: `${kind}, ${length} tokens`,
-        contestants: group,
-        start: (contestant) => start(contestant, kind),
-        warmUp: (contestant, child) => warmUp(contestant, { kind, lengths: [length] }, child),
-        turns: listTurns,
-      },
-      common,
-      result,
-    );
-  }
-}
-
-/** One process for each kind, which runs all lengths in its turn, so that lengths are compared in the same minutes too. */
-async function runHeadline(
-  references: References,
-  common: Rounds,
-  start: Start,
-  result: GroupResult<Entry>,
-): Promise<void> {
-  await runGroup(
-    {
-      title: 'all kinds',
-      contestants: [...references].map(([kind, written]) => ({
-        ...NATIVE,
-        label: kind,
-        kind,
-        lengths: [...written.keys()],
-      })),
-      start: (contestant) => start(contestant, contestant.kind),
-      warmUp: (contestant, child) => warmUp(contestant, contestant, child),
-      turns: listTurns,
-    },
-    common,
-    result,
-  );
-}
-
-const listTurns: Group<Contestant, AttentionRequest, AttentionReply, Entry>['turns'] = ({ cells }) =>
+const listTurns = ({ cells }: Entry) =>
   cells.flatMap((cell) => RUNS.map((run) => ({ request: { run, length: cell.length }, seconds: cell[run].seconds })));
+
+/** One kind in one process, as measured. */
+export interface Entry {
+  contestant: Contestant;
+  kind: Kind;
+  /** The version of the runtime. */
+  version: string;
+  cells: Cell[];
+}
+
+/** At one length. */
+export interface Cell extends Record<Run, Timing> {
+  length: number;
+  /** C++ kernels ran. */
+  native: boolean;
+  /** From the reference: largest error over largest value. */
+  difference: Record<Run, number>;
+}
+
+export interface Timing {
+  /** The first call, with compilation. */
+  firstSeconds: number;
+  /** Every later call. */
+  seconds: number[];
+  /** In RAM, at the highest, over what stays loaded. */
+  addedBytes: number;
+  /** PyTorch's: which way to write it was the fastest. */
+  form?: string;
+}
+
+/** The first calls at each length, and the proof that they compute what the reference does: throws if they do not. */
+async function warmUp(entrant: Entrant, child: Child<AttentionRequest, AttentionReply>): Promise<Entry> {
+  const { version } = await child.ask({ run: 'hello' });
+  const cells: Cell[] = [];
+  for (const length of entrant.lengths) {
+    await child.ask({ run: 'load', length });
+    const loadedBytes = child.memory().residentBytes;
+    const firstCall = async (run: Run): Promise<Timing> => {
+      const { seconds, form } = await child.ask({ run: `first-${run}`, length });
+      // torch.compile's compiler stays in memory, and PyTorch can give back what it has freed; TensorFlow.js cannot.
+      const base = entrant.runtime === 'torch' ? child.memory().residentBytes : loadedBytes;
+      child.resetPeak();
+      await child.ask({ run, length });
+      const addedBytes = Math.max(0, child.memory().peakBytes - base);
+      return { firstSeconds: seconds![0]!, seconds: [], addedBytes, form };
+    };
+    const forward = await firstCall('forward');
+    const gradient = await firstCall('gradient');
+    const { difference, native } = await child.ask({ run: 'check', length });
+    for (const [run, value] of Object.entries(difference!)) {
+      if (value <= TOLERANCE) continue;
+      const what = run === 'forward' ? 'output' : 'output or a gradient';
+      throw new Error(`at ${length} tokens its ${what} differs from the reference by ${value}; expected ${TOLERANCE}`);
+    }
+    cells.push({ length, native: native ?? false, difference: difference!, forward, gradient });
+  }
+  return { contestant: entrant, kind: entrant.kind, version: version!, cells };
+}

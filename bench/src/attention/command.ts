@@ -1,8 +1,16 @@
 import { integer, list, namesAmong } from '@eflow/cli';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { PRODUCT_SIZE } from '../products.ts';
-import { createProgress } from '../progress.ts';
-import { createRecorder, JSON_OPTION, say, setUpContestants, startSession } from '../session.ts';
+import {
+  createProgress,
+  createRecorder,
+  flagsOf,
+  JSON_OPTION,
+  listOption,
+  say,
+  setUpContestants,
+  startSession,
+} from '../session.ts';
 import { type AttentionBenchmark, type AttentionResult, countTurns, runAttentionBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { writeFigure } from './figure.ts';
@@ -37,18 +45,16 @@ export function addAttentionCommand(program: Command, action = attentionBenchmar
     .description(
       'Latency and memory of the attention kernels against tokens, forward and forward + backward, dense and with 75 % of the tokens dropped: native and composed beside PyTorch in turns, then all kinds in turns, beside the rate of plain matrix products.',
     )
+    .addOption(listOption('--tokens <list>', 'lengths, before tokens are dropped', list(integer(1)), TOKENS))
+    .addOption(listOption('--kinds <list>', `kinds: ${KINDS.join(', ')}`, namesAmong(KINDS), KINDS, 'all'))
     .addOption(
-      new Option('--tokens <list>', 'lengths, before tokens are dropped')
-        .argParser(list(integer(1)))
-        .default(TOKENS, TOKENS.join(',')),
-    )
-    .addOption(
-      new Option('--kinds <list>', `kinds: ${KINDS.join(', ')}`).argParser(namesAmong(KINDS)).default(KINDS, 'all'),
-    )
-    .addOption(
-      new Option('--only <list>', `what to measure: ${NAMES.join(', ')} (all kinds side by side)`)
-        .argParser(namesAmong(NAMES))
-        .default(NAMES, 'all'),
+      listOption(
+        '--only <list>',
+        `what to measure: ${NAMES.join(', ')} (all kinds side by side)`,
+        namesAmong(NAMES),
+        NAMES,
+        'all',
+      ),
     )
     .option('--rounds <n>', 'turns that each contestant takes', integer(1), 3)
     .option('--batch <n>', 'batch size', integer(1), 1)
@@ -68,12 +74,7 @@ Examples:
   bench attention --json docs/results/attention.json --figure
   bench attention --only headline --figure`,
     )
-    .action((flags: Flags) => {
-      for (const [name, value] of Object.entries(flags.quick ? QUICK : {})) {
-        if (command.getOptionValueSource(name) === 'default') command.setOptionValue(name, value);
-      }
-      return action(command.opts<Flags>());
-    });
+    .action(() => action(flagsOf<Flags>(command, QUICK)));
 }
 
 async function attentionBenchmark(flags: Flags): Promise<void> {

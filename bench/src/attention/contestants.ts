@@ -1,16 +1,17 @@
 import type { Reply, Request } from '../child.ts';
-import type { Runtime } from '../contestant.ts';
+import type { Contestant as BaseContestant, Runtime } from '../contestant.ts';
 import type { ProductRun } from '../products.ts';
 import { type Kind, type Run, type Shape, TORCH_KINDS } from './workload.ts';
 
-export interface Contestant {
-  name: string;
-  /** For people. */
-  label: string;
-  runtime: Runtime;
-  mode: 'eager' | 'compiled';
-  /** Of tfjs: whether C++ kernels may take the place of composed ops. */
+export interface Contestant extends BaseContestant {
+  /** C++ kernels may take the place of tfjs' composed ops. */
   native: boolean;
+}
+
+/** A contestant with its work, in a process of its own. */
+export interface Entrant extends Contestant {
+  kind: Kind;
+  lengths: readonly number[];
 }
 
 /** What trains and samples: compiled, native where the kind has a native form. */
@@ -38,7 +39,7 @@ export const REFERENCE: Contestant = {
   native: false,
 };
 
-/** Those that there is a program of the kind for. */
+/** The contestants that there is a program of the kind for. */
 export const contestantsFor = (kind: Kind, contestants: readonly Contestant[]): readonly Contestant[] =>
   contestants.filter(({ runtime }) => runtime === 'tensorflow' || TORCH_KINDS.includes(kind));
 
@@ -51,7 +52,7 @@ export interface ChildSpec {
   native: boolean;
   kind: Kind;
   shape: Shape;
-  /** Of safetensors files: inputs-LENGTH, and KIND-LENGTH with `output` and `grads.*`. */
+  /** With safetensors files: inputs-LENGTH, and KIND-LENGTH with `output` and `grads.*`. */
   folder: string;
   /** Rows and columns of the plain products. */
   productSize: number;
@@ -62,11 +63,6 @@ export const PROGRAMS: Readonly<Record<Runtime, URL>> = {
   tensorflow: new URL('tfjs-child.ts', import.meta.url),
   torch: new URL('../../torch/attention_child.py', import.meta.url),
 };
-
-/** The environment chooses between tfjs' native and composed forms. */
-export const environmentOf = ({ native }: Contestant): NodeJS.ProcessEnv => ({
-  EFLOW_NATIVE: native ? undefined : '0',
-});
 
 /**
  * `reference` writes files, `load` makes the inputs of a length, the first calls choose among several ways to write it,
@@ -80,10 +76,6 @@ export interface AttentionRequest
 
 /** Each request has fields of its own. */
 export interface AttentionReply extends Reply {
-  /** To `hello`. */
-  version?: string;
-  /** To the first calls, from PyTorch: of several ways to write it, the fastest. */
-  form?: string;
   /** To `check`: the largest error over the largest value. */
   difference?: Record<Run, number>;
   /** To `check`: C++ kernels run. */

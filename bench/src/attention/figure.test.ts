@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { report } from '../../fixtures/attention-report.ts';
 import { drawLatency } from './figure.ts';
-import { report } from './fixture.ts';
 
 it('names every curve, the axes, the machine and the commit', () => {
   const svg = drawLatency(report);

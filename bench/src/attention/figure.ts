@@ -1,9 +1,7 @@
 import { saveFigure } from '@eflow/figures';
-import { drawCurves, type Curve as Line } from '../figure.ts';
+import { drawCurves, KIND_COLORS, KIND_NAMES, type Curve as Line } from '../figure.ts';
 import { formatOrigin } from '../format.ts';
-import type { Curve } from './headline.ts';
-import type { AttentionReport } from './report.ts';
-import { KIND_COLORS, KIND_NAMES } from './style.ts';
+import type { AttentionReport, Curve } from './report.ts';
 import { describeShape } from './workload.ts';
 
 /** In the folder. */

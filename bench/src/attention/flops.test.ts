@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { countFlops } from './flops.ts';
-import { KINDS, type Shape } from './workload.ts';
+import { countFlops, KINDS, type Shape } from './workload.ts';
 
 const shape: Shape = { batchSize: 3, numHeads: 5, headDim: 7, windowSize: 4 };
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { comparison, report, shape } from './fixture.ts';
+import { comparison, report, shape } from '../../fixtures/attention-report.ts';
 import { createReport } from './report.ts';
 import { formatReport } from './table.ts';
 

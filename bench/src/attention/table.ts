@@ -1,8 +1,15 @@
 import { percent, textTable } from '@eflow/cli';
 import { formatFailure, formatHead, formatOthers, milliseconds, quartiles } from '../format.ts';
 import { findLimit } from '../products.ts';
-import { formatHeadline } from './headline-table.ts';
-import type { AttentionReport, ComparisonReport, EntryReport } from './report.ts';
+import type {
+  AttentionReport,
+  Checks,
+  ComparisonReport,
+  Curve,
+  EntryReport,
+  HeadlineReport,
+  TimingReport,
+} from './report.ts';
 import { describeShape, hasWindow, KINDS, type Kind, RUN_NAMES, RUNS, type Run, type Shape } from './workload.ts';
 
 /** The report for people: the machine, each kind beside its peers, then all kinds side by side with what they show. */
@@ -64,40 +71,83 @@ function formatKind(kind: Kind, comparisons: readonly ComparisonReport[], shape:
     '',
     textTable(
       RUNS.flatMap((run) => [
-        header(RUN_NAMES[run]),
-        ...comparisons.flatMap((comparison) => comparison.entries.map((entry) => row(comparison, entry, run))),
+        [RUN_NAMES[run], ...COLUMNS.map(([title]) => title)],
+        ...comparisons.flatMap((comparison) =>
+          comparison.entries.map((entry) => [
+            nameOf(entry),
+            ...COLUMNS.map(([, cell]) => cell(entry[run], comparison, run)),
+          ]),
+        ),
       ]),
     ),
   ].join('\n');
 }
 
-const header = (title: string) => [
-  title,
-  'tokens',
-  'median ms',
-  'quartiles',
-  'n',
-  'limit',
-  'x peer',
-  'added MB',
-  'x in+out',
-  'of L x L',
-  'first s',
+/** Titles and cells of the tables' columns but the first. */
+const COLUMNS: readonly [
+  title: string,
+  cell: (timing: TimingReport, comparison: ComparisonReport, run: Run) => string,
+][] = [
+  ['tokens', (_timing, { length }) => String(length)],
+  ['median ms', ({ summary }) => milliseconds(summary.median)],
+  ['quartiles', ({ summary }) => quartiles(summary, milliseconds)],
+  ['n', ({ calls }) => String(calls)],
+  ['limit', ({ shareOfLimit }) => (shareOfLimit === undefined ? '-' : percent(shareOfLimit))],
+  ['x peer', ({ timesPeer }) => timesPeer?.toFixed(2) ?? '-'],
+  ['added MB', ({ addedBytes }) => (addedBytes / 1e6).toFixed(0)],
+  ['x in+out', ({ addedBytes }, { bytes }, run) => (addedBytes / bytes[run]).toFixed(1)],
+  ['of L x L', ({ addedBytes }, { scoreBytes }) => percent(addedBytes / scoreBytes)],
+  ['first s', ({ firstSeconds }) => firstSeconds.toFixed(1)],
 ];
 
-function row({ length, bytes, scoreBytes }: ComparisonReport, entry: EntryReport, run: Run): string[] {
-  const { summary, calls, shareOfLimit, timesPeer, addedBytes, firstSeconds } = entry[run];
+const nameOf = ({ name, native, label }: EntryReport) =>
+  name === 'native' && !native ? 'native (composed here)' : label;
+
+/** All kinds side by side: their medians and quartiles, and what they show. */
+function formatHeadline(headline: HeadlineReport, shape: Shape): string {
+  const { curves, checks, products, failures } = headline;
+  const limit = findLimit(products, 'float32');
+  const composed = kindsOf(curves.filter(({ points }) => points.some(({ native }) => !native)));
   return [
-    entry.name === 'native' && !entry.native ? 'native (composed here)' : entry.label,
-    String(length),
-    milliseconds(summary.median),
-    quartiles(summary, milliseconds),
-    String(calls),
-    shareOfLimit === undefined ? '-' : percent(shareOfLimit),
-    timesPeer?.toFixed(2) ?? '-',
-    (addedBytes / 1e6).toFixed(0),
-    (addedBytes / bytes[run]).toFixed(1),
-    percent(addedBytes / scoreBytes),
-    firstSeconds.toFixed(1),
+    `All kinds: ${describeShape(shape)}, window +-${shape.windowSize}; in each round every kind took a turn at every length`,
+    formatOthers(headline.usedByOthers),
+    `Plain products, GFLOP/s: ${limit === undefined ? 'not measured' : (limit / 1e9).toFixed(0)}`,
+    ...(composed.length > 0 ? [`Without C++ kernels here, at some length at least: ${composed.join(', ')}`] : []),
+    ...failures.map(formatFailure),
+    ...RUNS.flatMap((run) => ['', textTable(listCurves(curves, run)), '', ...formatChecks(checks[run])]),
+  ].join('\n');
+}
+
+const kindsOf = (curves: readonly Curve[]) => [...new Set(curves.map(({ kind }) => kind))];
+
+/** Median (quartiles) in ms: a row for each curve, a column for each number of tokens. */
+function listCurves(curves: readonly Curve[], run: Run): string[][] {
+  const tokens = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.tokens)))].sort(
+    (a, b) => a - b,
+  );
+  return [
+    [`${RUN_NAMES[run]}, ms`, ...tokens.map(String)],
+    ...curves.map(({ kind, dropped, points }) => [
+      dropped ? `${kind}, 75 % dropped` : kind,
+      ...tokens.map((count) => {
+        const summary = points.find((point) => point.tokens === count)?.[run].summary;
+        return summary ? `${milliseconds(summary.median)} (${quartiles(summary, milliseconds)})` : '-';
+      }),
+    ]),
+  ];
+}
+
+function formatChecks({ slopes, softmaxOverGlga, lowest }: Checks): string[] {
+  const list = (items: string[]) => (items.length > 0 ? items.join(', ') : 'not measured');
+  const slope = Object.entries(slopes).map(([kind, value]) => `${kind} ${value.toFixed(2)}`);
+  const ratios = softmaxOverGlga.map(({ tokens, ratio }) => `${tokens} tokens ${ratio.toFixed(1)}x`);
+  const places = lowest.map(
+    ({ tokens, isLowest, seconds, other, otherSeconds }) =>
+      `${tokens} tokens ${isLowest ? 'lowest' : 'NOT lowest'} (${milliseconds(seconds)} ms, ${other} ${milliseconds(otherSeconds)})`,
+  );
+  return [
+    `Log-log slope from the fewest to the most tokens: ${list(slope)}`,
+    `GLGA's speed over softmax's: ${list(ratios)}`,
+    `GLGA with 75 % dropped beside the fastest dense kind: ${list(places)}`,
   ];
 }

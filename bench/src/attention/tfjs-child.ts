@@ -1,14 +1,13 @@
 // An attention kernel in TensorFlow.js: answers requests, one JSON line each on standard input, with one JSON line on
 // standard output. Its argument is a ChildSpec.
+
 import { join } from 'node:path';
 import { attention } from '@eflow/attention';
 import { readSafetensors, saveTree } from '@eflow/checkpoint';
 import { compile, useTensorFlow } from '@eflow/engine';
 import { createStream, disposeTree, NATIVE_KERNEL, randomNormal, splitStream, treeEntries } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { relativeDifference } from '../difference.ts';
-import { serve, timeCalls } from '../serve.ts';
-import { serveProducts } from '../tfjs-products.ts';
+import { relativeDifference, serve, serveProducts, timeCalls } from '../serve.ts';
 import type { AttentionReply, AttentionRequest, ChildSpec } from './contestants.ts';
 import { createSpec, KINDS, learnedInputs, type Run } from './workload.ts';
 

@@ -2,6 +2,7 @@ import {
   type AnyAttentionKind,
   ATTENTION_KINDS,
   type AttentionSpec,
+  attentionFlops,
   attentionKind,
   learnedShape,
 } from '@eflow/attention';
@@ -75,3 +76,7 @@ export function countBytes(kind: Kind, run: Run, length: number, shape: Shape): 
 /** Bytes of all scores [B, N, L, L]. */
 export const countScoreBytes = (length: number, { batchSize, numHeads }: Shape): number =>
   4 * batchSize * numHeads * length ** 2;
+
+/** FLOPs of the matrix products in the definition of a kind with the project's own options. */
+export const countFlops = (kind: Kind, run: Run, length: number, shape: Shape): number =>
+  attentionFlops(createSpec(kind, shape), { ...shape, length })[run];

@@ -5,11 +5,16 @@ import { appFile, integer, percent, runNode, textTable } from '@eflow/cli';
 import { createBatches, openVideos, prepareVideos, readIndex, type VideosSpec } from '@eflow/data';
 import type { Command } from 'commander';
 import { formatHead, gigabytes } from '../format.ts';
-import type { Machine } from '../machine.ts';
-import { createProgress, type Progress } from '../progress.ts';
-import { createRecorder, JSON_OPTION, startSession } from '../session.ts';
+import {
+  createProgress,
+  createRecorder,
+  JSON_OPTION,
+  type Machine,
+  type Progress,
+  startSession,
+  withWorkFolder,
+} from '../session.ts';
 import { type Summary, summarise } from '../statistics.ts';
-import { withWorkFolder } from '../work-folder.ts';
 import { writeClips } from './clips.ts';
 
 interface Flags {

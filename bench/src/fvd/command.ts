@@ -4,24 +4,51 @@ import { integer, namesAmong, textTable } from '@eflow/cli';
 import { listI3DTensors } from '@eflow/fvd';
 import { philoxNormal, philoxUniform } from '@eflow/tensor';
 import type { Command } from 'commander';
-import { startChild } from '../child.ts';
-import { childCommand, type Failure } from '../contestant.ts';
-import { formatFailure, formatHead, formatOthers, type ReportHead } from '../format.ts';
-import { emptyResult, type GroupResult, runGroup } from '../group.ts';
-import { createProgress, type Progress } from '../progress.ts';
-import { createRecorder, JSON_OPTION, type Session, setUpContestants, startSession } from '../session.ts';
-import { type Summary, summarise } from '../statistics.ts';
-import { usedByOthers } from '../turn.ts';
-import { withWorkFolder } from '../work-folder.ts';
+import type { Reply, Request } from '../child.ts';
+import { type Contestant, type Failure, type Runtime, startContestant } from '../contestant.ts';
+import { dateReport, formatFailure, formatHead, formatOthers, type ReportHead } from '../format.ts';
+import { emptyResult, type GroupResult, runGroup, usedByOthers } from '../group.ts';
 import {
-  type ChildSpec,
-  CONTESTANTS,
-  type Contestant,
-  type I3DReply,
-  type I3DRequest,
-  PROGRAMS,
-  TOLERANCE,
-} from './contestants.ts';
+  createProgress,
+  createRecorder,
+  JSON_OPTION,
+  type Progress,
+  type Session,
+  setUpContestants,
+  startSession,
+  withWorkFolder,
+} from '../session.ts';
+import { type Summary, summarise } from '../statistics.ts';
+
+const CONTESTANTS: readonly Contestant[] = [
+  { name: 'eager', label: 'tfjs eager', runtime: 'tensorflow', mode: 'eager' },
+  { name: 'compiled', label: 'compiled', runtime: 'tensorflow', mode: 'compiled' },
+  { name: 'torch', label: 'PyTorch eager', runtime: 'torch', mode: 'eager' },
+  { name: 'torch-compile', label: 'torch.compile', runtime: 'torch', mode: 'compiled' },
+];
+
+/** How logits may differ from eager tfjs': the largest error over the largest value. */
+const TOLERANCE = 1e-4;
+
+/** What a child process is told when it starts, as JSON in its one argument. */
+export interface ChildSpec extends Pick<Contestant, 'mode'> {
+  /** With inputs.safetensors of I3D's state_dict and `clips` [B, F, 224, 224, 3], and logits.safetensors with `logits`. */
+  folder: string;
+}
+
+/** Programs of the child processes. */
+const PROGRAMS: Readonly<Record<Runtime, URL>> = {
+  tensorflow: new URL('tfjs-child.ts', import.meta.url),
+  torch: new URL('../../torch/i3d_child.py', import.meta.url),
+};
+
+/** `hello` loads the weights; `reference` writes the logits; `check` compares with them. */
+export type I3DRequest = Request<'hello' | 'reference' | 'forward' | 'check'>;
+
+export interface I3DReply extends Reply {
+  /** To `check`: largest error over largest value. */
+  difference?: number;
+}
 
 interface Flags {
   clips: number;
@@ -97,8 +124,8 @@ const measure = (
   withWorkFolder(async (folder, env) => {
     await writeInputs(join(folder, 'inputs.safetensors'), [clips, frames, SIDE, SIDE, 3]);
     const start = ({ runtime, mode }: Pick<Contestant, 'runtime' | 'mode'>) => {
-      const spec: ChildSpec = { mode, folder, productSize: 1 };
-      return startChild<I3DRequest, I3DReply>(childCommand(runtime, PROGRAMS, spec, python), env);
+      const spec: ChildSpec = { mode, folder };
+      return startContestant<I3DRequest, I3DReply>(runtime, PROGRAMS, spec, { env, python });
     };
     const writer = start({ runtime: 'tensorflow', mode: 'eager' });
     await writer.ask({ run: 'reference' }).finally(() => writer.stop());
@@ -144,12 +171,9 @@ function createReport(
 ): FvdReport {
   const medianOf = ({ seconds }: Entry) => summarise(seconds).median;
   const torch = entries.filter(({ contestant }) => contestant.runtime === 'torch').map(medianOf);
-  const versions: FvdReport['versions'] = {};
-  for (const { contestant, version } of entries) versions[contestant.runtime] = version;
   return {
     machine,
-    versions,
-    date: new Date().toISOString(),
+    ...dateReport(entries),
     skipped,
     clips,
     clip: [frames, SIDE, SIDE],

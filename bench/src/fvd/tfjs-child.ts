@@ -1,14 +1,13 @@
 // I3D in TensorFlow.js: answers requests, one JSON line each on standard input, with one JSON line on standard output. Its
 // argument is a ChildSpec.
+
 import { join } from 'node:path';
 import { readSafetensors, writeSafetensors } from '@eflow/checkpoint';
 import { compile, useTensorFlow } from '@eflow/engine';
 import { type I3DOutput, i3d, i3dParams } from '@eflow/fvd';
 import * as tf from '@tensorflow/tfjs-core';
-import { relativeDifference } from '../difference.ts';
-import { serve, timeCalls } from '../serve.ts';
-import { serveProducts } from '../tfjs-products.ts';
-import type { ChildSpec, I3DReply, I3DRequest } from './contestants.ts';
+import { once, relativeDifference, serve, timeCalls } from '../serve.ts';
+import type { ChildSpec, I3DReply, I3DRequest } from './command.ts';
 
 const spec = JSON.parse(process.argv[2]!) as ChildSpec;
 const logitsFile = join(spec.folder, 'logits.safetensors');
@@ -24,11 +23,7 @@ async function createContestant() {
 }
 
 const release = ({ logits, pooled }: I3DOutput) => tf.dispose([logits, pooled]);
-let made: Promise<() => I3DOutput> | undefined;
-const contestant = (): Promise<() => I3DOutput> => {
-  made ??= createContestant();
-  return made;
-};
+const contestant = once(createContestant);
 
 async function logitsNow() {
   const output = (await contestant())();
@@ -56,5 +51,4 @@ await serve<I3DRequest, I3DReply>({
   async forward({ forSeconds }) {
     return { seconds: timeCalls(await contestant(), release, forSeconds) };
   },
-  ...serveProducts(spec.productSize),
 });

@@ -1,6 +1,6 @@
 import type { VideoDiTConfig } from '@eflow/video-dit';
 import { expect, it } from 'vitest';
-import { recordProgress } from '../fixture.ts';
+import { recordProgress } from '../../fixtures/progress.ts';
 import { rateProducts } from '../products.ts';
 import { countTurns, runVideoDiTBenchmark } from './benchmark.ts';
 import { CONTESTANTS, type Entrant } from './contestants.ts';

@@ -1,12 +1,11 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
-import { type Child, startChild } from '../child.ts';
-import { childCommand, describeError, type Failure, type Precision, type Runtime } from '../contestant.ts';
+import type { Child } from '../child.ts';
+import { describeError, type Failure, type Precision, type Runtime, startContestant } from '../contestant.ts';
 import { emptyResult, type GroupResult, type Rounds, runGroup } from '../group.ts';
-import { warmUpMultipliers } from '../products.ts';
-import type { Progress } from '../progress.ts';
-import { withWorkFolder } from '../work-folder.ts';
+import { withMultipliers } from '../products.ts';
+import { type Progress, withWorkFolder } from '../session.ts';
 import {
   type ChildSpec,
   type Contestant,
@@ -48,13 +47,11 @@ export interface GroupMeasurement extends GroupResult<Entry> {
 const TURN_SECONDS = 0.5;
 const EAGER = { mode: 'eager', precision: 'float32' } as const;
 
-type NetworkChild = Child<NetworkRequest, NetworkReply>;
-
 type Start = (
   contestant: Pick<Contestant, 'runtime' | 'mode' | 'precision'>,
   workload: Workload,
   folder: string,
-) => NetworkChild;
+) => Child<NetworkRequest, NetworkReply>;
 
 /**
  * Runs the groups one after another. An entrant that fails is reported, and the others go on. `onRound` gets what has been
@@ -69,33 +66,26 @@ export const runVideoDiTBenchmark = (
     const { groups, rounds, productSize, precisions, python } = benchmark;
     const start: Start = ({ runtime, mode, precision }, workload, folder) => {
       const spec: ChildSpec = { mode, precision, workload, folder, productSize };
-      return startChild(childCommand(runtime, PROGRAMS, spec, python), env);
+      return startContestant(runtime, PROGRAMS, spec, { env, python });
     };
     const entrants = groups.flatMap((group) => group.entrants);
-    const runtimes = new Set<Runtime>(['tensorflow', ...entrants.map(({ contestant }) => contestant.runtime)]);
-    const children = new Map(
-      [...runtimes].map((runtime) => [runtime, start({ runtime, ...EAGER }, entrants[0]!.workload, workFolder)]),
-    );
-    try {
-      const failures: Failure[] = [];
-      const multipliers = await warmUpMultipliers(children, precisions, productSize, failures);
+    const products = {
+      contestants: entrants.map(({ contestant }) => contestant),
+      start: (runtime: Runtime) => start({ runtime, ...EAGER }, entrants[0]!.workload, workFolder),
+      precisions,
+      size: productSize,
+    };
+    const failures: Failure[] = [];
+    return withMultipliers(products, failures, async (multipliers) => {
       const results: GroupMeasurement[] = [];
-      const common: Rounds = {
-        rounds,
-        turnSeconds: TURN_SECONDS,
-        multipliers,
-        progress,
-        onRound: () => onRound(results),
-      };
+      const common = { rounds, turnSeconds: TURN_SECONDS, multipliers, progress, onRound: () => onRound(results) };
       for (const group of groups) {
         const result = { ...emptyResult<Entry>(multipliers), failures: [...failures], group, turns: [] };
         results.push(result);
         await measureGroup(result, common, workFolder, start);
       }
       return results;
-    } finally {
-      await Promise.all([...children.values()].map((child) => child.stop()));
-    }
+    });
   });
 
 /** The turns of a whole benchmark, if all of them can be taken. */

@@ -1,11 +1,19 @@
 import { integer, list, namesAmong, number } from '@eflow/cli';
 import { bfloat16Support } from '@eflow/engine';
-import { VIDEO_DIT_PRESETS, validateConfig } from '@eflow/video-dit';
+import { VIDEO_DIT_PRESETS, type VideoDiTConfig, validateConfig } from '@eflow/video-dit';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { KINDS, type Kind, TORCH_KINDS } from '../attention/workload.ts';
 import { PRODUCT_SIZE } from '../products.ts';
-import { createProgress } from '../progress.ts';
-import { createRecorder, JSON_OPTION, say, setUpContestants, startSession } from '../session.ts';
+import {
+  createProgress,
+  createRecorder,
+  flagsOf,
+  JSON_OPTION,
+  listOption,
+  say,
+  setUpContestants,
+  startSession,
+} from '../session.ts';
 import { countTurns, type GroupMeasurement, runVideoDiTBenchmark, type VideoDiTBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { writeFigures } from './figure.ts';
@@ -84,27 +92,18 @@ export function addNetworkCommand(program: Command, action = networkBenchmark): 
       'Whole VideoDiT networks: forward pass, weak path and training step (forward, backward, clip, AdamW, EMA) against tokens and against the share of them that the middle keeps, with every attention, beside the same networks in PyTorch, in turns, and beside the rate of plain matrix products; and the memory of a step.',
     )
     .addOption(tokensOption(TOKENS))
+    .addOption(listOption('--attention <list>', `attentions: ${KINDS.join(', ')}`, namesAmong(KINDS), KINDS, 'all'))
+    .addOption(listOption('--keep <list>', 'shares of tokens that the middle sees', keepRatios, [1, 0.25]))
+    .addOption(onlyOption(ONLY))
     .addOption(
-      new Option('--attention <list>', `attentions: ${KINDS.join(', ')}`)
-        .argParser(namesAmong(KINDS))
-        .default(KINDS, 'all'),
+      listOption(
+        '--peer-attention <list>',
+        `attentions where PyTorch takes part, which has ${TORCH_KINDS.join(', ')}`,
+        namesAmong(KINDS),
+        PEER_KINDS,
+      ),
     )
-    .addOption(
-      new Option('--keep <list>', 'shares of tokens that the middle sees')
-        .argParser(keepRatios)
-        .default([1, 0.25], '1,0.25'),
-    )
-    .addOption(onlyOption(ONLY, ONLY.join(',')))
-    .addOption(
-      new Option('--peer-attention <list>', `attentions where PyTorch takes part, which has ${TORCH_KINDS.join(', ')}`)
-        .argParser(namesAmong(KINDS))
-        .default(PEER_KINDS, PEER_KINDS.join(',')),
-    )
-    .addOption(
-      new Option('--peer-keep <list>', 'shares of tokens where PyTorch takes part')
-        .argParser(keepRatios)
-        .default([1], '1'),
-    )
+    .addOption(listOption('--peer-keep <list>', 'shares of tokens where PyTorch takes part', keepRatios, [1]))
     .addOption(new Option('--depth <list>', `encoder, middle and decoder blocks (default: ${DEPTH})`).argParser(depth))
     .option('--size <n>', `hidden size (default: ${NETWORK.hiddenSize})`, integer(1))
     .option('--heads <n>', `heads (default: ${NETWORK.numHeads})`, integer(1))
@@ -114,12 +113,12 @@ export function addNetworkCommand(program: Command, action = networkBenchmark): 
         .conflicts(['size', 'heads']),
     )
     .addOption(
-      new Option(
+      listOption(
         '--checkpoint <list>',
         `memory of a step of ${MEMORY_DEPTH} blocks at the most tokens: ${CHECKPOINTS.join(', ')}`,
-      )
-        .argParser(namesAmong(CHECKPOINTS))
-        .default(CHECKPOINTS, CHECKPOINTS.join(',')),
+        namesAmong(CHECKPOINTS),
+        CHECKPOINTS,
+      ),
     )
     .option('--no-checkpoint', 'leave the memory out')
     .option('--rounds <n>', 'turns that each contestant takes', integer(1), 3)
@@ -143,12 +142,7 @@ Examples:
   bench network --tokens 4096 --keep 1,0.5,0.25,0.125 --only compiled --no-checkpoint --figure
   bench network --preset VideoDiT-S --tokens 2048 --attention glga`,
     )
-    .action((flags: Flags) => {
-      for (const [name, value] of Object.entries(flags.quick ? QUICK : {})) {
-        if (command.getOptionValueSource(name) === 'default') command.setOptionValue(name, value);
-      }
-      return action({ ...command.opts<Flags>(), runs: RUNS });
-    });
+    .action(() => action({ ...flagsOf<Flags>(command, QUICK), runs: RUNS }));
 }
 
 /** Adds `step`, a preset of `network`. */
@@ -161,9 +155,7 @@ export function addStepCommand(program: Command, action = networkBenchmark): voi
     .addOption(tokensOption(STEP_TOKENS))
     .option('--rounds <n>', 'turns that each contestant takes', integer(1), 5)
     .addOption(onlyOption(NAMES, 'all'))
-    .addOption(
-      new Option('--depth <list>', 'encoder, middle and decoder blocks').argParser(depth).default(STEP_DEPTH, '1,2,1'),
-    )
+    .addOption(listOption('--depth <list>', 'encoder, middle and decoder blocks', depth, STEP_DEPTH))
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
@@ -177,24 +169,23 @@ Examples:
     .action((flags: Flags) => action({ ...STEP, ...flags }));
 }
 
-const tokensOption = (counts: number[]) =>
-  new Option('--tokens <list>', 'tokens of a clip').argParser(tokenCounts).default(counts, counts.join(','));
+const tokensOption = (counts: number[]) => listOption('--tokens <list>', 'tokens of a clip', tokenCounts, counts);
 
-const onlyOption = (names: readonly string[], text: string) =>
-  new Option('--only <list>', `contestants: ${NAMES.join(', ')}`).argParser(namesAmong(NAMES)).default(names, text);
+const onlyOption = (names: readonly string[], shown?: string) =>
+  listOption('--only <list>', `contestants: ${NAMES.join(', ')}`, namesAmong(NAMES), names, shown);
 
 /** The network that the flags ask for, without its attention. Throws if its sizes do not go together. */
 export function createSize({ preset, size, heads, depth }: Pick<Flags, 'preset' | 'size' | 'heads' | 'depth'>): Size {
-  const { attention: _, ...sizes } = {
+  const base: VideoDiTConfig = {
     ...NETWORK,
     depth: DEPTH,
-    attention: undefined,
     ...(preset && VIDEO_DIT_PRESETS[preset]),
-    ...(size && { hiddenSize: size }),
-    ...(heads && { numHeads: heads }),
-    ...(depth && { depth }),
+    attention: { kind: 'softmax' },
   };
-  validateConfig({ ...sizes, attention: { kind: 'softmax' } });
+  const { hiddenSize, numHeads } = base;
+  const network = { ...base, hiddenSize: size ?? hiddenSize, numHeads: heads ?? numHeads, depth: depth ?? base.depth };
+  validateConfig(network);
+  const { attention: _, ...sizes } = network;
   return sizes;
 }
 
@@ -205,10 +196,10 @@ async function networkBenchmark(flags: Flags): Promise<void> {
   }
   const recorder = createRecorder(flags.json, formatReport);
   const session = startSession();
-  const { machine, skipped, skip } = session;
+  const { machine, skipped } = session;
   const asked = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
   const chosen = machine.hasBf16 ? asked : asked.filter(({ precision }) => precision !== 'bf16');
-  if (chosen.length < asked.length) skip(`bfloat16 is skipped: this is ${bfloat16Support('cpu').by}.`);
+  if (chosen.length < asked.length) session.skip(`bfloat16 is skipped: this is ${bfloat16Support('cpu').by}.`);
   const { contestants, python } = await setUpContestants(chosen, session);
   const selection = {
     tokens: flags.tokens,
@@ -230,13 +221,7 @@ async function networkBenchmark(flags: Flags): Promise<void> {
     precisions: contestants.some(({ precision }) => precision === 'bf16') ? ['float32', 'bf16'] : ['float32'],
     python,
   };
-  const measured = {
-    machine,
-    rounds: flags.rounds,
-    size,
-    windowSize: WINDOW_SIZE,
-    skipped,
-  };
+  const measured = { machine, rounds: flags.rounds, size, windowSize: WINDOW_SIZE, skipped };
   const reportOn = (results: readonly GroupMeasurement[]) =>
     createReport(measured, results.slice(0, groups.length), results[groups.length]);
   const keep = (results: readonly GroupMeasurement[]) => recorder.keep(reportOn(results));

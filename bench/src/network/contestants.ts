@@ -1,15 +1,10 @@
 import type { GraphDescription } from '@eflow/engine';
 import type { Reply, Request } from '../child.ts';
-import type { Precision, Runtime } from '../contestant.ts';
+import type { Contestant as BaseContestant, Precision, Runtime } from '../contestant.ts';
 import type { ProductRun } from '../products.ts';
 import type { Prediction, Run, Workload } from './workload.ts';
 
-export interface Contestant {
-  name: string;
-  /** For people. */
-  label: string;
-  runtime: Runtime;
-  mode: 'eager' | 'compiled' | 'xla';
+export interface Contestant extends BaseContestant {
   precision: Precision;
 }
 
@@ -39,7 +34,7 @@ export const TOLERANCE: Readonly<Record<Precision, number>> = { float32: 1e-4, b
 /** What a child process is told when it starts, as JSON in its one argument. */
 export interface ChildSpec extends Pick<Contestant, 'mode' | 'precision'> {
   workload: Workload;
-  /** Of inputs.safetensors with `params.*` and `batch.*`, and predictions.safetensors with `forward` and `weak`. */
+  /** With inputs.safetensors of `params.*` and `batch.*`, and predictions.safetensors with `forward` and `weak`. */
   folder: string;
   /** Rows and columns of the plain products. */
   productSize: number;
@@ -56,10 +51,6 @@ export type NetworkRequest = Request<'hello' | 'reference' | Run | `check-${Pred
 
 /** Each request has fields of its own. */
 export interface NetworkReply extends Reply {
-  /** To `hello`. */
-  version?: string;
-  /** To the first call of a run, from PyTorch: of several ways to write attention, the fastest. */
-  form?: string;
   /** To a check: largest error over largest value. */
   difference?: number;
   /** To `step`. */

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { groups, head, report } from '../../fixtures/network-report.ts';
 import { drawDrop, drawTokens, writeFigures } from './figure.ts';
-import { groups, head, report } from './fixture.ts';
 import { createReport } from './report.ts';
 
 const countLines = (svg: string) =>

@@ -1,11 +1,9 @@
 import { saveFigure } from '@eflow/figures';
-import { KIND_COLORS, KIND_NAMES } from '../attention/style.ts';
 import { KINDS, type Kind } from '../attention/workload.ts';
-import { type Curve, drawCurves } from '../figure.ts';
+import { type Curve, drawCurves, KIND_COLORS, KIND_NAMES } from '../figure.ts';
 import { formatOrigin } from '../format.ts';
-import type { EntryReport } from './entry-report.ts';
 import { dropped } from './groups.ts';
-import type { NetworkReport } from './report.ts';
+import type { EntryReport, NetworkReport } from './report.ts';
 
 /** In the folder. */
 const FILES = { tokens: 'network-step-against-tokens', drop: 'network-step-against-drop' };

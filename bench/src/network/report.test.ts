@@ -1,7 +1,7 @@
 import { countNetwork } from '@eflow/video-dit';
 import { describe, expect, it } from 'vitest';
+import { groups, head, memory, report } from '../../fixtures/network-report.ts';
 import { CONTESTANTS } from './contestants.ts';
-import { groups, head, memory, report } from './fixture.ts';
 import { createGroups } from './groups.ts';
 import { createReport } from './report.ts';
 import { formatReport } from './table.ts';

@@ -1,10 +1,9 @@
-import { textTable } from '@eflow/cli';
-import { formatFailure, formatHead, formatOthers, formatProducts, gigabytes } from '../format.ts';
-import type { EntryReport, TimingReport } from './entry-report.ts';
-import { formatClips, formatGraph, gigaflops, RATE_COLUMNS, rateCells, times } from './format.ts';
-import type { GroupReport, NetworkReport } from './report.ts';
-import { formatMemory, formatSummary } from './summary-table.ts';
-import { RUN_NAMES, RUNS } from './workload.ts';
+import { percent, textTable } from '@eflow/cli';
+import type { GraphDescription } from '@eflow/engine';
+import { formatFailure, formatHead, formatOthers, formatProducts, gigabytes, quartiles } from '../format.ts';
+import { nameNetwork } from './groups.ts';
+import type { GroupReport, MemoryReport, NetworkReport, Ratio, Summary, TimingReport } from './report.ts';
+import { RUN_NAMES, RUNS, type Workload } from './workload.ts';
 
 /** The report for people: the machine, each group of networks, then what they show. */
 export function formatReport(report: NetworkReport): string {
@@ -56,31 +55,98 @@ function formatGroup({ title, entries, failures, ...group }: GroupReport): strin
     '',
     textTable(
       RUNS.flatMap((run) => {
-        const rows = entries.flatMap((entry) => (entry[run] ? [row(entry, entry[run], entry.flops[run])] : []));
-        return rows.length === 0 ? [] : [header(RUN_NAMES[run]), ...rows];
+        const rows = entries.flatMap(({ label, flops, [run]: timing }) =>
+          timing ? [[label, gigaflops(flops[run]), ...COLUMNS.map(([, cell]) => cell(timing))]] : [],
+        );
+        return rows.length === 0 ? [] : [[RUN_NAMES[run], 'GFLOP', ...COLUMNS.map(([title]) => title)], ...rows];
       }),
     ),
   ].join('\n');
 }
 
-const header = (title: string) => [
-  title,
-  'GFLOP',
-  ...RATE_COLUMNS,
-  'x eager',
-  'x PyTorch',
-  'x torch.compile',
-  'first s',
-  'peak GB',
+/** Titles and cells of the tables' columns but the first two. */
+const COLUMNS: readonly [title: string, cell: (timing: TimingReport) => string][] = [
+  ['median ms', ({ summary }) => milliseconds(summary.median)],
+  ['quartiles', ({ summary }) => quartiles(summary, milliseconds)],
+  ['n', ({ seconds }) => String(seconds.length)],
+  ['limit', ({ shareOfLimit }) => (shareOfLimit === undefined ? '-' : percent(shareOfLimit))],
+  ['x eager', ({ timesEager }) => times(timesEager)],
+  ['x PyTorch', ({ timesTorch }) => times(timesTorch)],
+  ['x torch.compile', ({ timesTorchCompile }) => times(timesTorchCompile)],
+  ['first s', ({ firstSeconds }) => firstSeconds.toFixed(1)],
+  ['peak GB', ({ peakBytes }) => gigabytes(peakBytes)],
 ];
 
-const row = ({ label }: EntryReport, timing: TimingReport, flops: number): string[] => [
-  label,
-  gigaflops(flops),
-  ...rateCells(timing),
-  times(timing.timesEager),
-  times(timing.timesTorch),
-  times(timing.timesTorchCompile),
-  timing.firstSeconds.toFixed(1),
-  gigabytes(timing.peakBytes),
-];
+/** What the measurements show: a row for each network, a column for each number of tokens; '' where nothing compares. */
+function formatSummary(summary: Summary): string {
+  const tokens = [...new Set(Object.values(summary).flatMap((ratios: Ratio[]) => ratios.map((ratio) => ratio.tokens)))];
+  if (tokens.length === 0) return '';
+  tokens.sort((a, b) => a - b);
+  const section = (title: string, ratios: readonly Ratio[], format: (value: number) => string = times) => {
+    const names = [...new Set(ratios.map(nameOf))];
+    const rows = names.map((name) => {
+      const ofNetwork = ratios.filter((ratio) => nameOf(ratio) === name);
+      const cell = (count: number) => {
+        const found = ofNetwork.find((ratio) => ratio.tokens === count);
+        return found ? format(found.value) : '-';
+      };
+      return [`  ${name}`, ...tokens.map(cell)];
+    });
+    return rows.length === 0 ? [] : [[title, ...tokens.map(() => '')], ...rows];
+  };
+  return textTable([
+    ['Compiled networks, ratios of medians; tokens:', ...tokens.map(String)],
+    ...section('Steps with tokens dropped, in the time of one dense step', summary.dropSpeedup),
+    ...section('Weak path over a forward pass', summary.weakShare, percent),
+    ...section("torch.compile's step over ours", summary.stepOverTorchCompile),
+    ...section("Dense softmax's step over GLGA's", summary.backboneStep),
+    ...section("Dense softmax's forward pass over GLGA's", summary.backboneForward),
+    ...section("Products that the step's graph lost, over the dropped tokens'", summary.lostProducts),
+  ]);
+}
+
+const nameOf = ({ kind, keepRatio }: Ratio) => nameNetwork(kind, keepRatio);
+
+function formatMemory({ kind, tokens, depth, entries, ratios, failures }: MemoryReport): string {
+  const rows = entries.map(({ label, loadedBytes, peakBytes, addedBytes, stepSeconds }) => [
+    `  ${label}`,
+    gigabytes(loadedBytes),
+    gigabytes(peakBytes),
+    gigabytes(addedBytes),
+    stepSeconds.toFixed(2),
+  ]);
+  const over = ratios && [
+    '  over all kept',
+    '',
+    times(ratios.peakBytes),
+    times(ratios.addedBytes),
+    times(ratios.stepSeconds),
+  ];
+  return [
+    textTable([
+      [
+        `Memory of a step: ${kind}, ${tokens} tokens, depth ${depth.join('/')}`,
+        'before, GB',
+        'peak, GB',
+        'added, GB',
+        'step, s',
+      ],
+      ...rows,
+      ...(over ? [over] : []),
+    ]),
+    ...failures.map(formatFailure),
+  ].join('\n');
+}
+
+const formatClips = ({ batchSize, clip }: Pick<Workload, 'batchSize' | 'clip'>): string =>
+  `${batchSize} clip${batchSize === 1 ? '' : 's'} of ${clip.numFrames}x${clip.height}x${clip.width}`;
+
+const formatGraph = ({ operations, bytes, matmulFlops }: GraphDescription): string =>
+  `${operations} operations, ${(bytes / 1e6).toFixed(2)} MB, ${gigaflops(matmulFlops)} GFLOP in products`;
+
+const gigaflops = (flops: number): string => (flops / 1e9).toFixed(1);
+
+const milliseconds = (seconds: number) => (1000 * seconds).toFixed(1);
+
+/** A ratio where 1 is equal, or a dash. */
+const times = (ratio: number | undefined): string => ratio?.toFixed(2) ?? '-';

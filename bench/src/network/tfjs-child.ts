@@ -1,5 +1,6 @@
 // A network in TensorFlow.js: answers requests, one JSON line each on standard input, with one JSON line on standard
 // output. Its argument is a ChildSpec.
+
 import { join } from 'node:path';
 import { readSafetensors, saveTree } from '@eflow/checkpoint';
 import { compile, type GraphDescription, useTensorFlow } from '@eflow/engine';
@@ -16,9 +17,7 @@ import {
 import { createTrainStep, initState } from '@eflow/train';
 import { drawKeptTokens, initVideoDiT, tokenGrid, type VideoDiTParams, videoDiT, weakVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
-import { relativeDifference } from '../difference.ts';
-import { serve, timeCalls } from '../serve.ts';
-import { once, serveProducts } from '../tfjs-products.ts';
+import { once, relativeDifference, serve, serveProducts, timeCalls } from '../serve.ts';
 import type { ChildSpec, NetworkReply, NetworkRequest } from './contestants.ts';
 import type { Prediction } from './workload.ts';
 

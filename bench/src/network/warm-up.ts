@@ -6,7 +6,7 @@ import type { Prediction, Run, Workload } from './workload.ts';
 /** One entrant, as measured; with a timing for each of its runs. */
 export interface Entry extends Partial<Record<Run, Timing>> {
   entrant: Entrant;
-  /** Of the runtime. */
+  /** The version of the runtime. */
   version: string;
   /** From eager tfjs' predictions: largest error over largest value. */
   differences: Partial<Record<Prediction, number>>;
@@ -20,7 +20,7 @@ export interface Entry extends Partial<Record<Run, Timing>> {
 export interface FirstStep {
   loss: number;
   gradNorm: number;
-  /** Of the compiled step. */
+  /** The graph of the compiled step. */
   graph?: GraphDescription;
 }
 
