@@ -1,5 +1,5 @@
 import { ATTENTION_KINDS } from '@eflow/attention';
-import { plot, toSvg } from '@eflow/figures';
+import { plot, roundNumbers, toSvg } from '@eflow/figures';
 import * as Plot from '@observablehq/plot';
 import type { Kind } from './attention/workload.ts';
 import { spread } from './spread.ts';
@@ -10,7 +10,7 @@ export interface Curve {
   color: string;
   /** 'strong': thick dashes; 'faint': thin ones without dots. */
   style: 'plain' | 'strong' | 'faint';
-  /** Its name is. */
+  /** Its name is bold. */
   bold?: boolean;
   points: readonly { x: number; y: number }[];
 }
@@ -40,7 +40,7 @@ export function drawCurves(curves: readonly Curve[], { x, y, caption }: Axes): s
   const rows = curves.flatMap(({ points, ...curve }) => points.map((point) => ({ ...curve, ...point })));
   const values = rows.map((row) => row.y);
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  const marks = roundValues(least, most);
+  const marks = roundNumbers(least, most);
   const formatNumber = (value: number) => value.toLocaleString('en-US');
   const line = { x: 'x', y: 'y', z: 'name', stroke: 'color' } as const;
   const inStyle = (style: Curve['style']) => rows.filter((row) => row.style === style);
@@ -94,13 +94,6 @@ export function drawCurves(curves: readonly Curve[], { x, y, caption }: Axes): s
     FONT_SIZE + 3,
   );
   return toSvg(draw(wanted.map((label, i) => ({ ...label, y: invert!(heights[i]) as number }))));
-}
-
-/** 1, 2 and 5 times powers of ten. */
-function roundValues(from: number, to: number): number[] {
-  const powers = Array.from({ length: 12 }, (_, i) => i - 5);
-  const values = powers.flatMap((power) => [1, 2, 5].map((factor) => Number(`${factor}e${power}`)));
-  return values.filter((value) => value >= from && value <= to);
 }
 
 /** Okabe and Ito's colours, which the colour-blind tell apart, but for one that is PyTorch's; in the order of the kinds. */

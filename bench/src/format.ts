@@ -1,4 +1,4 @@
-import { percent } from '@eflow/cli';
+import { percent, tableOf } from '@eflow/cli';
 import { type Failure, RUNTIME_NAMES, type Runtime } from './contestant.ts';
 import type { ProductReport } from './products.ts';
 import type { Machine } from './session.ts';
@@ -54,10 +54,17 @@ export function formatProducts(products: readonly ProductReport[]): string {
   return `Plain products, GFLOP/s: ${rates.join(', ')}`;
 }
 
+/** The lines of a table, or of a part of one, with its head; none without rows. */
+export function tableLines(items: readonly Readonly<Record<string, string>>[]): string[][] {
+  if (items.length === 0) return [];
+  const { head, rows } = tableOf(items);
+  return [head, ...rows];
+}
+
 /** With the beginning of the reason. */
 export const formatFailure = ({ label, reason }: Failure): string => `${label} failed: ${reason.slice(0, 300)}`;
 
-export const quartiles = ({ lowerQuartile, upperQuartile }: Summary, format: (seconds: number) => string) =>
+export const quartiles = ({ lowerQuartile, upperQuartile }: Summary, format: (value: number) => string) =>
   `${format(lowerQuartile)}..${format(upperQuartile)}`;
 
 /** To about three figures. */

@@ -86,22 +86,18 @@ async function setUpTorch(): Promise<string> {
   });
 }
 
-/** What has been measured so far: whatever ends a benchmark, that is not lost. */
-export interface Recorder<Report> {
-  /** Puts the report into the file of `--json`, in the place of the one before it; Ctrl-C prints it. */
-  keep(report: Report): void;
-  /** The same of a benchmark that is done, and prints it: for people, or as JSON where no file was named. */
-  finish(report: Report): void;
-}
-
 /** Prints what is kept; undefined while nothing is. */
 let printKept: (() => void) | undefined;
 
-/** Makes the folder of the file `json`. Throws if the file could not be written. */
+/**
+ * Makes the folder of the file `json`, and returns a function that measures `turns` turns and prints the report: for people, or
+ * as JSON where no file was named. What `measure` keeps meanwhile stands in the file, in the place of the one before it, and
+ * Ctrl-C prints it: whatever ends a benchmark, that is not lost. Throws if the file could not be written.
+ */
 export function createRecorder<Report extends object>(
   json: string | true | undefined,
   format: (report: Report) => string,
-): Recorder<Report> {
+) {
   if (typeof json === 'string') requireWritable(json);
   const keep = (report: Report, complete: boolean) => {
     const text = `${JSON.stringify({ complete, ...report }, null, 2)}\n`;
@@ -109,12 +105,15 @@ export function createRecorder<Report extends object>(
     const printed = json === true ? text : `${format(report)}\n${json === undefined ? '' : `\n${json}\n`}`;
     printKept = () => process.stdout.write(printed);
   };
-  return {
-    keep: (report) => keep(report, false),
-    finish(report) {
-      keep(report, true);
-      printKept!();
-    },
+  return async (
+    turns: number,
+    measure: (progress: Progress, keep: (report: Report) => void) => Promise<Report>,
+  ): Promise<Report> => {
+    const progress = createProgress(turns);
+    const report = await measure(progress, (partial) => keep(partial, false)).finally(progress.stop);
+    keep(report, true);
+    printKept!();
+    return report;
   };
 }
 
@@ -136,7 +135,7 @@ export function stopBenchmark(): never {
 
 export interface Machine extends Base {
   memoryBytes: number;
-  /** Of the system, averaged over the last minute, when the benchmark began. */
+  /** The system's, averaged over the last minute, when the benchmark began. */
   loadAverage: number;
   system: string;
   /** The CPU multiplies matrices in bfloat16. */
@@ -163,7 +162,7 @@ export interface Progress {
 }
 
 /** On standard error. What is left is told by the pace so far, so that it grows where later turns take longer. */
-export function createProgress(turns: number): Progress {
+function createProgress(turns: number): Progress {
   const line = createLine(turns, 'turns', { stays: true });
   let done = 0;
   let what = '';

@@ -26,9 +26,9 @@ export function summarise(values: readonly number[]): Summary {
 
 export interface Rate {
   summary: Summary;
-  /** Of the matrix products in the definition; other work costs time and counts nothing. */
+  /** FLOPs of the matrix products in the definition over time; other work costs time and counts nothing. */
   flopsPerSecond: number;
-  /** Of the best rate of plain products; absent if there is none. */
+  /** The share of the best rate of plain products; absent if there is none. */
   shareOfLimit?: number;
 }
 

@@ -1,4 +1,4 @@
-import { plot, toSvg } from '@eflow/figures';
+import { plot, roundNumbers, toSvg } from '@eflow/figures';
 import * as Plot from '@observablehq/plot';
 
 const WIDTH = 820;
@@ -42,13 +42,10 @@ export const heightFor = (lines: number, least: number): number => Math.max(leas
 export const logScale = (values: readonly number[]) =>
   ({ type: 'log', domain: [Math.min(...values) / 1.1, Math.max(...values) * 1.1] }) as const;
 
-/** Grid and labels at round numbers: the format of a logarithmic axis would leave out some of them. */
+/** Grid and labels at round numbers. */
 export function logAxisY(values: readonly number[]) {
   const [least, most] = logScale(values).domain;
-  const powers = Array.from({ length: 16 }, (_, i) => i - 8);
-  const factors = most! / least! > 5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
-  const round = powers.flatMap((power) => factors.map((factor) => Number(`${factor}e${power}`)));
-  const marks = round.filter((value) => value >= least! && value <= most!);
+  const marks = roundNumbers(least, most, most / least > 5 ? undefined : [1, 1.5, 2, 3, 4, 5, 6, 8]);
   return [Plot.gridY(marks), Plot.axisY(marks, { text: String, label: null })];
 }
 

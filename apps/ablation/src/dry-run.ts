@@ -1,7 +1,9 @@
 import { formatClock, formatNumber } from '@eflow/cli';
+import { useTensorFlow } from '@eflow/engine';
 import { countStepFlops, videoDiTConfig } from '@eflow/run';
+import { createStream, randomNormal, splitStream } from '@eflow/tensor';
 import { keepRatioAt } from '@eflow/video-dit';
-import { measureRate } from './measure-rate.ts';
+import * as tf from '@tensorflow/tfjs-core';
 import { estimateSeconds, planCell, readSpeeds } from './plan.ts';
 import { cellFolder, isFinished, readRecord } from './results.ts';
 import type { Cell, Study } from './study.ts';
@@ -53,4 +55,23 @@ export async function describeStudy(study: Study, cells: readonly Cell[], out: s
 function countFlops(cell: Cell, { budget }: Study): number {
   const { config } = planCell(cell, budget);
   return countStepFlops(config, videoDiTConfig(config), keepRatioAt(0, config.training));
+}
+
+/** Rows and columns: 2 GFLOP, enough for the full rate. */
+const SIZE = 1024;
+const SECONDS = 1;
+
+/** FLOP/s of plain matrix products on TensorFlow: of the fastest in one second. */
+async function measureRate(): Promise<number> {
+  await useTensorFlow();
+  const [a, b] = ['a', 'b'].map((name) => randomNormal(splitStream(createStream(0), name), [SIZE, SIZE]));
+  let fastest = Number.POSITIVE_INFINITY;
+  const start = performance.now();
+  do {
+    const before = performance.now();
+    tf.matMul(a!, b!).dispose();
+    fastest = Math.min(fastest, (performance.now() - before) / 1000);
+  } while (performance.now() - start < 1000 * SECONDS);
+  tf.dispose([a, b]);
+  return (2 * SIZE ** 3) / fastest;
 }

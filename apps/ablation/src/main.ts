@@ -63,13 +63,10 @@ Examples:
 
 async function main(source: string, changes: string[], flags: Flags): Promise<void> {
   if (flags.seconds && flags.steps) throw new Error('--seconds and --steps are two budgets; give one of them');
-  const given = readStudy(source);
-  const study = {
-    ...given,
-    ...(flags.seeds && { seeds: flags.seeds }),
-    ...(flags.seconds && { budget: { seconds: flags.seconds } }),
-    ...(flags.steps && { budget: { steps: flags.steps } }),
-  };
+  const study = readStudy(source);
+  study.seeds = flags.seeds ?? study.seeds;
+  if (flags.seconds) study.budget = { seconds: flags.seconds };
+  if (flags.steps) study.budget = { steps: flags.steps };
   const names = study.cells.map(({ name }) => name);
   requireKnown('ablation', '--only', flags.only, names);
   const out = flags.out ?? `runs/ablation-${study.name}`;

@@ -20,7 +20,7 @@ const NO_LIMIT_SECONDS = 1e9;
 /** A cell whose training is known to the last number. */
 export interface Plan extends Cell {
   config: RunConfig;
-  /** Of the training, where it is known beforehand. */
+  /** What the training takes, where it is known beforehand. */
   seconds?: number;
 }
 
@@ -44,7 +44,7 @@ export function planCell(cell: Cell, budget: Budget, stepSeconds?: number): Plan
     for (const measure of cell.measures)
       for (const steps of measure.steps) samplerSpec(config.objective, steps, measure);
     const seconds = 'seconds' in budget ? budget.seconds : stepSeconds && stepSeconds * budget.steps;
-    return { ...cell, overrides, config, ...(seconds && { seconds }) };
+    return { ...cell, overrides, config, seconds };
   } catch (error) {
     throw new Error(`cell '${cell.name}': ${(error as Error).message}`);
   }

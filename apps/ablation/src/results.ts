@@ -113,6 +113,9 @@ export interface Environment extends Required<Machine> {
   dirty: boolean;
 }
 
+export const formatEnvironment = ({ cpu, cores, tensorflow, node, commit, dirty }: Environment): string =>
+  `${cpu}, ${cores} cores; TensorFlow ${tensorflow}, Node.js ${node}; commit ${commit}${dirty ? ' and changes to it' : ''}`;
+
 export const isFinished = (record: CellRecord | FailedCell | undefined): record is CellRecord =>
   record !== undefined && !('error' in record);
 

@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { appFile, runNode, Stopped } from '@eflow/cli';
+import { appFile, formatClock, percent, runNode, Stopped } from '@eflow/cli';
 import { findDifferences, openRunFolder, type RunConfig } from '@eflow/run';
 import type { Plan } from './plan.ts';
 import {
@@ -28,29 +28,20 @@ function runApp(name: string, args: readonly string[], folder: string): Promise<
 
 const POLL_MS = 1000;
 
-export type CellState = ({ doing: 'training' } & Progress) | { doing: 'evaluating' };
-
-/** How far training is, and the seconds that it took until then. */
-interface Progress {
-  share: number;
-  seconds: number;
-}
+/** Told what a cell does, in a few words, and whether that has just begun. */
+type OnState = (state: string, isNew: boolean) => void;
 
 /**
  * Trains a cell and measures it, from where an earlier attempt in `folder` was ended. Its record, or its failure, is kept
  * there as cell.json, and what the children print as log.txt. Throws `Stopped` after Ctrl-C.
  */
-export async function runCell(
-  plan: Plan,
-  folder: string,
-  onState: (state: CellState, isNew: boolean) => void,
-): Promise<CellRecord | FailedCell> {
+export async function runCell(plan: Plan, folder: string, onState: OnState): Promise<CellRecord | FailedCell> {
   const { base, name, seed, config } = plan;
   const run = runOf(folder);
   mkdirSync(folder, { recursive: true });
   try {
     await trainCell(plan, folder, onState);
-    if (plan.measures.length > 0) onState({ doing: 'evaluating' }, true);
+    if (plan.measures.length > 0) onState('evaluating', true);
     const start = performance.now();
     const evaluations: Evaluation[] = [];
     for (const measure of plan.measures) evaluations.push(await evaluate(folder, config, measure));
@@ -69,17 +60,13 @@ export async function runCell(
   }
 }
 
-async function trainCell(
-  plan: Plan,
-  folder: string,
-  onState: (state: CellState, isNew: boolean) => void,
-): Promise<void> {
+async function trainCell(plan: Plan, folder: string, onState: OnState): Promise<void> {
   const run = runOf(folder);
   const checkpoints = join(run, 'checkpoints');
   const goesOn = existsSync(checkpoints) && readdirSync(checkpoints).some(isCheckpoint);
   if (!goesOn) rmSync(run, { recursive: true, force: true });
   const args = goesOn ? ['--resume', run] : [plan.source, ...plan.overrides, '--out', run];
-  const report = (isNew: boolean) => onState({ doing: 'training', ...readProgress(run, plan.config) }, isNew);
+  const report = (isNew: boolean) => onState(describeTraining(run, plan.config), isNew);
   report(true);
   const timer = setInterval(report, POLL_MS, false);
   try {
@@ -104,14 +91,14 @@ async function evaluate(cell: string, config: RunConfig, measure: Measure): Prom
   return upgradeEvaluation({ measure, folder, ...JSON.parse(readFileSync(file, 'utf8')) }, config);
 }
 
-/** Of a run, by the last whole line of its metrics: in steps, or in seconds where they end it sooner. */
-function readProgress(run: string, { training }: RunConfig): Progress {
+/** How far a run is, by the last whole line of its metrics: in steps, or in seconds where they end it sooner. */
+function describeTraining(run: string, { training }: RunConfig): string {
   const file = join(run, 'metrics.jsonl');
   const last = existsSync(file) && readFileSync(file, 'utf8').split('\n').at(-2);
-  if (!last) return { share: 0, seconds: 0 };
-  const { step, seconds } = JSON.parse(last);
-  const share = Math.max((step + 1) / training.steps, seconds / (training.maxSeconds ?? Number.POSITIVE_INFINITY));
-  return { share: Math.min(1, share), seconds };
+  const { step, seconds } = last ? JSON.parse(last) : { step: -1, seconds: 0 };
+  const most = Math.max((step + 1) / training.steps, seconds / (training.maxSeconds ?? Number.POSITIVE_INFINITY));
+  const share = Math.min(1, most);
+  return `training ${percent(share)} (${formatClock((seconds * (1 - share)) / share)})`;
 }
 
 /** The values in which the run in a cell's folder differs from the plan; none where there is no run. */

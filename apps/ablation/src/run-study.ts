@@ -1,9 +1,17 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { formatClock } from '@eflow/cli';
-import { describeRecord, describeState } from './format.ts';
+import { formatClock, formatNumber } from '@eflow/cli';
 import { createLiveTable, type LiveTable } from './live-table.ts';
 import { estimateSeconds, measureSpeeds, type Plan, planCell } from './plan.ts';
-import { type CellRecord, cellFolder, isFinished, readEnvironment, readRecord, runOf, writeRecord } from './results.ts';
+import {
+  type CellRecord,
+  cellFolder,
+  type FailedCell,
+  isFinished,
+  readEnvironment,
+  readRecord,
+  runOf,
+  writeRecord,
+} from './results.ts';
 import { findChanges, logOf, runCell } from './run-cell.ts';
 import type { Cell, Study } from './study.ts';
 
@@ -30,7 +38,7 @@ export async function runStudy(study: Study, cells: readonly Cell[], out: string
     for (const plan of [...waiting]) {
       const start = performance.now();
       const record = await runCell(plan, cellFolder(out, plan), (state, isNew) => {
-        table.show(plan, describeState(state), isNew);
+        table.show(plan, state, isNew);
         const left = secondsLeft(waiting, finished, (performance.now() - start) / 1000);
         table.summarise(`${cells.length - waiting.size} of ${cells.length} cells; ${formatClock(left)} left`);
       });
@@ -87,7 +95,7 @@ function clearChanged(plans: readonly Plan[], out: string, overwrite: boolean): 
 const isMeasured = ({ evaluations }: CellRecord, { measures }: Plan): boolean =>
   JSON.stringify(evaluations.map(({ measure }) => measure)) === JSON.stringify(measures);
 
-/** Of all that waits, the first of which has run for `elapsed` seconds; NaN while one's time is not known. */
+/** The time of all that waits, the first of which has run for `elapsed` seconds; NaN while one's time is not known. */
 function secondsLeft(waiting: Iterable<Plan>, finished: readonly CellRecord[], elapsed: number): number {
   const [current = 0, ...others] = [...waiting].map((plan) => estimateSeconds(plan, finished) ?? Number.NaN);
   return others.reduce((sum, seconds) => sum + seconds, Math.max(0, current - elapsed));
@@ -96,4 +104,11 @@ function secondsLeft(waiting: Iterable<Plan>, finished: readonly CellRecord[], e
 function readTail(file: string): string {
   if (!existsSync(file)) return '';
   return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
+}
+
+/** The outcome in a few words: milliseconds of a step, and the distances of the first measure. */
+function describeRecord(record: CellRecord | FailedCell): string {
+  if (!isFinished(record)) return `failed: ${record.error}`;
+  const distances = record.evaluations[0]?.results.map(({ frechetDistance }) => formatNumber(frechetDistance)) ?? [];
+  return `done: ${formatNumber(1000 * record.stepSeconds)} ms${distances.length > 0 ? `, distance ${distances.join(' / ')}` : ''}`;
 }

@@ -1,4 +1,4 @@
-import { formatNumber, markdownTable, mean, percent } from '@eflow/cli';
+import { formatNumber, markdownTable, mean, percent, type Table, tableOf } from '@eflow/cli';
 import { LOSS_TERMS, type LossTerm } from '@eflow/flow';
 import { formatEvaluations } from '@eflow/run';
 import {
@@ -12,11 +12,9 @@ import {
 } from './results.ts';
 import type { Stability } from './stability.ts';
 
-/** Rows of text under a head; `caption` says what they hold for. */
-export interface Table {
+/** `caption` says what the rows hold for. */
+export interface CaptionedTable extends Table {
   caption: string;
-  head: string[];
-  rows: string[][];
 }
 
 /** A cell on a base, over its seeds. */
@@ -35,7 +33,7 @@ export const groupCells = (records: readonly (CellRecord | FailedCell)[]): Group
     failures: same.filter((record) => 'error' in record),
   }));
 
-/** Those of the same key together, in the order of the first of each. */
+/** Items of the same key together, in the order of the first of each. */
 function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item[][] {
   const groups = new Map<string, Item[]>();
   for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
@@ -55,60 +53,59 @@ export function relativeSpeeds({ base, records }: Group, groups: readonly Group[
 const inWords = (term: LossTerm) => term.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 /** Means over the seeds; of the speed the lowest and the highest seed as well. */
-export function trainingTable(groups: readonly Group[], reference: string): Table {
+export function trainingTable(groups: readonly Group[], reference: string): CaptionedTable {
   const losses = LOSS_TERMS.map(({ name }) => name).filter((term) =>
     groups.some(({ records }) => records.some((r) => r.losses[term] !== undefined)),
   );
   const hasFailures = groups.some(({ failures }) => failures.length > 0);
+  const rows = groups.map((group) => {
+    const { base, name, records, failures } = group;
+    const speeds = relativeSpeeds(group, groups, reference);
+    const average = (value: (record: CellRecord) => number | undefined) => formatMean(records.map(value));
+    const row: Record<string, string> = {
+      base,
+      cell: name,
+      seeds: records.map(({ seed }) => seed).join(', ') || '-',
+      steps: average(({ steps }) => steps),
+      seconds: average(({ seconds }) => seconds),
+      'ms a step': average(({ stepSeconds }) => 1000 * stepSeconds),
+      'clips/s': average(({ clipsPerSecond }) => clipsPerSecond),
+      speed: speeds.length > 0 ? `${mean(speeds).toFixed(2)}x` : '-',
+      'its spread': speeds.length > 1 ? `${Math.min(...speeds).toFixed(2)} to ${Math.max(...speeds).toFixed(2)}` : '-',
+    };
+    for (const term of losses) row[inWords(term)] = average((record) => record.losses[term]);
+    if (hasFailures) row.failures = failures.map(({ seed, error }) => `seed ${seed} failed: ${error}`).join('; ');
+    return row;
+  });
   return {
     caption: `Training: means over the seeds; speed in clips/s against "${reference}" of the same seed, lowest to highest seed`,
-    head: [
-      ...['base', 'cell', 'seeds', 'steps', 'seconds', 'ms a step', 'clips/s', 'speed', 'its spread'],
-      ...losses.map(inWords),
-      ...(hasFailures ? ['failures'] : []),
-    ],
-    rows: groups.map((group) => {
-      const { base, name, records, failures } = group;
-      const speeds = relativeSpeeds(group, groups, reference);
-      const average = (value: (record: CellRecord) => number | undefined) => formatMean(records.map(value));
-      return [
-        ...[base, name, records.map(({ seed }) => seed).join(', ') || '-'],
-        average(({ steps }) => steps),
-        average(({ seconds }) => seconds),
-        average(({ stepSeconds }) => 1000 * stepSeconds),
-        average(({ clipsPerSecond }) => clipsPerSecond),
-        speeds.length > 0 ? `${mean(speeds).toFixed(2)}x` : '-',
-        speeds.length > 1 ? `${Math.min(...speeds).toFixed(2)} to ${Math.max(...speeds).toFixed(2)}` : '-',
-        ...losses.map((term) => average((record) => record.losses[term])),
-        ...(hasFailures ? [failures.map(({ seed, error }) => `seed ${seed} failed: ${error}`).join('; ')] : []),
-      ];
-    }),
+    ...tableOf(rows),
   };
 }
 
-/** Means over the seeds; of the largest gradients the largest, of spikes and steps that were not finite the sum. */
-export function stabilityTable(groups: readonly Group[]): Table {
+/** Means over the seeds; of the largest gradients the largest, of spikes and steps that were not finite the sum. No table if nothing is known. */
+export function stabilityTable(groups: readonly Group[]): CaptionedTable[] {
   const rows = groups.flatMap(({ base, name, records }) => {
     const seeds = records.flatMap(({ stability }) => stability ?? []);
     if (seeds.length === 0) return [];
     const of = (key: keyof Stability) => seeds.map((stability) => stability[key]);
     const sum = (values: number[]) => String(values.reduce((a, b) => a + b));
-    return [
-      [
-        ...[base, name, mean(of('loss')).toFixed(4), mean(of('lossSpread')).toFixed(4)],
-        ...[formatNumber(mean(of('medianGradNorm'))), formatNumber(Math.max(...of('largestGradNorm')))],
-        ...[formatNumber(Math.max(...of('largestLateGradNorm'))), sum(of('spikes')), sum(of('notFinite'))],
-      ],
-    ];
+    return {
+      base,
+      cell: name,
+      loss: mean(of('loss')).toFixed(4),
+      'its spread': mean(of('lossSpread')).toFixed(4),
+      'median gradient': formatNumber(mean(of('medianGradNorm'))),
+      'largest gradient': formatNumber(Math.max(...of('largestGradNorm'))),
+      'largest in the second half': formatNumber(Math.max(...of('largestLateGradNorm'))),
+      'spikes over 10x': sum(of('spikes')),
+      'not finite': sum(of('notFinite')),
+    };
   });
-  return {
-    caption: "Stability: loss of the last 50 steps and the gradient's norm before clipping, of the steps of all seeds",
-    head: [
-      ...['base', 'cell', 'loss', 'its spread', 'median gradient', 'largest gradient'],
-      ...['largest in the second half', 'spikes over 10x', 'not finite'],
-    ],
-    rows,
-  };
+  if (rows.length === 0) return [];
+  const caption =
+    "Stability: loss of the last 50 steps and the gradient's norm before clipping, of the steps of all seeds";
+  return [{ caption, ...tableOf(rows) }];
 }
 
 /** One measure of a cell at one number of steps. */
@@ -116,7 +113,7 @@ interface QualityPoint {
   name: string;
   /** What tells it from the cell's other measures. */
   sampler: string;
-  /** Of the first seed: its numbers of steps and evaluations are all seeds'. */
+  /** The first seed's: its numbers of steps and evaluations are all seeds'. */
   result: Result;
   /** By seed. */
   distances: Record<number, number>;
@@ -171,26 +168,23 @@ export const describeSampler = ({ sampling, measure: { grid, guidance, guidanceS
     .filter(Boolean)
     .join(', ');
 
-export function qualityTable({ base, protocol, real, points }: Quality): Table {
+export function qualityTable({ base, protocol, real, points }: Quality): CaptionedTable {
   const seeds = [...new Set(points.flatMap(({ distances }) => Object.keys(distances).map(Number)))];
-  const row = (what: string[], all: Figures, distances: Record<number, number>) => [
-    ...[...what, formatNumber(all.frechetDistance), ...seeds.map((seed) => formatMean([distances[seed]]))],
-    ...[percent(all.classAccuracy, 1), percent(all.frameConsistency, 1)],
-  ];
+  const row = (cell: string, all: Figures, point?: QualityPoint) => ({
+    cell,
+    sampler: point?.sampler ?? '-',
+    steps: point ? String(point.result.numSteps) : '-',
+    'network evaluations': point ? formatEvaluations(point.result) : '-',
+    distance: formatNumber(all.frechetDistance),
+    ...Object.fromEntries(seeds.map((seed) => [`of seed ${seed}`, formatMean([point?.distances[seed]])])),
+    'class accuracy': percent(all.classAccuracy, 1),
+    'frame consistency': percent(all.frameConsistency, 1),
+  });
   return {
     caption:
       `Quality on ${base}: Frechet distance (not FVD) of features of the ${protocol.extractor} (weights ${protocol.weightsSha256.slice(0, 12)}), ` +
       `${protocol.numGenerated} generated against ${protocol.numReal} real held-out clips, covariance over ${protocol.covarianceRule}, EMA weights; means over the seeds`,
-    head: [
-      ...['cell', 'sampler', 'steps', 'network evaluations', 'distance', ...seeds.map((seed) => `of seed ${seed}`)],
-      ...['class accuracy', 'frame consistency'],
-    ],
-    rows: [
-      ...points.map(({ name, sampler, result, distances, mean }) =>
-        row([name, sampler, String(result.numSteps), formatEvaluations(result)], mean, distances),
-      ),
-      row(['real held-out clips', '-', '-', '-'], real, {}),
-    ],
+    ...tableOf([...points.map((point) => row(point.name, point.mean, point)), row('real held-out clips', real)]),
   };
 }
 
@@ -199,39 +193,36 @@ function formatMean(values: readonly (number | undefined)[]): string {
   return known.length > 0 ? formatNumber(mean(known)) : '-';
 }
 
-export const formatMarkdown = ({ caption, head, rows }: Table): string =>
+export const formatMarkdown = ({ caption, head, rows }: CaptionedTable): string =>
   `${caption}.\n\n${markdownTable(head, rows)}\n`;
 
-/** One line for each result of each seed, or for the seed's training where nothing was measured. */
+/** One line for each result of each seed, or for the seed's training where nothing was measured; '' without records. */
 export function formatCsv(records: readonly CellRecord[]): string {
-  const terms = LOSS_TERMS.map(({ name }) => name);
-  const head = [
-    ...['base', 'cell', 'seed', 'commit', 'dirty', 'steps', 'seconds', 'stepSeconds', 'clipsPerSecond', ...terms],
-    ...['sampler', 'samplingSteps', 'clips', 'nfe', 'weakNfe', 'frechetDistance', 'classAccuracy', 'frameConsistency'],
-  ];
-  const rows = records.flatMap((record) => {
-    const { base, name, seed, environment, steps, seconds, stepSeconds, clipsPerSecond, losses } = record;
-    const training = [
-      ...[base, name, seed, environment.commit, environment.dirty, steps, seconds, stepSeconds, clipsPerSecond],
-      ...terms.map((term) => losses[term]),
-    ];
-    const results = record.evaluations.flatMap((evaluation) =>
-      evaluation.results.map((result) => [
-        ...[
-          describeSampler(evaluation),
-          result.numSteps,
-          evaluation.real.protocol.numGenerated,
-          result.nfe,
-          result.weakNfe,
-        ],
-        ...[result.frechetDistance, result.classAccuracy, result.frameConsistency],
-      ]),
-    );
-    return (results.length > 0 ? results : [Array<undefined>(8).fill(undefined)]).map((result) => [
-      ...training,
-      ...result,
-    ]);
+  const lines = records.flatMap(({ name, environment, losses, evaluations, ...record }) => {
+    const line = (evaluation?: Evaluation, result?: Result) => ({
+      base: record.base,
+      cell: name,
+      seed: record.seed,
+      commit: environment.commit,
+      dirty: environment.dirty,
+      steps: record.steps,
+      seconds: record.seconds,
+      stepSeconds: record.stepSeconds,
+      clipsPerSecond: record.clipsPerSecond,
+      ...Object.fromEntries(LOSS_TERMS.map((term) => [term.name, losses[term.name]])),
+      sampler: evaluation && describeSampler(evaluation),
+      samplingSteps: result?.numSteps,
+      clips: evaluation?.real.protocol.numGenerated,
+      nfe: result?.nfe,
+      weakNfe: result?.weakNfe,
+      frechetDistance: result?.frechetDistance,
+      classAccuracy: result?.classAccuracy,
+      frameConsistency: result?.frameConsistency,
+    });
+    const results = evaluations.flatMap((evaluation) => evaluation.results.map((result) => line(evaluation, result)));
+    return results.length > 0 ? results : [line()];
   });
   const quote = (value: unknown) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : value);
-  return [head, ...rows].map((row) => `${row.map((value) => quote(value ?? '')).join(',')}\n`).join('');
+  const rows = [Object.keys(lines[0] ?? {}), ...lines.map((line) => Object.values(line))];
+  return rows.map((row) => `${row.map((value) => quote(value ?? '')).join(',')}\n`).join('');
 }

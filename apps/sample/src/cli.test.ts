@@ -142,7 +142,10 @@ describe('classes', () => {
     writeClips(shards, { pixels: new Uint8Array(3 * 2 * 64), shape }, { labels: ['cat', 'dog', 'emu'] });
     const data = { kind: 'videos', folder: shards, height: 8, width: 8, numFrames: 2, numClasses: 3 };
     const network = {
-      ...{ patchSize: [2, 4, 4], hiddenSize: 12, depth: [1, 1, 1], numHeads: 2 },
+      patchSize: [2, 4, 4],
+      hiddenSize: 12,
+      depth: [1, 1, 1],
+      numHeads: 2,
       attention: { kind: 'softmax' },
     };
     const training = { batchSize: 4, steps: 1, previewEvery: 0 };

@@ -22,8 +22,13 @@ export interface Check {
 }
 
 const config: VideoDiTConfig = {
-  ...{ channels: 1, patchSize: [2, 4, 4] },
-  ...{ hiddenSize: 64, depth: [1, 2, 1], numHeads: 4, mlpRatio: 4, numClasses: 10 },
+  channels: 1,
+  patchSize: [2, 4, 4],
+  hiddenSize: 64,
+  depth: [1, 2, 1],
+  numHeads: 4,
+  mlpRatio: 4,
+  numClasses: 10,
   attention: { kind: 'glga', windowSize: 8, featureMap: 'relu' },
 };
 const CLIP: ClipSize = { numFrames: 4, height: 16, width: 16 };
@@ -43,12 +48,7 @@ export async function exportTinySampler(folder: string): Promise<void> {
   );
   const noise = randomNormal(createStream(3), [CLIPS, CLIP.numFrames, CLIP.height, CLIP.width, config.channels]);
   const label = tf.tensor1d([0, 3, 9], 'int32');
-  await exportSampler(folder, config, params, {
-    spec: SPEC,
-    objective,
-    clip: CLIP,
-    batchSize: CLIPS,
-  });
+  await exportSampler(folder, config, params, { spec: SPEC, objective, clip: CLIP, batchSize: CLIPS });
   const video = createSample(config, objective, SPEC)(params, noise, label);
   const check: Check = {
     inputs: { noise: store(noise), label: store(label) },

@@ -121,8 +121,9 @@ async function main(root: string, flags: Flags): Promise<void> {
     throw new Error(`${flags.shards} exists: give a new folder with --shards`);
   const hasMp4 = await canWriteMp4();
   const plan = planPictures(labels.length, clip, {
-    ...{ fps: flags.fps, canWriteMp4: hasMp4 },
-    ...(flags.scale !== undefined && { scale: flags.scale }),
+    scale: flags.scale,
+    fps: flags.fps,
+    canWriteMp4: hasMp4,
   });
   if (!hasMp4) console.log('No mp4: the optional codec is missing (pnpm add mediabunny @mediabunny/server).');
   if (flags.fps > GIF_FPS) console.log(`No GIF: it holds at most ${GIF_FPS} frames per second.`);
@@ -144,7 +145,9 @@ async function main(root: string, flags: Flags): Promise<void> {
     const progress = createProgress(labels.length, 'clips');
     const sample = createSample(network, config.objective, spec, flags.eager ? undefined : compile);
     const batches = sampleInBatches(sample, params, network, {
-      ...{ clip, labels, seed: flags.seed },
+      clip,
+      labels,
+      seed: flags.seed,
       onStep: (done) => progress.update(done),
     });
     let done = 0;

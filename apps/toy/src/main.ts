@@ -75,14 +75,14 @@ async function main({ objectives, seconds, steps, weightPower, seed, out }: Flag
   }
 
   const { cpu, cores, node, commit } = describeMachine();
-  const environment = {
+  const environment: Record<string, string> = {
     TensorFlow: tensorflowVersion,
     device,
     CPU: cpu,
     cores: String(cores),
     node,
-    ...(commit && { commit }),
   };
+  if (commit) environment.commit = commit;
   const references = {
     noise: energyDistance(noise.dataSync(), data),
     otherData: energyDistance(draw('other data'), data),

@@ -179,7 +179,7 @@ export interface Cell extends Record<Run, Timing> {
   length: number;
   /** C++ kernels ran. */
   native: boolean;
-  /** From the reference: largest error over largest value. */
+  /** How far it is from the reference: largest error over largest value. */
   difference: Record<Run, number>;
 }
 

@@ -1,16 +1,7 @@
 import { integer, list, namesAmong } from '@eflow/cli';
 import type { Command } from 'commander';
 import { PRODUCT_SIZE } from '../products.ts';
-import {
-  createProgress,
-  createRecorder,
-  flagsOf,
-  JSON_OPTION,
-  listOption,
-  say,
-  setUpContestants,
-  startSession,
-} from '../session.ts';
+import { createRecorder, flagsOf, JSON_OPTION, listOption, say, setUpContestants, startSession } from '../session.ts';
 import { type AttentionBenchmark, type AttentionResult, countTurns, runAttentionBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { writeFigure } from './figure.ts';
@@ -82,7 +73,7 @@ async function attentionBenchmark(flags: Flags): Promise<void> {
   if (flags.figure !== undefined && !headline) {
     throw new Error(`--figure draws what '${HEADLINE}' measures; add it to --only`);
   }
-  const recorder = createRecorder(flags.json, formatReport);
+  const record = createRecorder(flags.json, formatReport);
   const session = startSession();
   const { machine, skipped } = session;
   const chosen = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
@@ -103,10 +94,9 @@ async function attentionBenchmark(flags: Flags): Promise<void> {
     python,
   };
   const reportOn = (result: AttentionResult) => createReport({ machine, rounds, shape, tokens, skipped }, result);
-  const progress = createProgress(countTurns(benchmark));
-  const keep = (result: AttentionResult) => recorder.keep(reportOn(result));
-  const report = reportOn(await runAttentionBenchmark(benchmark, progress, keep).finally(progress.stop));
-  recorder.finish(report);
+  const report = await record(countTurns(benchmark), async (progress, keep) =>
+    reportOn(await runAttentionBenchmark(benchmark, progress, (result) => keep(reportOn(result)))),
+  );
   if (flags.figure !== undefined) {
     for (const path of writeFigure(report, flags.figure === true ? RESULTS : flags.figure)) say(path);
   }

@@ -4,7 +4,7 @@ import { formatOrigin } from '../format.ts';
 import type { AttentionReport, Curve } from './report.ts';
 import { describeShape } from './workload.ts';
 
-/** In the folder. */
+/** The file's name in the folder. */
 const FILE = 'attention-latency';
 
 /**

@@ -39,7 +39,7 @@ export interface ComparisonReport {
   products: ProductReport[];
   /** All scores [B, N, L, L]. */
   scoreBytes: number;
-  /** Of the matrix products in the definition. */
+  /** FLOPs of the matrix products in the definition. */
   flops: Record<Run, number>;
   /** Inputs and outputs. */
   bytes: Record<Run, number>;
@@ -144,7 +144,7 @@ function createHeadline(result: GroupResult<Entry>, tokens: readonly number[], s
       const cell = cells.find(({ length }) => length === (dropped ? keptTokens(count) : count));
       if (!cell) return [];
       const timing = (run: Run) => {
-        // Of many lengths in one process memory tells little: what an earlier one left there is used again.
+        // Memory tells little of many lengths in one process: what an earlier one left there is used again.
         const { addedBytes: _, ...rest } = reportTiming(cell[run], countFlops(kind, run, cell.length, shape), limit);
         return rest;
       };
@@ -204,7 +204,7 @@ function check(curves: readonly Curve[], run: Run): Checks {
 }
 
 /** A timing without its samples. */
-export interface TimingReport extends Rate, Omit<Timing, 'seconds'> {
+interface TimingReport extends Rate, Omit<Timing, 'seconds'> {
   calls: number;
   /** The median of PyTorch's fastest over this one's: above 1 is faster. */
   timesPeer?: number;

@@ -1,15 +1,7 @@
 import { percent, textTable } from '@eflow/cli';
-import { formatFailure, formatHead, formatOthers, milliseconds, quartiles } from '../format.ts';
+import { formatFailure, formatHead, formatOthers, milliseconds, quartiles, tableLines } from '../format.ts';
 import { findLimit } from '../products.ts';
-import type {
-  AttentionReport,
-  Checks,
-  ComparisonReport,
-  Curve,
-  EntryReport,
-  HeadlineReport,
-  TimingReport,
-} from './report.ts';
+import type { AttentionReport, Checks, ComparisonReport, Curve, EntryReport, HeadlineReport } from './report.ts';
 import { describeShape, hasWindow, KINDS, type Kind, RUN_NAMES, RUNS, type Run, type Shape } from './workload.ts';
 
 /** The report for people: the machine, each kind beside its peers, then all kinds side by side with what they show. */
@@ -51,54 +43,45 @@ function formatKind(kind: Kind, comparisons: readonly ComparisonReport[], shape:
   return [
     `${kind}: ${describeShape(shape)}${hasWindow(kind) ? `, window +-${shape.windowSize}` : ''}`,
     formatOthers(Math.max(...comparisons.map((comparison) => comparison.usedByOthers))),
-    ...(limits.length > 0
-      ? [`Plain products, GFLOP/s: ${Math.min(...limits).toFixed(0)} to ${Math.max(...limits).toFixed(0)}`]
-      : []),
-    ...(differences.length > 0
-      ? [
-          `Outputs and gradients differ from eager, composed tfjs' by at most ${Math.max(...differences).toExponential(0)} of the largest value`,
-        ]
-      : []),
-    ...(apart.length > 0
-      ? [
-          `Not interleaved at ${apart.join(', ')} tokens: memory would not hold all, so one was measured after the other.`,
-        ]
-      : []),
-    ...(forms.length > 0 ? [`PyTorch's fastest form, forward/backward: ${forms.join(', ')}`] : []),
+    limits.length > 0 &&
+      `Plain products, GFLOP/s: ${Math.min(...limits).toFixed(0)} to ${Math.max(...limits).toFixed(0)}`,
+    differences.length > 0 &&
+      `Outputs and gradients differ from eager, composed tfjs' by at most ${Math.max(...differences).toExponential(0)} of the largest value`,
+    apart.length > 0 &&
+      `Not interleaved at ${apart.join(', ')} tokens: memory would not hold all, so one was measured after the other.`,
+    forms.length > 0 && `PyTorch's fastest form, forward/backward: ${forms.join(', ')}`,
     ...comparisons.flatMap(({ length, failures }) =>
       failures.map(({ label, reason }) => formatFailure({ label: `${label} at ${length} tokens`, reason })),
     ),
     '',
     textTable(
-      RUNS.flatMap((run) => [
-        [RUN_NAMES[run], ...COLUMNS.map(([title]) => title)],
-        ...comparisons.flatMap((comparison) =>
-          comparison.entries.map((entry) => [
-            nameOf(entry),
-            ...COLUMNS.map(([, cell]) => cell(entry[run], comparison, run)),
-          ]),
+      RUNS.flatMap((run) =>
+        tableLines(
+          comparisons.flatMap((comparison) => comparison.entries.map((entry) => rowOf(comparison, entry, run))),
         ),
-      ]),
+      ),
     ),
-  ].join('\n');
+  ]
+    .filter((line) => line !== false)
+    .join('\n');
 }
 
-/** Titles and cells of the tables' columns but the first. */
-const COLUMNS: readonly [
-  title: string,
-  cell: (timing: TimingReport, comparison: ComparisonReport, run: Run) => string,
-][] = [
-  ['tokens', (_timing, { length }) => String(length)],
-  ['median ms', ({ summary }) => milliseconds(summary.median)],
-  ['quartiles', ({ summary }) => quartiles(summary, milliseconds)],
-  ['n', ({ calls }) => String(calls)],
-  ['limit', ({ shareOfLimit }) => (shareOfLimit === undefined ? '-' : percent(shareOfLimit))],
-  ['x peer', ({ timesPeer }) => timesPeer?.toFixed(2) ?? '-'],
-  ['added MB', ({ addedBytes }) => (addedBytes / 1e6).toFixed(0)],
-  ['x in+out', ({ addedBytes }, { bytes }, run) => (addedBytes / bytes[run]).toFixed(1)],
-  ['of L x L', ({ addedBytes }, { scoreBytes }) => percent(addedBytes / scoreBytes)],
-  ['first s', ({ firstSeconds }) => firstSeconds.toFixed(1)],
-];
+const rowOf = ({ length, bytes, scoreBytes }: ComparisonReport, entry: EntryReport, run: Run) => {
+  const { summary, calls, shareOfLimit, timesPeer, addedBytes, firstSeconds } = entry[run];
+  return {
+    [RUN_NAMES[run]]: nameOf(entry),
+    tokens: String(length),
+    'median ms': milliseconds(summary.median),
+    quartiles: quartiles(summary, milliseconds),
+    n: String(calls),
+    limit: shareOfLimit === undefined ? '-' : percent(shareOfLimit),
+    'x peer': timesPeer?.toFixed(2) ?? '-',
+    'added MB': (addedBytes / 1e6).toFixed(0),
+    'x in+out': (addedBytes / bytes[run]).toFixed(1),
+    'of L x L': percent(addedBytes / scoreBytes),
+    'first s': firstSeconds.toFixed(1),
+  };
+};
 
 const nameOf = ({ name, native, label }: EntryReport) =>
   name === 'native' && !native ? 'native (composed here)' : label;

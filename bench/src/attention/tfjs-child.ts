@@ -45,7 +45,7 @@ function drawInputs(length: number): Inputs {
   return tf.tidy(() => {
     const tokens = (label: string) => draw(label, [batchSize, numHeads, length, headDim]);
     const inputs = { q: tokens('q'), k: tokens('k'), v: tokens('v'), dy: tokens('dy') };
-    // Those of all kinds: one file has the inputs of a length.
+    // What any kind learns: one file has the inputs of a length.
     const learned = KINDS.flatMap((kind) => learnedInputs(kind, length, spec.shape)).map(({ name, form, shape }) => {
       const x = draw(name, shape);
       return [name, form === 'gate' ? tf.sigmoid(x) : tf.div(x, Math.sqrt(headDim))];

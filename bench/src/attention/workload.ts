@@ -42,7 +42,7 @@ export const describeShape = ({ batchSize, numHeads, headDim }: Shape): string =
 /** The kind with the defaults of its options, and this window if it has one. */
 export function createSpec(kind: Kind, { windowSize }: Pick<Shape, 'windowSize'>): AttentionSpec {
   const { schema } = recordOf(kind);
-  return schema.parse({ kind, ...(hasWindow(kind) && { windowSize }) }) as AttentionSpec;
+  return schema.parse(hasWindow(kind) ? { kind, windowSize } : { kind }) as AttentionSpec;
 }
 
 const recordOf = (kind: Kind): AnyAttentionKind => attentionKind({ kind });

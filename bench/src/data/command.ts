@@ -5,15 +5,7 @@ import { appFile, integer, percent, runNode, textTable } from '@eflow/cli';
 import { createBatches, openVideos, prepareVideos, readIndex, type VideosSpec } from '@eflow/data';
 import type { Command } from 'commander';
 import { formatHead, gigabytes } from '../format.ts';
-import {
-  createProgress,
-  createRecorder,
-  JSON_OPTION,
-  type Machine,
-  type Progress,
-  startSession,
-  withWorkFolder,
-} from '../session.ts';
+import { createRecorder, JSON_OPTION, type Machine, type Progress, startSession, withWorkFolder } from '../session.ts';
 import { type Summary, summarise } from '../statistics.ts';
 import { writeClips } from './clips.ts';
 
@@ -23,8 +15,8 @@ interface Flags {
   json?: string | true;
 }
 
-/** Of the files; of the shards; of a clip in training. */
-const [SOURCE_SIDE, SIDE, NUM_FRAMES, SECONDS] = [256, 64, 16, 2];
+/** The files are of so many pixels to a side and seconds; the shards of so many pixels, and a clip in training of so many frames. */
+const [SOURCE_SIDE, SECONDS, SIDE, NUM_FRAMES] = [256, 2, 64, 16];
 const JOBS = 2;
 const BATCH_SIZE = 16;
 /** digits-small's clips are made by this command's peer in training. */
@@ -61,11 +53,11 @@ export function addDataCommand(program: Command): void {
 }
 
 async function dataBenchmark({ clips, rounds, json }: Flags): Promise<void> {
-  const recorder = createRecorder(json, formatReport);
+  const record = createRecorder(json, formatReport);
   const { machine } = startSession();
-  const progress = createProgress(1 + (rounds + 1) + 2 + PREFETCHES.length);
-  const measure = (work: string) => measureData(work, { clips, rounds }, machine, progress, recorder.keep);
-  recorder.finish(await withWorkFolder(measure).finally(progress.stop));
+  await record(1 + (rounds + 1) + 2 + PREFETCHES.length, (progress, keep) =>
+    withWorkFolder((work) => measureData(work, { clips, rounds }, machine, progress, keep)),
+  );
 }
 
 /** `onResult` gets what has been measured so far. */

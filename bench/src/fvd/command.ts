@@ -6,12 +6,20 @@ import { philoxNormal, philoxUniform } from '@eflow/tensor';
 import type { Command } from 'commander';
 import type { Reply, Request } from '../child.ts';
 import { type Contestant, type Failure, type Runtime, startContestant } from '../contestant.ts';
-import { dateReport, formatFailure, formatHead, formatOthers, type ReportHead } from '../format.ts';
+import {
+  dateReport,
+  formatFailure,
+  formatHead,
+  formatOthers,
+  quartiles,
+  type ReportHead,
+  tableLines,
+} from '../format.ts';
 import { emptyResult, type GroupResult, runGroup, usedByOthers } from '../group.ts';
 import {
-  createProgress,
   createRecorder,
   JSON_OPTION,
+  listOption,
   type Progress,
   type Session,
   setUpContestants,
@@ -67,7 +75,7 @@ interface Entry {
   contestant: Contestant;
   version: string;
   firstSeconds: number;
-  /** From eager tfjs' logits: largest error over largest value. */
+  /** How far it is from eager tfjs' logits: largest error over largest value. */
   difference: number;
   seconds: number[];
 }
@@ -97,21 +105,21 @@ export function addFvdCommand(program: Command): void {
     .option('--clips <n>', 'of a batch', integer(1), 2)
     .option('--frames <n>', `of a clip of ${SIDE}x${SIDE}, from 9 on`, integer(9), 16)
     .option('--rounds <n>', 'turns that each contestant takes', integer(1), 7)
-    .option('--only <list>', `contestants: ${NAMES.join(', ')}`, namesAmong(NAMES), NAMES)
+    .addOption(listOption('--only <list>', `contestants: ${NAMES.join(', ')}`, namesAmong(NAMES), NAMES, 'all'))
     .option(...JSON_OPTION)
     .action(fvdBenchmark);
 }
 
 async function fvdBenchmark(flags: Flags): Promise<void> {
-  const recorder = createRecorder(flags.json, formatReport);
+  const record = createRecorder(flags.json, formatReport);
   const session = startSession();
   const chosen = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
   const { contestants, python } = await setUpContestants(chosen, session);
   if (contestants.length === 0) throw new Error('no contestant is left to measure; choose others with --only');
-  const progress = createProgress(contestants.length * (1 + flags.rounds));
   const reportOn = (result: GroupResult<Entry>) => createReport(flags, session, result);
-  const keep = (result: GroupResult<Entry>) => recorder.keep(reportOn(result));
-  recorder.finish(reportOn(await measure(flags, contestants, python, progress, keep).finally(progress.stop)));
+  await record(contestants.length * (1 + flags.rounds), async (progress, keep) =>
+    reportOn(await measure(flags, contestants, python, progress, (result) => keep(reportOn(result)))),
+  );
 }
 
 const measure = (
@@ -188,28 +196,28 @@ function createReport(
         label: contestant.label,
         calls: seconds.length,
         videosPerSecond: summarise(seconds.map((one) => clips / one)),
-        ...(torch.length > 0 && { timesTorch: Math.min(...torch) / medianOf(entry) }),
+        timesTorch: torch.length > 0 ? Math.min(...torch) / medianOf(entry) : undefined,
       };
     }),
   };
 }
 
 function formatReport(report: FvdReport): string {
-  const rows = report.entries.map(({ label, videosPerSecond, timesTorch, firstSeconds, difference }) => [
-    label,
-    videosPerSecond.median.toFixed(2),
-    `${videosPerSecond.lowerQuartile.toFixed(2)}..${videosPerSecond.upperQuartile.toFixed(2)}`,
-    timesTorch?.toFixed(2) ?? '-',
-    firstSeconds.toFixed(1),
-    difference.toExponential(0),
-  ]);
+  const rows = report.entries.map(({ label, videosPerSecond, timesTorch, firstSeconds, difference }) => ({
+    '': label,
+    'videos/s': videosPerSecond.median.toFixed(2),
+    quartiles: quartiles(videosPerSecond, (rate) => rate.toFixed(2)),
+    'x PyTorch': timesTorch?.toFixed(2) ?? '-',
+    'first s': firstSeconds.toFixed(1),
+    difference: difference.toExponential(0),
+  }));
   return [
     formatHead(report),
     `\nI3D, random weights, batches of ${report.clips} clips of ${report.clip.join('x')}; ${report.rounds} rounds, in each of which everyone took a turn`,
     formatOthers(report.usedByOthers),
     ...report.failures.map(formatFailure),
     '',
-    textTable([['', 'videos/s', 'quartiles', 'x PyTorch', 'first s', 'difference'], ...rows]),
+    textTable(tableLines(rows)),
     "\nx PyTorch: the median of its fastest over this one's; above 1 is faster. difference: from eager tfjs, of the largest logit",
   ].join('\n');
 }

@@ -87,7 +87,7 @@ it('measures who can be measured, and reports who cannot', async () => {
 
   // In one turn or several, as memory is free.
   expect(turns.flat()).toEqual(['compiled 1', 'compiled 0.25', 'torch 1']);
-  // Of every pause, two cores or more count.
+  // Two cores or more count in every pause.
   expect(pauses.totalMs).toBeGreaterThan(100);
   expect(products).toMatchObject([{ runtime: 'tensorflow', precision: 'float32' }]);
   expect(failures.map(({ label }) => label)).toEqual(['float32 products (PyTorch)', 'torch 1']);

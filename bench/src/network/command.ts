@@ -4,37 +4,30 @@ import { VIDEO_DIT_PRESETS, type VideoDiTConfig, validateConfig } from '@eflow/v
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { KINDS, type Kind, TORCH_KINDS } from '../attention/workload.ts';
 import { PRODUCT_SIZE } from '../products.ts';
-import {
-  createProgress,
-  createRecorder,
-  flagsOf,
-  JSON_OPTION,
-  listOption,
-  say,
-  setUpContestants,
-  startSession,
-} from '../session.ts';
+import { createRecorder, flagsOf, JSON_OPTION, listOption, say, setUpContestants, startSession } from '../session.ts';
 import { countTurns, type GroupMeasurement, runVideoDiTBenchmark, type VideoDiTBenchmark } from './benchmark.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { writeFigures } from './figure.ts';
-import { type Checkpoint, createGroups, createMemoryGroup, MEMORY_DEPTH, type Size, WINDOW_SIZE } from './groups.ts';
+import {
+  type Checkpoint,
+  createGroups,
+  createMemoryGroup,
+  MEMORY_DEPTH,
+  type Selection,
+  type Size,
+  WINDOW_SIZE,
+} from './groups.ts';
 import { createReport } from './report.ts';
 import { formatReport } from './table.ts';
-import { type Depth, TOKENS as KNOWN_TOKENS, NETWORK, RUNS, type Run } from './workload.ts';
+import { type Depth, TOKENS as KNOWN_TOKENS, NETWORK, RUNS } from './workload.ts';
 
-export interface Flags {
-  tokens: number[];
-  attention: readonly Kind[];
-  keep: readonly number[];
+export interface Flags extends Omit<Selection, 'contestants' | 'size'> {
   only: readonly string[];
-  peerAttention: readonly Kind[];
-  peerKeep: readonly number[];
   depth?: Depth;
   size?: number;
   heads?: number;
   preset?: keyof typeof VIDEO_DIT_PRESETS;
   checkpoint: readonly Checkpoint[] | false;
-  runs: readonly Run[];
   rounds: number;
   quick?: true;
   json?: string | true;
@@ -194,23 +187,14 @@ async function networkBenchmark(flags: Flags): Promise<void> {
   if (flags.figure !== undefined && flags.tokens.length < 2 && flags.keep.length < 2) {
     throw new Error('--figure draws against several --tokens or several shares of --keep; name more of them');
   }
-  const recorder = createRecorder(flags.json, formatReport);
+  const record = createRecorder(flags.json, formatReport);
   const session = startSession();
   const { machine, skipped } = session;
   const asked = CONTESTANTS.filter(({ name }) => flags.only.includes(name));
   const chosen = machine.hasBf16 ? asked : asked.filter(({ precision }) => precision !== 'bf16');
   if (chosen.length < asked.length) session.skip(`bfloat16 is skipped: this is ${bfloat16Support('cpu').by}.`);
   const { contestants, python } = await setUpContestants(chosen, session);
-  const selection = {
-    tokens: flags.tokens,
-    kinds: flags.attention,
-    keepRatios: flags.keep,
-    contestants,
-    runs: flags.runs,
-    peerKinds: flags.peerAttention,
-    peerKeepRatios: flags.peerKeep,
-    size,
-  };
+  const selection: Selection = { ...flags, contestants, size };
   const groups = createGroups(selection);
   if (groups.length === 0) throw new Error('no network is left to measure; choose others with --only or --attention');
   const memory = createMemoryGroup(selection, flags.checkpoint || []);
@@ -224,10 +208,9 @@ async function networkBenchmark(flags: Flags): Promise<void> {
   const measured = { machine, rounds: flags.rounds, size, windowSize: WINDOW_SIZE, skipped };
   const reportOn = (results: readonly GroupMeasurement[]) =>
     createReport(measured, results.slice(0, groups.length), results[groups.length]);
-  const keep = (results: readonly GroupMeasurement[]) => recorder.keep(reportOn(results));
-  const progress = createProgress(countTurns(benchmark));
-  const report = reportOn(await runVideoDiTBenchmark(benchmark, progress, keep).finally(progress.stop));
-  recorder.finish(report);
+  const report = await record(countTurns(benchmark), async (progress, keep) =>
+    reportOn(await runVideoDiTBenchmark(benchmark, progress, (results) => keep(reportOn(results)))),
+  );
   if (flags.figure !== undefined) {
     for (const path of writeFigures(report, flags.figure === true ? RESULTS : flags.figure)) say(path);
   }

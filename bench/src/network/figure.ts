@@ -5,7 +5,7 @@ import { formatOrigin } from '../format.ts';
 import { dropped } from './groups.ts';
 import type { EntryReport, NetworkReport } from './report.ts';
 
-/** In the folder. */
+/** The files' names in the folder. */
 const FILES = { tokens: 'network-step-against-tokens', drop: 'network-step-against-drop' };
 
 /** Where the step is drawn against the share of tokens dropped, if it was measured. */
@@ -21,26 +21,16 @@ export function drawTokens(report: NetworkReport): string | undefined {
   const entries = entriesOf(report);
   const glga = entries.filter(({ name, kind }) => name === 'compiled' && kind === 'glga');
   const least = Math.min(...glga.map(({ keepRatio }) => keepRatio));
-  const find = (wanted: Pick<EntryReport, 'name' | 'kind' | 'keepRatio'>) =>
-    pointsOf(
-      entries.filter(
-        ({ name, kind, keepRatio }) => name === wanted.name && kind === wanted.kind && keepRatio === wanted.keepRatio,
-      ),
-      ({ tokens }) => tokens,
-    );
+  const points = (name: string, kind: Kind, keepRatio = 1) =>
+    pointsOf(entries, { name, kind, keepRatio }, ({ tokens }) => tokens);
   const curves: Curve[] = [
-    {
-      name: 'torch.compile, softmax',
-      color: TORCH_COLOR,
-      style: 'plain',
-      points: find({ name: 'torch-compile', kind: 'softmax', keepRatio: 1 }),
-    },
-    { ...ours('softmax'), points: find({ name: 'compiled', kind: 'softmax', keepRatio: 1 }) },
-    { ...ours('glga'), points: find({ name: 'compiled', kind: 'glga', keepRatio: 1 }) },
+    { name: 'torch.compile, softmax', color: TORCH_COLOR, style: 'plain', points: points('torch-compile', 'softmax') },
+    { ...ours('softmax'), points: points('compiled', 'softmax') },
+    { ...ours('glga'), points: points('compiled', 'glga') },
   ];
   if (least < 1) {
-    const points = find({ name: 'compiled', kind: 'glga', keepRatio: least });
-    curves.push({ ...ours('glga'), name: `GLGA, ${dropped(least)}`, style: 'strong', bold: true, points });
+    const name = `GLGA, ${dropped(least)}`;
+    curves.push({ ...ours('glga'), name, style: 'strong', bold: true, points: points('compiled', 'glga', least) });
   }
   return draw(report, curves, { type: 'log', label: 'tokens, before any are dropped' });
 }
@@ -53,12 +43,9 @@ export function drawDrop(report: NetworkReport): string | undefined {
   const entries = entriesOf(report);
   const counts = entries.map(({ tokens }) => tokens);
   const tokens = counts.includes(DROP_TOKENS) ? DROP_TOKENS : Math.max(...counts);
-  const find = (wanted: Pick<EntryReport, 'name' | 'kind'>) =>
-    pointsOf(
-      entries.filter((entry) => entry.tokens === tokens && entry.name === wanted.name && entry.kind === wanted.kind),
-      ({ keepRatio }) => 100 * (1 - keepRatio),
-    );
-  const curves = KINDS.map((kind): Curve => ({ ...ours(kind), points: find({ name: 'compiled', kind }) }));
+  const points = (kind: Kind) =>
+    pointsOf(entries, { name: 'compiled', kind, tokens }, ({ keepRatio }) => 100 * (1 - keepRatio));
+  const curves = KINDS.map((kind): Curve => ({ ...ours(kind), points: points(kind) }));
   return draw(report, curves, {
     type: 'linear',
     label: `of ${tokens.toLocaleString('en-US')} tokens, dropped in the middle, %`,
@@ -81,11 +68,14 @@ type Measured = EntryReport & { batchSize: number };
 const entriesOf = ({ groups }: NetworkReport): Measured[] =>
   groups.flatMap(({ batchSize, entries }) => entries.map((entry) => ({ ...entry, batchSize })));
 
-/** Milliseconds of the step for each clip, from the least x to the largest. */
-const pointsOf = (entries: readonly Measured[], x: (entry: Measured) => number) =>
-  entries
+/** Milliseconds of the step for each clip, of the entries that are as wanted, from the least x to the largest. */
+function pointsOf(entries: readonly Measured[], wanted: Partial<EntryReport>, x: (entry: Measured) => number) {
+  const keys = Object.keys(wanted) as (keyof EntryReport)[];
+  return entries
+    .filter((entry) => keys.every((key) => entry[key] === wanted[key]))
     .flatMap((entry) => (entry.step ? [{ x: x(entry), y: (1000 * entry.step.summary.median) / entry.batchSize }] : []))
     .sort((a, b) => a.x - b.x);
+}
 
 function draw(
   report: NetworkReport,
@@ -95,17 +85,11 @@ function draw(
   const curves = all.filter(({ points }) => points.length > 0);
   const ticks = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.x)))].sort((a, b) => a - b);
   if (ticks.length < 2) return undefined;
+  const { size, windowSize } = report;
+  const networks = `hidden size ${size.hiddenSize}, ${size.numHeads} heads, depth ${size.depth.join('/')}, window +-${windowSize}`;
   return drawCurves(curves, {
     x: { ...x, ticks },
     y: { label: 'training step, ms for each clip' },
-    caption: captionOf(report),
+    caption: `Medians; ${networks}, float32.\n${formatOrigin(report)}`,
   });
-}
-
-function captionOf(report: NetworkReport): string {
-  const { size, windowSize } = report;
-  return [
-    `Medians; hidden size ${size.hiddenSize}, ${size.numHeads} heads, depth ${size.depth.join('/')}, window +-${windowSize}, float32.`,
-    formatOrigin(report),
-  ].join('\n');
 }

@@ -5,12 +5,12 @@ import { NETWORK } from './workload.ts';
 
 const selection: Selection = {
   tokens: [512, 4096],
-  kinds: ['softmax', 'linear', 'sla', 'glga'],
-  keepRatios: [1, 0.25],
+  attention: ['softmax', 'linear', 'sla', 'glga'],
+  keep: [1, 0.25],
   contestants: CONTESTANTS.filter(({ name }) => ['compiled', 'torch-compile'].includes(name)),
   runs: ['forward', 'weak', 'step'],
-  peerKinds: ['softmax', 'sla', 'glga'],
-  peerKeepRatios: [1],
+  peerAttention: ['softmax', 'sla', 'glga'],
+  peerKeep: [1],
   size: { ...NETWORK, depth: [1, 4, 1] },
 };
 
@@ -39,7 +39,7 @@ it('has the two backbones side by side, dense and with tokens dropped, and the o
 });
 
 it('names contestants alone where there is one network, and leaves out runs that are not asked for', () => {
-  const step: Selection = { ...selection, kinds: ['softmax'], keepRatios: [1], runs: ['forward', 'step'] };
+  const step: Selection = { ...selection, attention: ['softmax'], keep: [1], runs: ['forward', 'step'] };
   expect(createGroups(step)[0]!.entrants.map(({ label, runs }) => [label, runs])).toEqual([
     ['compiled', ['forward', 'step']],
     ['torch.compile', ['forward', 'step']],
@@ -72,7 +72,7 @@ it('measures the memory of twelve blocks at the most tokens, of GLGA if it is th
     [[2, 8, 2], 'none', ['step']],
     [[2, 8, 2], 'blocks', ['step']],
   ]);
-  expect(createMemoryGroup({ ...selection, kinds: ['linear'] }, ['none'])!.title).toContain('linear');
+  expect(createMemoryGroup({ ...selection, attention: ['linear'] }, ['none'])!.title).toContain('linear');
   expect(createMemoryGroup(selection, [])).toBeUndefined();
 });
 

@@ -11,17 +11,17 @@ export type Checkpoint = NonNullable<VideoDiTConfig['checkpoint']>;
 
 /** What is measured. */
 export interface Selection {
-  /** Of a clip, before any are dropped. */
+  /** Tokens of a clip, before any are dropped. */
   tokens: readonly number[];
-  kinds: readonly Kind[];
+  attention: readonly Kind[];
   /** Shares of tokens that the middle sees, from the largest down. */
-  keepRatios: readonly number[];
-  contestants: readonly Contestant[];
-  /** What each does, as far as it has it. */
-  runs: readonly Run[];
+  keep: readonly number[];
   /** Where PyTorch takes part. */
-  peerKinds: readonly Kind[];
-  peerKeepRatios: readonly number[];
+  peerAttention: readonly Kind[];
+  peerKeep: readonly number[];
+  /** What each contestant does, as far as it has it. */
+  runs: readonly Run[];
+  contestants: readonly Contestant[];
   size: Size;
 }
 
@@ -31,15 +31,15 @@ export const WINDOW_SIZE = 64;
 /** Blocks of the network whose memory is measured. */
 export const MEMORY_DEPTH: Depth = [2, 8, 2];
 
-/** The paper's backbone and the one that it is compared with: side by side. The others stand each for itself. */
+/** The paper's backbone and the one that it is compared with stand side by side, the others each for itself. */
 const BACKBONES: readonly Kind[] = ['softmax', 'glga'];
 
 /** For each number of tokens, kind after kind: everyone at every keep ratio takes turns. */
 export const createGroups = (selection: Selection): Group[] =>
   selection.tokens.flatMap((tokens) => {
-    const { kinds } = selection;
-    const backbones = kinds.filter((kind) => BACKBONES.includes(kind));
-    const others = kinds.filter((kind) => !BACKBONES.includes(kind)).map((kind) => [kind]);
+    const { attention } = selection;
+    const backbones = attention.filter((kind) => BACKBONES.includes(kind));
+    const others = attention.filter((kind) => !BACKBONES.includes(kind)).map((kind) => [kind]);
     return [backbones, ...others].flatMap((together) => {
       const entrants = createEntrants(selection, tokens, together);
       return entrants.length === 0 ? [] : [{ title: `${tokens} tokens, ${together.join(' and ')}`, entrants }];
@@ -48,7 +48,7 @@ export const createGroups = (selection: Selection): Group[] =>
 
 function createEntrants(selection: Selection, tokens: number, kinds: readonly Kind[]): Entrant[] {
   const workloads = kinds.flatMap((kind) =>
-    selection.keepRatios.map((keepRatio) => {
+    selection.keep.map((keepRatio) => {
       const attention = createSpec(kind, { windowSize: WINDOW_SIZE });
       return createWorkload(tokens, { ...selection.size, attention }, keepRatio);
     }),
@@ -67,12 +67,12 @@ function createEntrants(selection: Selection, tokens: number, kinds: readonly Ki
   );
 }
 
-const hasPeer = ({ peerKinds, peerKeepRatios }: Selection, kind: Kind, keepRatio: number) =>
-  TORCH_KINDS.includes(kind) && peerKinds.includes(kind) && peerKeepRatios.includes(keepRatio);
+const hasPeer = ({ peerAttention, peerKeep }: Selection, kind: Kind, keepRatio: number) =>
+  TORCH_KINDS.includes(kind) && peerAttention.includes(kind) && peerKeep.includes(keepRatio);
 
 /** Steps of one deeper network that keeps all activations for the gradient, or that runs its blocks again. */
 export function createMemoryGroup(
-  { tokens, kinds, contestants, size }: Selection,
+  { tokens, attention: kinds, contestants, size }: Selection,
   checkpoints: readonly Checkpoint[],
 ): Group | undefined {
   const contestant = contestants.find(({ name }) => name === 'compiled');

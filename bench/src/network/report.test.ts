@@ -35,10 +35,10 @@ it('takes shares of the rate of products, of the FLOPs of each run', () => {
 describe('steps of one network in several precisions', () => {
   const [group] = createGroups({
     tokens: [512],
-    kinds: ['softmax'],
-    keepRatios: [1],
-    peerKinds: ['softmax'],
-    peerKeepRatios: [1],
+    attention: ['softmax'],
+    keep: [1],
+    peerAttention: ['softmax'],
+    peerKeep: [1],
     contestants: CONTESTANTS,
     runs: ['forward', 'step'],
     size: head.size,
@@ -114,7 +114,7 @@ it('finds what dropping saves, the share of the weak path, and the backbones', (
 });
 
 it("compares what the step's graph lost of products with the dropped tokens' in the middle's linear layers", () => {
-  // Of 3,072 tokens in each of 4 blocks 12 products of 384 x 384, and one in the fusion; three times, with the gradient.
+  // 12 products of 384 x 384 for 3,072 tokens in each of 4 blocks, and one in the fusion; three times, with the gradient.
   const [whole, quarter] = [entry('compiled, softmax', 2), entry('compiled, softmax, 75 % dropped', 2)];
   expect(whole.middleFlops - quarter.middleFlops).toBe(3 * 2 * 3072 * 384 ** 2 * (4 * 12 + 1));
   expect(summary.lostProducts).toHaveLength(12);

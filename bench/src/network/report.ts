@@ -75,7 +75,7 @@ export interface EntryReport
   extends Pick<Entry, 'differences' | 'loadedBytes' | 'firstPeakBytes'>,
     FirstStep,
     Partial<Record<Run, TimingReport>> {
-  /** Of the contestant. */
+  /** The contestant's. */
   name: string;
   label: string;
   precision: Precision;
@@ -84,9 +84,9 @@ export interface EntryReport
   keepRatio: number;
   /** K: those that the middle sees. */
   keptTokens: number;
-  /** Of the matrix products in the definition. */
+  /** FLOPs of the matrix products in the definition. */
   flops: Record<Run, number>;
-  /** Of a step, those in the middle, attention's left out. */
+  /** FLOPs of a step in the middle, attention's left out. */
   middleFlops: number;
 }
 
@@ -94,7 +94,7 @@ export interface TimingReport extends Timing, Rate {
   /** Medians of others on the same network over this one: above 1 is faster. Absent if they were not measured. */
   timesEager?: number;
   timesTorch?: number;
-  /** In the same precision. */
+  /** torch.compile in the same precision. */
   timesTorchCompile?: number;
 }
 
@@ -140,16 +140,19 @@ export interface MemoryReport {
   tokens: number;
   depth: Depth;
   entries: MemoryEntry[];
-  /** Those of blocks run again over those of all kept; absent unless both were measured. */
-  ratios?: Record<'peakBytes' | 'addedBytes' | 'stepSeconds', number>;
+  /** Figures of blocks run again over those of all kept; absent unless both were measured. */
+  ratios?: MemoryFigures;
   failures: Failure[];
 }
 
-interface MemoryEntry {
+interface MemoryEntry extends MemoryFigures {
   checkpoint: Checkpoint;
   label: string;
   /** In RAM before the first step: libraries, parameters, optimizer state and batch. */
   loadedBytes: number;
+}
+
+export interface MemoryFigures {
   /** Highest in RAM over all steps, compilation included. */
   peakBytes: number;
   /** The difference. */

@@ -1,9 +1,26 @@
 import { percent, textTable } from '@eflow/cli';
 import type { GraphDescription } from '@eflow/engine';
-import { formatFailure, formatHead, formatOthers, formatProducts, gigabytes, quartiles } from '../format.ts';
+import {
+  formatFailure,
+  formatHead,
+  formatOthers,
+  formatProducts,
+  gigabytes,
+  quartiles,
+  tableLines,
+} from '../format.ts';
 import { nameNetwork } from './groups.ts';
-import type { GroupReport, MemoryReport, NetworkReport, Ratio, Summary, TimingReport } from './report.ts';
-import { RUN_NAMES, RUNS, type Workload } from './workload.ts';
+import type {
+  EntryReport,
+  GroupReport,
+  MemoryFigures,
+  MemoryReport,
+  NetworkReport,
+  Ratio,
+  Summary,
+  TimingReport,
+} from './report.ts';
+import { RUN_NAMES, RUNS, type Run, type Workload } from './workload.ts';
 
 /** The report for people: the machine, each group of networks, then what they show. */
 export function formatReport(report: NetworkReport): string {
@@ -46,36 +63,35 @@ function formatGroup({ title, entries, failures, ...group }: GroupReport): strin
       : `Memory would not hold all, so not everyone took turns with everyone: ${group.turns.map((labels) => labels.join(' + ')).join('; then ')}`,
     formatOthers(group.usedByOthers),
     formatProducts(group.products),
-    ...(differences.length > 0
-      ? [`Predictions differ from eager tfjs' by at most, of the largest value: ${differences.join(', ')}`]
-      : []),
-    ...(forms.length > 0 ? [`PyTorch's fastest form, forward/weak/step: ${forms.join(', ')}`] : []),
+    differences.length > 0 &&
+      `Predictions differ from eager tfjs' by at most, of the largest value: ${differences.join(', ')}`,
+    forms.length > 0 && `PyTorch's fastest form, forward/weak/step: ${forms.join(', ')}`,
     ...entries.flatMap(({ label, graph }) => (graph ? [`Graph of the step, ${label}: ${formatGraph(graph)}`] : [])),
     ...failures.map(formatFailure),
     '',
     textTable(
-      RUNS.flatMap((run) => {
-        const rows = entries.flatMap(({ label, flops, [run]: timing }) =>
-          timing ? [[label, gigaflops(flops[run]), ...COLUMNS.map(([, cell]) => cell(timing))]] : [],
-        );
-        return rows.length === 0 ? [] : [[RUN_NAMES[run], 'GFLOP', ...COLUMNS.map(([title]) => title)], ...rows];
-      }),
+      RUNS.flatMap((run) =>
+        tableLines(entries.flatMap((entry) => (entry[run] ? [rowOf(entry, run, entry[run])] : []))),
+      ),
     ),
-  ].join('\n');
+  ]
+    .filter((line) => line !== false)
+    .join('\n');
 }
 
-/** Titles and cells of the tables' columns but the first two. */
-const COLUMNS: readonly [title: string, cell: (timing: TimingReport) => string][] = [
-  ['median ms', ({ summary }) => milliseconds(summary.median)],
-  ['quartiles', ({ summary }) => quartiles(summary, milliseconds)],
-  ['n', ({ seconds }) => String(seconds.length)],
-  ['limit', ({ shareOfLimit }) => (shareOfLimit === undefined ? '-' : percent(shareOfLimit))],
-  ['x eager', ({ timesEager }) => times(timesEager)],
-  ['x PyTorch', ({ timesTorch }) => times(timesTorch)],
-  ['x torch.compile', ({ timesTorchCompile }) => times(timesTorchCompile)],
-  ['first s', ({ firstSeconds }) => firstSeconds.toFixed(1)],
-  ['peak GB', ({ peakBytes }) => gigabytes(peakBytes)],
-];
+const rowOf = ({ label, flops }: EntryReport, run: Run, timing: TimingReport) => ({
+  [RUN_NAMES[run]]: label,
+  GFLOP: gigaflops(flops[run]),
+  'median ms': milliseconds(timing.summary.median),
+  quartiles: quartiles(timing.summary, milliseconds),
+  n: String(timing.seconds.length),
+  limit: timing.shareOfLimit === undefined ? '-' : percent(timing.shareOfLimit),
+  'x eager': times(timing.timesEager),
+  'x PyTorch': times(timing.timesTorch),
+  'x torch.compile': times(timing.timesTorchCompile),
+  'first s': timing.firstSeconds.toFixed(1),
+  'peak GB': gigabytes(timing.peakBytes),
+});
 
 /** What the measurements show: a row for each network, a column for each number of tokens; '' where nothing compares. */
 function formatSummary(summary: Summary): string {
@@ -108,34 +124,17 @@ function formatSummary(summary: Summary): string {
 const nameOf = ({ kind, keepRatio }: Ratio) => nameNetwork(kind, keepRatio);
 
 function formatMemory({ kind, tokens, depth, entries, ratios, failures }: MemoryReport): string {
-  const rows = entries.map(({ label, loadedBytes, peakBytes, addedBytes, stepSeconds }) => [
-    `  ${label}`,
-    gigabytes(loadedBytes),
-    gigabytes(peakBytes),
-    gigabytes(addedBytes),
-    stepSeconds.toFixed(2),
-  ]);
-  const over = ratios && [
-    '  over all kept',
-    '',
-    times(ratios.peakBytes),
-    times(ratios.addedBytes),
-    times(ratios.stepSeconds),
-  ];
-  return [
-    textTable([
-      [
-        `Memory of a step: ${kind}, ${tokens} tokens, depth ${depth.join('/')}`,
-        'before, GB',
-        'peak, GB',
-        'added, GB',
-        'step, s',
-      ],
-      ...rows,
-      ...(over ? [over] : []),
-    ]),
-    ...failures.map(formatFailure),
-  ].join('\n');
+  const title = `Memory of a step: ${kind}, ${tokens} tokens, depth ${depth.join('/')}`;
+  const row = (name: string, before: string, figures: MemoryFigures, format: (bytes: number) => string) => ({
+    [title]: `  ${name}`,
+    'before, GB': before,
+    'peak, GB': format(figures.peakBytes),
+    'added, GB': format(figures.addedBytes),
+    'step, s': times(figures.stepSeconds),
+  });
+  const rows = entries.map((entry) => row(entry.label, gigabytes(entry.loadedBytes), entry, gigabytes));
+  if (ratios) rows.push(row('over all kept', '', ratios, times));
+  return [textTable(tableLines(rows)), ...failures.map(formatFailure)].join('\n');
 }
 
 const formatClips = ({ batchSize, clip }: Pick<Workload, 'batchSize' | 'clip'>): string =>

@@ -57,14 +57,15 @@ function createBatch(): Batch {
   const grid = tokenGrid(network, clip);
   return tf.tidy(() => {
     const timestep = randomUniform(at('t'), [batchSize]);
-    return {
+    const batch: Batch = {
       noisy: randomNormal(at('noisy'), shape),
       timestep,
       targetTimestep: tf.mul(timestep, randomUniform(at('s'), [batchSize])),
       condition: { labels: tf.range(0, batchSize, 1, 'int32') },
       velocity: randomNormal(at('velocity'), shape),
-      ...(keepRatio < 1 && { keptTokens: drawKeptTokens(at('keptTokens'), { batchSize, grid, keepRatio }) }),
     };
+    if (keepRatio < 1) batch.keptTokens = drawKeptTokens(at('keptTokens'), { batchSize, grid, keepRatio });
+    return batch;
   });
 }
 

@@ -8,7 +8,7 @@ export interface Entry extends Partial<Record<Run, Timing>> {
   entrant: Entrant;
   /** The version of the runtime. */
   version: string;
-  /** From eager tfjs' predictions: largest error over largest value. */
+  /** How far they are from eager tfjs' predictions: largest error over largest value. */
   differences: Partial<Record<Prediction, number>>;
   firstStep?: FirstStep;
   /** In RAM before the first call: libraries, parameters, optimizer state and batch. */

@@ -27,7 +27,7 @@ export const list =
   (text: string): Value[] =>
     text.split(',').map((part) => parse(part.trim()));
 
-/** Those of `all` that a list names, in their own order. */
+/** Parses a list of names of `all`; in their own order. */
 export const namesAmong =
   <Name extends string>(all: readonly Name[]) =>
   (text: string): Name[] => {

@@ -6,4 +6,4 @@ export { formatNumber, mean, median, percent, runningMedian } from './numbers.ts
 export { escapeHtml, htmlPage, htmlPicture, htmlTable } from './page.ts';
 export { createProgress, type Progress } from './progress.ts';
 export { ignoreClosedPipe, runProgram } from './run-program.ts';
-export { markdownTable, textTable } from './table.ts';
+export { markdownTable, type Table, tableOf, textTable } from './table.ts';

@@ -11,12 +11,11 @@ export interface Machine {
 }
 
 export function describeMachine(): Machine {
-  const commit = readCommit();
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     node: process.versions.node,
-    ...(commit && { commit }),
+    commit: readCommit(),
   };
 }
 

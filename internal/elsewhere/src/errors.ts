@@ -12,7 +12,6 @@ import {
   shapeOf,
   sizes,
 } from './cases.ts';
-import { read } from './read.ts';
 
 /** The largest relative error that counts as agreement in float32. */
 export const TOLERANCE = 1e-4;
@@ -85,4 +84,14 @@ async function oracleInputs(size: Size): Promise<Record<keyof Inputs, number[]>>
 export function relativeError(actual: number[], expected: number[]): number {
   const largest = Math.max(...expected.map(Math.abs)) || 1;
   return Math.max(...expected.map((value, i) => Math.abs(actual[i]! - value))) / largest;
+}
+
+/** The values of the tensors that `fn` returns; leaves no tensor behind. A browser's GPU is read asynchronously only. */
+export async function read(fn: () => tf.Tensor[]): Promise<number[][]> {
+  const tensors = tf.tidy(fn);
+  try {
+    return (await Promise.all(tensors.map((tensor) => tensor.data()))).map((values) => Array.from(values));
+  } finally {
+    tf.dispose(tensors);
+  }
 }

@@ -1,16 +1,15 @@
+import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-backend-wasm';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '@tensorflow/tfjs-backend-cpu';
-import '@tensorflow/tfjs-backend-wasm';
 import { loadTree } from '@eflow/checkpoint';
 import { createStream, disposeTree } from '@eflow/tensor';
 import { initVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TOLERANCE } from './errors.ts';
-import { networkError, type Outputs } from './network-errors.ts';
-import { networks } from './networks.ts';
+import { MEASURES, networkError, networks, type Outputs } from './networks.ts';
 import { saveNetwork } from './save-network.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'eflow-networks-'));
@@ -28,12 +27,9 @@ describe.each(networks)('a network with attention $name', (network) => {
     const before = tf.memory().numTensors;
     const template = initVideoDiT(createStream(0), network.config);
     const params = await loadTree(join(folder, network.file), template);
-    const errors = {
-      sample: await networkError('sample', network, params, expected),
-      dropped: await networkError('dropped', network, params, expected),
-      gradients: await networkError('gradients', network, params, expected),
-    };
-    for (const [measure, error] of Object.entries(errors)) expect(error, measure).toBeLessThan(TOLERANCE);
+    for (const measure of MEASURES) {
+      expect(await networkError(measure, network, params, expected), measure).toBeLessThan(TOLERANCE);
+    }
     disposeTree([template, params]);
     expect(tf.memory().numTensors).toBe(before);
   });

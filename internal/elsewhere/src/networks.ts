@@ -21,6 +21,7 @@ import {
 } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { cases, draw } from './cases.ts';
+import { read, relativeError } from './errors.ts';
 
 /** A whole network that has to give the same numbers wherever tfjs runs. */
 export interface NetworkCase {
@@ -53,7 +54,7 @@ export const networks: NetworkCase[] = cases
         mlp,
         attention: spec,
         numClasses: condition === 'context' ? 0 : 5,
-        ...(condition !== 'classes' && { contextSize: CONTEXT.size }),
+        contextSize: condition === 'classes' ? undefined : CONTEXT.size,
       },
     };
   });
@@ -101,18 +102,19 @@ export const measures = {
   },
 };
 export type Measure = keyof typeof measures;
+export const MEASURES = Object.keys(measures) as Measure[];
 
 const drawClip = ({ channels }: VideoDiTConfig, { numFrames, height, width }: Clip, name: string) =>
   draw(name, [BATCH_SIZE, numFrames, height, width, channels]);
 
 /** Labels, one of them "no class"; a context of which the first clip has three vectors and the other none. */
-const drawCondition = ({ contextSize }: VideoDiTConfig): VideoDiTCondition => ({
-  labels: tf.tensor1d([3, 5], 'int32'),
-  ...(contextSize && {
-    context: draw('context', [BATCH_SIZE, CONTEXT.length, contextSize]),
-    contextMask: tf.tensor2d([1, 0, 1, 1, 0, 0, 0, 0, 0, 0], [BATCH_SIZE, CONTEXT.length], 'bool'),
-  }),
-});
+function drawCondition({ contextSize }: VideoDiTConfig): VideoDiTCondition {
+  const labels = tf.tensor1d([3, 5], 'int32');
+  if (!contextSize) return { labels };
+  const context = draw('context', [BATCH_SIZE, CONTEXT.length, contextSize]);
+  const contextMask = tf.tensor2d([1, 0, 1, 1, 0, 0, 0, 0, 0, 0], [BATCH_SIZE, CONTEXT.length], 'bool');
+  return { labels, context, contextMask };
+}
 
 /** One call of the network, whose tokens are dropped in the one pattern or the other, if the attention needs no grid. */
 function drawDropped(config: VideoDiTConfig, clip: Clip): VideoDiTInput {
@@ -127,6 +129,34 @@ function drawDropped(config: VideoDiTConfig, clip: Clip): VideoDiTInput {
     targetTimestep: tf.mul(timestep, 0.4),
     condition: drawCondition(config),
     pathDropped: tf.tensor1d([false, true], 'bool'),
-    ...(!needsGrid && { keptTokens: drawKeptTokens(createStream(2), options) }),
+    keptTokens: needsGrid ? undefined : drawKeptTokens(createStream(2), options),
   };
+}
+
+/** What each measure gives of each clip: the values of its tensors. */
+export type Outputs = Record<Measure, number[][][]>;
+
+/** What a measure gives of each clip on the backend that is set. Throws what the backend throws. */
+export async function runNetwork(
+  measure: Measure,
+  { config }: NetworkCase,
+  params: VideoDiTParams,
+): Promise<number[][][]> {
+  const outputs: number[][][] = [];
+  for (const clip of clips) outputs.push(await read(() => measures[measure](params, config, clip)));
+  return outputs;
+}
+
+/** How far a measure is from what is expected of it, the worst of all clips and tensors. Throws what the backend throws. */
+export async function networkError(
+  measure: Measure,
+  network: NetworkCase,
+  params: VideoDiTParams,
+  expected: Outputs,
+): Promise<number> {
+  const actual = await runNetwork(measure, network, params);
+  const errors = expected[measure].flatMap((tensors, clip) =>
+    tensors.map((values, i) => relativeError(actual[clip]![i]!, values)),
+  );
+  return Math.max(...errors);
 }

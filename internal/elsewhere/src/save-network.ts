@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { saveTree } from '@eflow/checkpoint';
 import { disposeTree } from '@eflow/tensor';
-import { type Outputs, runNetwork } from './network-errors.ts';
-import { drawParams, type NetworkCase } from './networks.ts';
+import { drawParams, type NetworkCase, type Outputs, runNetwork } from './networks.ts';
 
 /** Writes a network's parameters into `folder`; returns what it gives on the backend that is set, to compare others with. */
 export async function saveNetwork(folder: string, network: NetworkCase): Promise<Outputs> {

@@ -18,6 +18,13 @@ export function plot({ fontSize = 12, ...options }: Plot.PlotOptions & { fontSiz
   return Plot.plot({ document, style: { ...STYLE, fontSize: `${fontSize}px` }, ...options });
 }
 
+/** Round numbers for a logarithmic axis, whose own format leaves out some: `factors` times powers of ten, from `least` to `most`. */
+export function roundNumbers(least: number, most: number, factors: readonly number[] = [1, 2, 5]): number[] {
+  const powers = Array.from({ length: 16 }, (_, i) => i - 8);
+  const numbers = powers.flatMap((power) => factors.map((factor) => Number(`${factor}e${power}`)));
+  return numbers.filter((value) => value >= least && value <= most);
+}
+
 /** As a file of its own; of a figure without a title, which would make it HTML. */
 export function toSvg(figure: Figure): string {
   figure.setAttribute('xmlns', 'http://www.w3.org/2000/svg');

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-export type Values = tf.Tensor | ArrayLike<number>;
+type Values = tf.Tensor | ArrayLike<number>;
 
 const toArray = (values: Values): ArrayLike<number> => (values instanceof tf.Tensor ? values.dataSync() : values);
 
