@@ -1,7 +1,7 @@
 """Runs an exported SavedModel in Python's TensorFlow and compares it with what TensorFlow.js gave for the same inputs.
 
 Checked with Python 3.11, tensorflow-cpu 2.21.0, numpy 2.4.6:
-    node --import tsx --conditions=@eflow/source apps/sample/src/export-tiny-sampler.ts FOLDER
+    node --import tsx --conditions=@eflow/source apps/sample/fixtures/export-tiny-sampler.ts FOLDER
     python reference/saved_model_check.py FOLDER
 """
 

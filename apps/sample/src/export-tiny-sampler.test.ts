@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { type Check, exportTinySampler, type StoredTensor } from './export-tiny-sampler.ts';
+import { type Check, exportTinySampler, type StoredTensor } from '../fixtures/export-tiny-sampler.ts';
 
 interface SavedModel {
   predict(inputs: tf.NamedTensorMap): tf.NamedTensorMap;

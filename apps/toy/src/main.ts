@@ -5,13 +5,12 @@ import { createStream, disposeTree, randomNormal, splitStream } from '@eflow/ten
 import * as tf from '@tensorflow/tfjs-core';
 import { Command, Option } from 'commander';
 import { drawCheckerboard } from './checkerboard.ts';
-import { countStepsWithin } from './count-steps.ts';
 import { energyDistance } from './energy-distance.ts';
 import { bindMlp } from './mlp.ts';
 import { formatStudy, type Row, writeStudy } from './results.ts';
 import { samplePoints } from './sample.ts';
 import { KINDS, type Kind, NUM_POINTS, NUM_STEPS, OBJECTIVES, WEIGHT_POWER } from './settings.ts';
-import { train } from './train.ts';
+import { countStepsWithin, train } from './train.ts';
 
 interface Flags {
   objectives: Kind[];
