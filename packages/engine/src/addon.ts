@@ -1,14 +1,13 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildAtomically, linkAtomically, removeDeadTemporaries } from './cache.ts';
 import {
-  compilerCommand,
-  compilerEnvironment,
-  fileArguments,
+  compilerCall,
+  hashInputs,
+  libraryBytes,
   requireCompiled,
   requireCompiler,
   sharedObjectFlags,
@@ -45,12 +44,8 @@ const addonPlace = (): string => join(bindingPackage(), 'lib', `napi-v${NODE_API
  * another library in the same place gets an addon of its own.
  */
 export function addonFolder(cache: string, library: Library): string {
-  const hash = createHash('sha256').update(addonFlags(library).join('\0'));
-  hash.update(`\0${statSync(join(library.libraryFolder, library.mainObject)).size}`);
-  for (const file of [...bindingFiles(), COMPILED_FUNCTIONS_SOURCE, LIBRARY_LOADER_SOURCE]) {
-    hash.update(`\0${basename(file)}\0`).update(readFileSync(file));
-  }
-  return join(cache, `addon-${hash.digest('hex').slice(0, 16)}`);
+  const files = [...bindingFiles(), COMPILED_FUNCTIONS_SOURCE, LIBRARY_LOADER_SOURCE];
+  return join(cache, `addon-${hashInputs([...addonFlags(library), libraryBytes(library)], files)}`);
 }
 
 /** Compiles the addon and its companion against `library` into `folder`, unless they are there. */
@@ -62,8 +57,8 @@ export async function compileAddon(folder: string, library: Library, progress: P
     const stage = progress.start('Compiling the addon', COMPILE_SECONDS, 's');
     const start = Date.now();
     const seconds = () => Math.min((Date.now() - start) / 1000, COMPILE_SECONDS - 1);
-    const objects = tensorFlowObjects(library);
-    const work = compile(addonSources, library, { objects, output: join(temporary, ADDON) });
+    const output = join(temporary, ADDON);
+    const work = compile(library, { sources: addonSources, objects: tensorFlowObjects(library), output });
     await trackWhile(stage, seconds, work);
     await compileLoader(join(temporary, LIBRARY_LOADER), library);
   });
@@ -71,7 +66,7 @@ export async function compileAddon(folder: string, library: Library, progress: P
 
 /** Compiles the module that loads the library before the addon does. */
 export const compileLoader = (output: string, library: Library): Promise<void> =>
-  compile([LIBRARY_LOADER_SOURCE], library, { objects: [], output });
+  compile(library, { sources: [LIBRARY_LOADER_SOURCE], objects: [], output });
 
 /** Points tfjs-node at the compiled addon by one atomic rename of a link; milliseconds, so that any run can do it. */
 export async function placeAddon(addon: string, place = addonPlace()): Promise<void> {
@@ -98,16 +93,9 @@ const bindingFiles = (): string[] =>
 const addonFlags = (library: Library): string[] =>
   sharedObjectFlags(library, ['-O2', `-DNAPI_VERSION=${NODE_API_VERSION}`]);
 
-async function compile(
-  sources: readonly string[],
-  library: Library,
-  { objects, output }: { objects: readonly string[]; output: string },
-): Promise<void> {
-  const includes = [`-I${nodeApiHeaders()}`, `-I${bindingFolder()}`];
-  const args = [...addonFlags(library), ...includes, ...fileArguments(sources, objects, output)];
-  const [compiler, ...own] = compilerCommand();
-  const result = await runProcess(compiler, [...own, ...args], compilerEnvironment(output));
-  requireCompiled(result, 'The addon', 12);
+async function compile(library: Library, files: Parameters<typeof compilerCall>[1]): Promise<void> {
+  const flags = [...addonFlags(library), `-I${nodeApiHeaders()}`, `-I${bindingFolder()}`];
+  requireCompiled(await runProcess(...compilerCall(flags, files)), 'The addon', 12);
 }
 
 /** Where the link at `path` points, if it is one and its target exists. */

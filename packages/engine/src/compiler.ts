@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { FRAMEWORK_OBJECT, type Library } from './library.ts';
 import { lastLines, type ProcessResult, runProcessSync } from './run-process.ts';
 import { diskFull, SetUpError } from './set-up-error.ts';
@@ -32,17 +33,31 @@ export const sharedObjectFlags = ({ libraryFolder, includeFolder }: Library, fla
   ...[`-I${includeFolder}`, `-L${libraryFolder}`, `-Wl,-rpath,${libraryFolder}`, '-Wl,--disable-new-dtags'],
 ];
 
-/** The environment for a compiler that writes `output`: its own temporaries go beside it, whatever TMPDIR is. */
-export const compilerEnvironment = (output: string): NodeJS.ProcessEnv => ({ ...process.env, TMPDIR: dirname(output) });
-
-/** Arguments that name what is compiled, what it is linked with and what is made. */
-export const fileArguments = (sources: readonly string[], objects: readonly string[], output: string): string[] => [
+/** The compiler's command, arguments and environment that make `output` of sources, linked with shared objects. */
+export function compilerCall(
+  flags: readonly string[],
+  { sources, objects, output }: { sources: readonly string[]; objects: readonly string[]; output: string },
+): [command: string, args: string[], env: NodeJS.ProcessEnv] {
+  const [compiler, ...own] = compilerCommand();
   // The libraries come after the sources: linkers look for a symbol only in what follows.
-  ...[...sources, ...objects.map((name) => `-l:${name}`), '-o', output],
-];
+  const files = [...sources, ...objects.map((name) => `-l:${name}`), '-o', output];
+  // The compiler's own temporaries go beside what it makes, whatever TMPDIR is.
+  return [compiler, [...own, ...flags, ...files], { ...process.env, TMPDIR: dirname(output) }];
+}
 
 /** TensorFlow itself, to link with. */
 export const tensorFlowObjects = ({ mainObject }: Library): string[] => [mainObject, FRAMEWORK_OBJECT];
+
+/** The size of the library, by which another one in the same place is known. */
+export const libraryBytes = ({ libraryFolder, mainObject }: Library): number =>
+  statSync(join(libraryFolder, mainObject)).size;
+
+/** A hash, for a name in the cache, of words and files on which a compilation depends. */
+export function hashInputs(words: readonly (string | number)[], files: readonly string[]): string {
+  const hash = createHash('sha256').update(words.join('\0'));
+  for (const file of files) hash.update(`\0${basename(file)}\0`).update(readFileSync(file));
+  return hash.digest('hex').slice(0, 16);
+}
 
 /** Throws a SetUpError, which quotes the compiler from its first error on, unless it ended well. */
 export function requireCompiled({ code, output }: ProcessResult, what: string, quotedLines: number): void {

@@ -1,20 +1,19 @@
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { NativeSources } from '@eflow/tensor';
 import { cpuFlags } from './bfloat16.ts';
 import { buildAtomicallySync, cacheFolder, removeDeadTemporaries, requireCache } from './cache.ts';
 import {
+  compilerCall,
   compilerCommand,
-  compilerEnvironment,
-  fileArguments,
+  hashInputs,
+  libraryBytes,
   requireCompiled,
   requireCompiler,
   sharedObjectFlags,
   tensorFlowObjects,
 } from './compiler.ts';
-import type { Library } from './library.ts';
 import { runProcessSync } from './run-process.ts';
 import { SetUpError } from './set-up-error.ts';
 import { findLibrary } from './setup.ts';
@@ -39,10 +38,13 @@ export function compileNative(sources: NativeSources, cpu = cpuFlags()): string 
   if (toCompile.length === 0) {
     throw new SetUpError(`${folder} has no C++ sources (*.cc).`, 'Give the folder of a package with native sources.');
   }
-  const flags = [...FLAGS, ...(process.env.EFLOW_NATIVE_FLAGS ?? '').split(/\s+/).filter(Boolean)];
-  const args = sharedObjectFlags(library, flags);
+  const own = (process.env.EFLOW_NATIVE_FLAGS ?? '').split(/\s+/).filter(Boolean);
+  const flags = sharedObjectFlags(library, [...FLAGS, ...own]);
+  const isForThisCpu = flags.findLast((flag) => flag.startsWith('-march=')) === '-march=native';
+  const facts = [libraryBytes(library), ...(isForThisCpu ? [...cpu].sort() : [])];
+  const hash = hashInputs([...compilerCommand(), ...flags, ...facts], paths);
   const cache = cacheFolder();
-  const target = join(cache, `native-${slugOf(sources.name)}-${hashAll(library, args, paths, cpu)}`);
+  const target = join(cache, `native-${slugOf(sources.name)}-${hash}`);
   if (!existsSync(target)) requireCache(cache);
   buildAtomicallySync(target, (temporary) => {
     const what = `the native kernels of ${sources.name}`;
@@ -50,10 +52,8 @@ export function compileNative(sources: NativeSources, cpu = cpuFlags()): string 
     mkdirSync(temporary);
     process.stderr.write(`Compiling ${what}, once: about 20 s.\n`);
     const output = join(temporary, LIBRARY);
-    const [compiler, ...own] = compilerCommand();
-    const call = [...own, ...args, ...fileArguments(toCompile, tensorFlowObjects(library), output)];
-    const result = runProcessSync(compiler, call, compilerEnvironment(output));
-    requireCompiled(result, `The native code of ${sources.name}`, 1);
+    const call = compilerCall(flags, { sources: toCompile, objects: tensorFlowObjects(library), output });
+    requireCompiled(runProcessSync(...call), `The native code of ${sources.name}`, 1);
   });
   return join(target, LIBRARY);
 }
@@ -81,14 +81,3 @@ const slugOf = (name: string): string =>
     .replace(/[^a-z0-9]+/gi, ' ')
     .trim()
     .replaceAll(' ', '-');
-
-/** A hash of all that the compilation depends on; the CPU is part of that unless the flags name one themselves. */
-function hashAll(library: Library, args: readonly string[], paths: readonly string[], cpu: ReadonlySet<string>) {
-  const isForThisCpu = args.findLast((arg) => arg.startsWith('-march=')) === '-march=native';
-  const mainBytes = statSync(join(library.libraryFolder, library.mainObject)).size;
-  const hash = createHash('sha256').update(
-    [...compilerCommand(), ...args, mainBytes, ...(isForThisCpu ? [...cpu].sort() : [])].join('\0'),
-  );
-  for (const path of paths) hash.update(`\0${basename(path)}\0`).update(readFileSync(path));
-  return hash.digest('hex').slice(0, 16);
-}
