@@ -8,10 +8,9 @@ import { describeMachine, integer, runProgram } from '@eflow/cli';
 import { createMovingDigits, type MovingDigitsSpec, makeBatch } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import { plot, saveFigure, toSvg } from '@eflow/figures';
-import { extractFeatures, featureDistance, kernelDistance, recordExtractor } from '@eflow/fvd';
-import { loadExtractor } from '@eflow/measure';
+import { clipsSource, DIGITS_COVARIANCE_RULE, loadExtractor, look, type Measurement, measure } from '@eflow/measure';
 import { writeGridPng } from '@eflow/media';
-import { type Clips, inBatches, joinClips, sliceClips } from '@eflow/tensor';
+import { type Clips, joinClips, sliceClips } from '@eflow/tensor';
 import * as Plot from '@observablehq/plot';
 import { Command } from 'commander';
 import { CORRUPTIONS } from './corruptions.ts';
@@ -29,15 +28,11 @@ const SPEC: MovingDigitsSpec = {
   seed: 0,
 };
 const BATCH = 100;
-const COVARIANCE_RULE = 'N-1';
 
-interface Row {
+interface Row extends Measurement {
   corruption: string;
   unit: string;
   strength: number;
-  frechetDistance: number;
-  kernelDistance: number;
-  kernelStandardError: number;
 }
 
 async function main({ clips: count, seed, out }: { clips: number; seed: number; out: string }): Promise<void> {
@@ -46,17 +41,10 @@ async function main({ clips: count, seed, out }: { clips: number; seed: number; 
   const dataset = createMovingDigits(SPEC);
   const draw = (first: number): Clips => makeBatch(dataset, count, first);
   const [reference, others] = [draw(0), draw(1)];
-  const featuresOf = (clips: Clips) => extractFeatures(extractor, inBatches(clips, BATCH));
-  const real = await featuresOf(reference);
-  const against = async (clips: Clips) => {
-    const features = await featuresOf(clips);
-    const { distance, standardError } = kernelDistance(features, real);
-    return {
-      frechetDistance: featureDistance(features, real, COVARIANCE_RULE),
-      kernelDistance: distance,
-      kernelStandardError: standardError,
-    };
-  };
+  const lookAt = (clips: Clips) => look(extractor, clipsSource(clips), { batchSize: BATCH });
+  const real = await lookAt(reference);
+  const by = { covarianceRule: DIGITS_COVARIANCE_RULE, split: SPEC.split };
+  const against = async (clips: Clips) => measure(real, await lookAt(clips), by, { brief: true });
 
   console.log(`Frechet distances of ${count} clips from ${count} others:`);
   const floor = await against(others);
@@ -74,19 +62,8 @@ async function main({ clips: count, seed, out }: { clips: number; seed: number; 
     }
   }
 
-  const protocol = {
-    ...recordExtractor(extractor),
-    numFrames: SPEC.numFrames,
-    frameStride: 1,
-    covarianceRule: COVARIANCE_RULE,
-    numReal: count,
-    numGenerated: count,
-    split: 'held-out',
-  };
-  writeFileSync(
-    join(out, 'fvd-corruptions.json'),
-    `${JSON.stringify({ protocol, machine: describeMachine(), seed, floor, rows }, null, 2)}\n`,
-  );
+  const study = { machine: describeMachine(), seed, floor, results: rows };
+  writeFileSync(join(out, 'fvd-corruptions.json'), `${JSON.stringify(study, null, 2)}\n`);
   const files = saveFigure(out, 'fvd-corruptions', toSvg(drawPanels(rows, floor.frechetDistance)));
   const sheet = join(out, 'fvd-corruptions-clips.png');
   await writeGridPng(sheet, joinClips(shown), { frames: 'strip', scale: 3 });
