@@ -32,6 +32,8 @@ const ENGINE_ONLY = '@tensorflow/tfjs-node-gpu';
 const IMPORT = /(?:from|import|require|resolve)\s*\(?\s*['"]([^'"]+)['"]/g;
 /** Files that are not published: they may import whatever their package.json lists. */
 const TEST = /\.test\.ts$|(^|\/)fixtures\//;
+/** A command and what it alone uses: the build bundles what these import of internal/. */
+const COMMAND = /^packages\/[\w-]+\/src\/(cli\.ts$|commands\/)/;
 /** Checks of more than one package read its fixtures, and the kernel that an oracle is made of. */
 const SHARED_SOURCE = /^packages\/\w+\/(src\/)?fixtures\/|^packages\/attention\/src\/softmax\.ts$/;
 
@@ -67,6 +69,7 @@ function checkFolder(root, folder) {
         const mayReach = (!isPackage || isTest) && SHARED_SOURCE.test(place);
         if (!place.startsWith(`${folder}/`) && !mayReach)
           complain('outside its own folder; import the package by name');
+        if (COMMAND.test(place) && !COMMAND.test(path) && !isTest) complain('only a command may');
       } else if (target.startsWith(ENGINE_ONLY)) {
         if (folder !== 'packages/engine') complain('only the engine may');
       } else if (target.startsWith('@eflow/')) {
@@ -76,7 +79,7 @@ function checkFolder(root, folder) {
         if (/^(app-|bench$)/.test(other)) complain('apps and the bench are run, never imported');
         else if (isTest || (isPackage && !isPublished)) {
           if (!(wanted in listedForTests)) complain("not in its package.json's dependencies or devDependencies");
-          if (!isTest && !path.endsWith('src/cli.ts')) complain('only a command, src/cli.ts, may');
+          if (!isTest && !COMMAND.test(path)) complain('only a command, src/cli.ts and src/commands/, may');
         } else {
           if (isPackage && !(LAYERS[other] < LAYERS[name]))
             complain(`layer ${LAYERS[other]} is not below layer ${LAYERS[name]}`);

@@ -58,6 +58,10 @@ it.each<[string, Record<string, Folder>]>([
   ],
   ['a command what is bundled', { data: { devDependencies: ['@eflow/cli'], file: 'src/cli.ts', source: cli } }],
   [
+    'what a command alone uses, too',
+    { data: { devDependencies: ['@eflow/cli'], file: 'src/commands/prepare.ts', source: cli } },
+  ],
+  [
     'an app packages and internal folders',
     { 'apps/train': { dependencies: ['@eflow/run', '@eflow/cli'], source: run + cli } },
   ],
@@ -94,6 +98,7 @@ it.each<[string, Record<string, Folder>, string]>([
   ],
   ['into an app', { bench: { source: "import '../../apps/train/src/train.ts';" } }, 'outside its own folder'],
   ['to what users lack', { data: { devDependencies: ['@eflow/cli'], source: cli } }, 'only a command'],
+  ['to what a command alone uses', { data: { source: "import './commands/prepare.ts';" } }, 'only a command'],
   ['the runtime', { nn: { source: "const tf = await import('@tensorflow/tfjs-node-gpu');" } }, 'only the engine may'],
   ['unknown', { novel: { source: '' } }, 'has no layer'],
 ])('refuses an import that goes %s', (_case, folders, message) => {

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { integer, number, positive, runProgram } from '@eflow/cli';
-import { SingleBar } from 'cli-progress';
+import { createProgress, integer, number, type Progress, positive, runProgram } from '@eflow/cli';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   allVideos,
@@ -14,23 +13,17 @@ import {
   longest,
 } from './videos/describe-shards.ts';
 import { describeOthers, LAYOUTS, type Layout } from './videos/find-videos.ts';
-import { prepareVideos } from './videos/prepare.ts';
+import { type PrepareOptions, prepareVideos } from './videos/prepare.ts';
 import { readIndex } from './videos/shards.ts';
 
-interface PrepareFlags {
-  out: string;
+type PrepareFlags = Pick<PrepareOptions, 'out' | 'fps' | 'minFrames' | 'maxFrames' | 'jobs' | 'maxRejected'> & {
   size: [height: number, width: number];
   layout?: Layout;
   list?: string;
-  fps?: number;
-  minFrames: number;
-  maxFrames: number;
   perShard: number;
-  jobs: number;
   deadline: number;
-  maxRejected: number;
   hash?: boolean;
-}
+};
 
 /** The most that a side, or a number of processes or of videos in a shard, may be. */
 const MOST = 65_535;
@@ -45,57 +38,41 @@ function toSize(text: string): [number, number] {
 }
 
 async function prepare(path: string, flags: PrepareFlags): Promise<void> {
-  const { out, size, layout, list, fps } = flags;
-  const bar = new SingleBar({
-    format:
-      '{bar} {value} of {total} videos, {frames} frames | {rejected} rejected | {duration_formatted} + {eta_formatted} to go',
-    noTTYOutput: true,
-    notTTYSchedule: 10_000,
-  });
-  let isOpen = false;
+  const { size, layout, list, perShard, deadline, hash, ...options } = flags;
+  const { out } = options;
+  const [height, width] = size;
+  let progress: Progress | undefined;
   console.error(`Looking for videos in ${path}.`);
-  try {
-    const { others, remade } = await prepareVideos({
-      source: { path, ...(layout && { layout }), ...(list && { list }) },
-      out,
-      height: size[0],
-      width: size[1],
-      ...(fps !== undefined && { fps }),
-      minFrames: flags.minFrames,
-      maxFrames: flags.maxFrames,
-      videosPerShard: flags.perShard,
-      jobs: flags.jobs,
-      deadlineSeconds: flags.deadline,
-      maxRejected: flags.maxRejected,
-      byContent: flags.hash ?? false,
-      onProgress({ done, total, rejected, frames }) {
-        if (!isOpen) bar.start(total, 0, { rejected, frames });
-        isOpen = true;
-        bar.update(done, { rejected, frames });
-      },
-    });
-    bar.stop();
-    const index = readIndex(out);
-    const numFrames = Math.min(16, longest(allVideos(index)));
-    const where = index.counts.rejected > 0 ? ` (${join(out, 'rejected.jsonl')})` : '';
-    const [empty, tooShort] = [describeEmptyClasses(index), describeShortVideos(index, numFrames)];
-    console.log(`${describeCounts(index.counts)}${where}; classes: ${index.classes.length}.`);
-    if (remade > 0) console.log(`Shards made again, as their videos have changed or may now be usable: ${remade}.`);
-    if (Object.keys(others).length > 0)
-      console.log(`Other files, no videos by their names: ${describeOthers(others)}.`);
-    if (empty) console.log(`Classes without a usable video: ${empty}.`);
-    if (tooShort) console.log(`Too short for clips of ${numFrames} frames: ${tooShort}.`);
-    console.log(`To train on them, in a config:
+  const { others, remade } = await prepareVideos({
+    ...options,
+    source: { path, layout, list },
+    height,
+    width,
+    videosPerShard: perShard,
+    deadlineSeconds: deadline,
+    byContent: hash,
+    onProgress({ done, total, rejected, frames }) {
+      progress ??= createProgress(total, 'videos', { stays: true });
+      progress.update(done, `${frames} frames | ${rejected} rejected`);
+    },
+  }).finally(() => progress?.end());
+  const index = readIndex(out);
+  const numFrames = Math.min(16, longest(allVideos(index)));
+  const where = index.counts.rejected > 0 ? ` (${join(out, 'rejected.jsonl')})` : '';
+  const [empty, tooShort] = [describeEmptyClasses(index), describeShortVideos(index, numFrames)];
+  console.log(`${describeCounts(index.counts)}${where}; classes: ${index.classes.length}.`);
+  if (remade > 0) console.log(`Shards made again, as their videos have changed or may now be usable: ${remade}.`);
+  if (Object.keys(others).length > 0) console.log(`Other files, no videos by their names: ${describeOthers(others)}.`);
+  if (empty) console.log(`Classes without a usable video: ${empty}.`);
+  if (tooShort) console.log(`Too short for clips of ${numFrames} frames: ${tooShort}.`);
+  console.log(`To train on them, in a config:
 data:
   kind: videos
   folder: ${JSON.stringify(out)}
-  height: ${size[0]}
-  width: ${size[1]}
+  height: ${height}
+  width: ${width}
   numFrames: ${numFrames}
   numClasses: ${index.classes.length}`);
-  } finally {
-    if (isOpen) bar.stop();
-  }
 }
 
 async function inspect(folder: string, flags: { out?: string; clips: number; frames: number; stride: number }) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -46,19 +46,19 @@ export type ExtractorSpec =
       model: string;
     } & Omit<OnnxExtractorOptions, 'name' | 'model'>);
 
+type SpecOf<Name extends ExtractorName> = Extract<ExtractorSpec, { name: Name }>;
+
 /** Loads an extractor; TensorFlow must be in use (`useTensorFlow` of @eflow/engine). Throws where its weights cannot be had or are others. */
 export async function loadExtractor(spec: ExtractorSpec): Promise<Extractor> {
   switch (spec.name) {
     case 'i3d':
-      return loadI3D(spec.weights, spec.resize, spec.feature);
+      return loadI3D(spec);
     case 'digits':
       return loadDigits();
     case 'nsfwjs':
       return createNsfwjsExtractor(spec.resize);
-    case 'onnx': {
-      const { name: _, model, ...options } = spec;
-      return loadOnnx(model, options);
-    }
+    case 'onnx':
+      return loadOnnx(spec);
   }
 }
 
@@ -66,10 +66,10 @@ export async function loadExtractor(spec: ExtractorSpec): Promise<Extractor> {
 export const DIGITS_COVARIANCE_RULE: CovarianceRule = 'N-1';
 
 /**
- * I3D with the weights that lie at `path`: a safetensors or npz file by their PyTorch names, or a TensorFlow SavedModel (its
- * folder) or checkpoint by DeepMind's. Throws if they are not those of I3D.
+ * I3D with the weights of a safetensors or npz file by their PyTorch names, or of a TensorFlow SavedModel (its folder) or checkpoint
+ * by DeepMind's. Throws if they are not those of I3D.
  */
-async function loadI3D(path: string, resize: ResizeSpec, feature: 'logits' | 'pooled'): Promise<Extractor> {
+async function loadI3D({ weights: path, resize, feature }: SpecOf<'i3d'>): Promise<Extractor> {
   if (/\.(pt|pth|ckpt|pkl)$/i.test(path) && !existsSync(`${path}.index`)) {
     throw new Error(
       `${path} is a pickle, which could hold code, and is not read; make it safetensors where PyTorch is: python reference/i3d.py ${path} i3d.safetensors`,
@@ -93,18 +93,18 @@ async function readI3D(path: string): Promise<{ state: StateDict; file: string }
 /** The moving-digits classifier, whose weights @eflow/fvd ships. */
 async function loadDigits(): Promise<Extractor> {
   const template = initDigitsClassifier(createStream(0));
-  const params = await loadTree(fileURLToPath(digitsClassifierWeights), template);
+  const file = fileURLToPath(digitsClassifierWeights);
+  const params = await loadTree(file, template);
   disposeTree(template);
-  const sha256 = createHash('sha256').update(readFileSync(digitsClassifierWeights)).digest('hex');
-  return createDigitsExtractor(params, sha256, compile(digitsClassifier));
+  return createDigitsExtractor(params, await sha256Of(file), compile(digitsClassifier));
 }
 
 /** A model of the user's own, called by the name of its file. */
-async function loadOnnx(file: string, options: Omit<OnnxExtractorOptions, 'name' | 'model'>): Promise<Extractor> {
+async function loadOnnx({ model: file, ...options }: SpecOf<'onnx'>): Promise<Extractor> {
   const model = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new Error(`${file} cannot be read (${error.code}); give an .onnx file with --model`);
   });
-  return createOnnxExtractor({ name: basename(file), model, ...options });
+  return createOnnxExtractor({ ...options, name: basename(file), model });
 }
 
 async function sha256Of(file: string): Promise<string> {

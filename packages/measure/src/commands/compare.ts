@@ -1,3 +1,4 @@
+import { createProgress } from '@eflow/cli';
 import { assertComparable, type Extractor, PROTOCOL_PRESETS } from '@eflow/fvd';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { readSeen, takeVideos, throughCache } from '../feature-cache.ts';
@@ -9,7 +10,6 @@ import { formatRejections, formatTally } from '../tally.ts';
 import { extractorSpec, type LookFlags, openExtractor, sourceSpec } from './flags.ts';
 import { lookAloud } from './look-aloud.ts';
 import { checkSource, checkWritable, isNpz } from './paths.ts';
-import { showFigures } from './progress.ts';
 
 export interface CompareFlags extends LookFlags {
   split: string;
@@ -39,12 +39,14 @@ export async function compare(realPath: string, generatedPath: string, flags: Co
   const real = await see(sides[0], extractor, spec, flags);
   const generated = await see(sides[1], extractor, spec, flags);
 
-  const figures = showFigures();
+  const progress = createProgress(1);
+  const onProgress = (done: number, total: number) =>
+    progress.update(done / total, `figures, step ${done} of ${total}`);
   const { covarianceRule } = PROTOCOL_PRESETS[protocol];
   const record = { ...UNKNOWN, numFrames: spec.numFrames, frameStride: spec.frameStride };
   const by = { record, covarianceRule, split };
-  const measurement = measure(real, generated, by, { bootstrap, seed, onProgress: figures.update });
-  figures.stop();
+  const measurement = measure(real, generated, by, { bootstrap, seed, onProgress });
+  progress.end();
   for (const [i, seen] of [real, generated].entries()) {
     if (seen.record) continue;
     measurement.warnings.push(

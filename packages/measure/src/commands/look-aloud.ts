@@ -1,8 +1,8 @@
+import { createProgress } from '@eflow/cli';
 import type { Extractor } from '@eflow/fvd';
 import { look, type Seen } from '../look.ts';
 import type { ClipSource } from '../sources.ts';
 import { formatRejections, formatTally } from '../tally.ts';
-import { showVideos } from './progress.ts';
 
 /** `look` with a progress bar; if it fails, what became of the videos is told as well. */
 export async function lookAloud(
@@ -11,16 +11,13 @@ export async function lookAloud(
   extractor: Extractor,
   batchSize: number,
 ): Promise<Seen> {
-  const bar = showVideos(what, source.expected());
+  const total = source.expected();
+  const progress = createProgress(total, 'videos', { stays: true });
+  // Videos that turn out to be of no use are done with, too.
+  const onProgress = (clips: number) => progress.update(clips + total - source.expected(), what);
   try {
-    const seen = await look(extractor, source, {
-      batchSize,
-      onProgress: (clips) => bar.update(clips, source.expected()),
-    });
-    bar.stop();
-    return seen;
+    return await look(extractor, source, { batchSize, onProgress }).finally(() => progress.end());
   } catch (error) {
-    bar.stop();
     const tally = source.tally();
     for (const line of [...formatRejections(what, tally), formatTally(what, tally)]) console.error(line);
     throw error;
