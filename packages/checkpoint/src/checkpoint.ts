@@ -30,10 +30,11 @@ export interface CheckpointContents {
 
 export type Checkpoint<Trees> = Omit<Manifest, 'files' | 'format'> & { folder: string; trees: Trees };
 
-/** A checkpoint folder that was found, newest first; `problem` says why it can't be used. */
+/** A checkpoint folder that was found, with its manifest; where it can't be used, `problem` says why instead. */
 export interface FoundCheckpoint {
   step: number;
   folder: string;
+  manifest?: Manifest;
   problem?: string;
 }
 
@@ -63,8 +64,7 @@ export async function saveCheckpoint(folder: string, contents: CheckpointContent
     for (const [name, tree] of Object.entries(trees)) {
       files[treeFile(name)] = await saveTree(join(temporary, treeFile(name)), tree);
     }
-    const manifest = { format: 'eflow-checkpoint-1', step, seed, config, environment } as const;
-    await writeManifest(temporary, { ...manifest, ...(state !== undefined && { state }), files });
+    await writeManifest(temporary, { format: 'eflow-checkpoint-1', step, seed, config, environment, state, files });
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
@@ -77,28 +77,22 @@ export async function saveCheckpoint(folder: string, contents: CheckpointContent
 /** Every checkpoint in `folder`, newest first, each verified to the last byte of every tree, or of those named in `trees`. */
 export async function listCheckpoints(folder: string, trees?: readonly string[]): Promise<FoundCheckpoint[]> {
   const found: FoundCheckpoint[] = [];
-  for await (const { manifest: _, ...checkpoint } of scan(folder, trees)) found.push(checkpoint);
+  for await (const checkpoint of scan(folder, trees)) found.push(checkpoint);
   return found;
 }
 
 /**
  * The newest valid checkpoint in `folder`, or undefined if there is none; `skipped` are the newer ones that were
- * damaged, to be reported. No pointer file is involved: the folders themselves are scanned and verified.
+ * damaged, to be reported. No pointer file is involved: the folders themselves are scanned and verified, to the last byte of
+ * every tree, or of those named in `trees`.
  */
 export async function findLatestCheckpoint(
-  folder: string,
-): Promise<{ latest: FoundCheckpoint | undefined; skipped: FoundCheckpoint[] }> {
-  const { latest, skipped } = await findVerified(folder);
-  return { latest: latest && { step: latest.step, folder: latest.folder }, skipped };
-}
-
-/** The newest checkpoint of which the named trees, or all, are valid, with the manifest that was verified. */
-async function findVerified(
   folder: string,
   trees?: readonly string[],
 ): Promise<{ latest: (FoundCheckpoint & { manifest: Manifest }) | undefined; skipped: FoundCheckpoint[] }> {
   const skipped: FoundCheckpoint[] = [];
-  for await (const { manifest, ...checkpoint } of scan(folder, trees)) {
+  for await (const checkpoint of scan(folder, trees)) {
+    const { manifest } = checkpoint;
     if (manifest) return { latest: { ...checkpoint, manifest }, skipped };
     skipped.push(checkpoint);
   }
@@ -166,10 +160,7 @@ export async function pruneCheckpoints(folder: string, { keepLast, milestoneEver
   return removed;
 }
 
-/** A checkpoint, with its manifest if the trees that were asked for are valid. */
-type Inspected = FoundCheckpoint & { manifest?: Manifest };
-
-async function* scan(folder: string, trees?: readonly string[]): AsyncGenerator<Inspected> {
+async function* scan(folder: string, trees?: readonly string[]): AsyncGenerator<FoundCheckpoint> {
   for (const step of await listSteps(folder)) yield inspect(join(folder, stepFolderName(step)), trees);
 }
 
@@ -183,7 +174,7 @@ async function listSteps(folder: string): Promise<number[]> {
   return steps.sort((a, b) => b - a);
 }
 
-async function inspect(folder: string, trees?: readonly string[]): Promise<Inspected> {
+async function inspect(folder: string, trees?: readonly string[]): Promise<FoundCheckpoint> {
   const step = parseStepFolder(folder)!;
   try {
     return { step, folder, manifest: await verifyCheckpoint(folder, trees) };
@@ -193,7 +184,7 @@ async function inspect(folder: string, trees?: readonly string[]): Promise<Inspe
 }
 
 async function requireLatest(folder: string, trees?: readonly string[]) {
-  const { latest, skipped } = await findVerified(folder, trees);
+  const { latest, skipped } = await findLatestCheckpoint(folder, trees);
   if (latest) return latest;
   const problems = skipped.map(({ problem }) => `\n  ${problem}`).join('');
   throw new Error(`${folder} holds no valid checkpoint: check the path, or start a new run.${problems}`);

@@ -17,12 +17,12 @@ export interface SafetensorsHeader {
   metadata: Record<string, string>;
 }
 
+const INTEGERS = { BOOL: 8, U8: 8, I8: 8, U16: 16, I16: 16, U32: 32, I32: 32, U64: 64, I64: 64 } as const;
+const FLOATS = { F16: 16, BF16: 16, F32: 32, F64: 64, C64: 64 } as const;
+const FP8 = { F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8 } as const;
+const SMALLER = { F4: 4, F6_E2M3: 6, F6_E3M2: 6 } as const;
 /** Bits of one element of every dtype of the format. */
-const DTYPE_BITS = {
-  ...{ BOOL: 8, U8: 8, I8: 8, U16: 16, I16: 16, U32: 32, I32: 32, U64: 64, I64: 64 },
-  ...{ F16: 16, BF16: 16, F32: 32, F64: 64, C64: 64 },
-  ...{ F4: 4, F6_E2M3: 6, F6_E3M2: 6, F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8 },
-} as const;
+const DTYPE_BITS = { ...INTEGERS, ...FLOATS, ...SMALLER, ...FP8 };
 
 /** A dtype of the format. Tensors of F64, F32, F16, BF16, I64 and I32 are read; those of the others are listed. */
 export type Dtype = keyof typeof DTYPE_BITS;

@@ -17,7 +17,8 @@ export const isReadable = (dtype: Dtype): boolean => READABLE.includes(dtype);
 
 /** A tensor that is listed, and refused where it is asked for. `where` names the file. */
 export const unreadableEntry = (where: string, name: string, { dtype, shape }: TensorInfo): SafetensorsEntry => ({
-  ...{ dtype, shape },
+  dtype,
+  shape,
   get data(): never {
     return refuseDtype(where, name, dtype);
   },
