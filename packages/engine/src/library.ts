@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SetUpError } from './set-up-error.ts';
-import type { Architecture, Device, Wheel } from './wheels.ts';
-import { TENSORFLOW_VERSION } from './wheels.ts';
+import { type Architecture, type Device, TENSORFLOW_VERSION, type Wheel } from './wheels.ts';
 
 /** A TensorFlow library on disk: what the addon is compiled against and linked to. */
 export interface Library {

@@ -34,16 +34,20 @@ export function flattenArguments(args: readonly unknown[]): FlatArguments {
   return { tensors, args: leaves, signature: leaves.map(({ path, key }) => `${path}:${key}`).join(';') };
 }
 
-/** The same arguments with other tensors, in order. */
-export function rebuildArguments<Args extends readonly unknown[]>(args: Args, tensors: readonly tf.Tensor[]): Args {
+/** The same arrays and objects with these tensors, in order, in the places of what `isPlace` tells. */
+export function fillPlaces(
+  value: unknown,
+  isPlace: (leaf: unknown) => boolean,
+  tensors: readonly tf.Tensor[],
+): unknown {
   let next = 0;
-  const visit = (value: unknown): unknown => {
-    if (value instanceof tf.Tensor) return tensors[next++]!;
-    if (Array.isArray(value)) return value.map(visit);
-    if (value === null || typeof value !== 'object') return value;
-    return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, visit(child)]));
+  const visit = (node: unknown): unknown => {
+    if (isPlace(node)) return tensors[next++]!;
+    if (Array.isArray(node)) return node.map(visit);
+    if (node === null || typeof node !== 'object') return node;
+    return Object.fromEntries(Object.entries(node).map(([key, child]) => [key, visit(child)]));
   };
-  return args.map(visit) as unknown as Args;
+  return visit(value);
 }
 
 export function isPlainObject(value: unknown): value is Record<string, unknown> {

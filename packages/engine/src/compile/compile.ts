@@ -1,11 +1,11 @@
 import type { Tree } from '@eflow/tensor';
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { bfloat16Support } from '../bfloat16.ts';
-import { type Argument, flattenArguments, rebuildArguments } from './arguments.ts';
+import { type Argument, fillPlaces, flattenArguments } from './arguments.ts';
 import { isOnTensorFlow, tensorFlowBackend } from './binding.ts';
 import { type Callee, callFunction } from './call-kernel.ts';
 import { registerFunction } from './registered-function.ts';
-import { fillStructure, type Structure, serializeGraph, trace } from './trace.ts';
+import { type Structure, serializeGraph, trace } from './trace.ts';
 import { currentGraph } from './trace-backend.ts';
 
 export interface CompileOptions {
@@ -99,7 +99,7 @@ export function compile<Args extends unknown[], Result extends Tree>(
   }
 
   function build(args: Args, leaves: readonly Argument[], tensors: readonly tf.Tensor[]): CompiledGraph {
-    const call = (placeholders: tf.Tensor[]) => fn(...rebuildArguments(args, placeholders));
+    const call = (placeholders: tf.Tensor[]) => fn(...(fillPlaces(args, isTensor, placeholders) as Args));
     const { graph, inputs, outputs, structure } = trace(call, tensors, {
       captures,
       bfloat16: precision === 'bf16' && hasBfloat16(),
@@ -120,7 +120,7 @@ export function compile<Args extends unknown[], Result extends Tree>(
     // On other backends there is nothing to compile; within another function's trace this one becomes part of it.
     if (!isXlaPart && !isOnTensorFlow()) return fn(...args);
     const { graph, tensors } = findGraph(args);
-    return fillStructure(graph.structure, callFunction(graph, tensors)) as Result;
+    return fillPlaces(graph.structure, (node) => node === null, callFunction(graph, tensors)) as Result;
   }
 
   garbage.register(call, graphs);
@@ -129,6 +129,8 @@ export function compile<Args extends unknown[], Result extends Tree>(
     dispose: () => releaseAll(graphs),
   });
 }
+
+const isTensor = (value: unknown): boolean => value instanceof tf.Tensor;
 
 let bfloat16: boolean | undefined;
 

@@ -1,4 +1,4 @@
-import { type Tree, withoutTape } from '@eflow/tensor';
+import { withoutTape } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { TensorMetadata } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding.js';
 import { isPlainObject } from './arguments.ts';
@@ -106,17 +106,6 @@ function nameKind(value: unknown): string {
   if (value instanceof Promise) return 'a promise: the function must not be async';
   if (value === null || value === undefined) return String(value);
   return typeof value === 'object' ? `a ${value.constructor?.name}` : `${typeof value} ${String(value)}`;
-}
-
-/** A result of this structure with these tensors as its leaves, in order. */
-export function fillStructure(structure: Structure, tensors: readonly tf.Tensor[]): Tree {
-  let next = 0;
-  const visit = (node: Structure): Tree => {
-    if (node === null) return tensors[next++]!;
-    if (Array.isArray(node)) return node.map(visit);
-    return Object.fromEntries(Object.entries(node).map(([key, child]) => [key, visit(child)]));
-  };
-  return visit(structure);
 }
 
 export const serializeGraph = (graph: Graph): Buffer => nativeBinding().serializeGraph(graph.handle);
