@@ -135,7 +135,7 @@ async function main(root: string, flags: Flags): Promise<void> {
     sampling: {
       sampler: specs[0]!.sampler,
       grid: flags.grid!,
-      ...(specs[0]!.guidance && { guidance: specs[0]!.guidance }),
+      guidance: specs[0]!.guidance,
       weights: 'ema',
       seed: flags.seed,
     },

@@ -52,7 +52,7 @@ export async function createMeasure(
       seconds,
       ...figures,
       videos: { ...videos, real: { ...videos.real, rejections: [] } }, // the same files in every line: their number is enough
-      ...(record && { data: { videos: record.videos, tooShort: record.tooShort } }),
+      data: record && { videos: record.videos, tooShort: record.tooShort },
     };
   };
 }

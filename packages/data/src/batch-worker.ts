@@ -6,7 +6,7 @@ import { type DatasetSpec, openDataset } from './datasets.ts';
 export interface BatchWorkerData {
   spec: DatasetSpec;
   batchSize: number;
-  /** Of the batches that are asked for, one after the other, these are made. */
+  /** Which of the processes that share the dataset this one is. */
   partition: Partition;
   port: MessagePort;
 }

@@ -1,6 +1,5 @@
 import type * as z from 'zod';
 import type { ClipDataset } from './clip-dataset.ts';
-import type { DataRecord } from './data-record.ts';
 
 /** Which part of a data set: `train`, or `held-out`, which training never sees. */
 export type Split = 'train' | 'held-out';
@@ -25,6 +24,22 @@ export interface DatasetDescription {
   /** That holds prepared videos; absent: clips are made, and there is no end of them. */
   folder?: string;
 }
+
+/** The prepared videos that a run is trained on: kept in its folder and in its checkpoints, and compared where it goes on. */
+export type DataRecord = {
+  folder: string;
+  /** Names of the classes, in the order of their numbers. */
+  classes: string[];
+  /** SHA-256 of the frames' digests, the videos' places, lengths and labels, and the size: what clips are made from. */
+  digest: string;
+  videos: number;
+  /** Videos with fewer frames than `span`, which are left out. */
+  tooShort: number;
+  /** Frames that a clip spans. */
+  span: number;
+  /** Names of the classes that have no video of that length. */
+  emptyClasses: string[];
+};
 
 /**
  * A kind of data set: all that configs, training and measuring know of it. `Section` is a config's section `data` of this kind, `Spec` what

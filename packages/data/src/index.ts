@@ -2,8 +2,7 @@ export { type Batch, makeBatch, takeClips } from './batch.ts';
 export type { Partition } from './batch-worker.ts';
 export { type Batches, type BatchesOptions, createBatches } from './batches.ts';
 export type { Clip, ClipDataset } from './clip-dataset.ts';
-export type { DataRecord } from './data-record.ts';
-export type { DatasetDescription, DatasetKind, DatasetSection, Split } from './dataset-kind.ts';
+export type { DataRecord, DatasetDescription, DatasetKind, DatasetSection, Split } from './dataset-kind.ts';
 export {
   DATASETS,
   type DatasetConfig,

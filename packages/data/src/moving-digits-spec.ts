@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { checkInteger, checkSeed } from './check.ts';
+import { checkCount, checkInteger, checkSeed } from './check.ts';
 import { clipSize } from './clip-size.ts';
 import type { Split } from './dataset-kind.ts';
 
@@ -25,10 +25,7 @@ export interface MovingDigitsSpec extends Omit<MovingDigitsSection, 'kind'> {
 /** Throws an Error that names the field, its value and the way out, unless clips of this spec can be made. */
 export function checkSpec(spec: MovingDigitsSpec): void {
   const { numFrames, height, width, digitSize, numDigits, minSpeed, maxSpeed, split, seed } = spec;
-  checkInteger('numFrames', numFrames, 1, 0xffff);
-  checkInteger('height', height, 1, 0xffff);
-  checkInteger('width', width, 1, 0xffff);
-  checkInteger('digitSize', digitSize, 1, 0xffff);
+  for (const [name, value] of Object.entries({ numFrames, height, width, digitSize })) checkCount(name, value);
   checkInteger('numDigits', numDigits, 1, 2);
   checkSeed(seed);
   if (split !== 'train' && split !== 'held-out')

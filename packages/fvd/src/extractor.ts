@@ -28,22 +28,19 @@ export interface Extractor {
 export interface Extracted {
   /** [B, D] */
   features: Float32Array;
-  /** Of one that tells K classes apart: [B, K], and [B, F, K] of every frame. */
+  /** What tells K classes apart: [B, K], and [B, F, K] of every frame; absent where no classes are told. */
   logits?: Float32Array;
   frameLogits?: Float32Array;
 }
 
 /** What a protocol says of an extractor. */
-export const recordExtractor = (extractor: Extractor): ExtractorRecord => {
-  const { name, weightsSha256, feature, resize, preprocessing } = extractor;
-  return {
-    extractor: name,
-    weightsSha256,
-    feature,
-    ...(resize && { resize }),
-    ...(preprocessing !== undefined && { preprocessing }),
-  };
-};
+export const recordExtractor = ({
+  name: extractor,
+  weightsSha256,
+  feature,
+  resize,
+  preprocessing,
+}: Extractor): ExtractorRecord => ({ extractor, weightsSha256, feature, resize, preprocessing });
 
 /** Raise it when the same clips and weights begin to give other features: those that were kept are then made again. */
 export const FEATURES_VERSION = 2;

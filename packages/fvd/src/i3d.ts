@@ -16,7 +16,7 @@ export type I3DOutput = {
 
 /** Frames below which the last pooling, over two, has nothing to pool; and the side of its window of 7 x 7. */
 export const I3D_MIN_FRAMES = 9;
-export const I3D_SIDE = 224;
+const I3D_SIDE = 224;
 
 const EPS = 1e-3;
 /** Scale, shift, mean and variance. */
@@ -25,26 +25,22 @@ const BATCH_NORM = ['weight', 'bias', 'running_mean', 'running_var'] as const;
 type Numbers = ArrayLike<number>;
 
 type Triple = [frames: number, height: number, width: number];
+/** A convolution, with a window of side x side x side. */
+type Convolution = { name: string; side: number; channels: [input: number, output: number] };
 type Layer =
-  | { kind: 'unit'; name: string; kernel: Triple; stride: Triple; channels: [input: number, output: number] }
+  | ({ kind: 'unit'; stride: number } & Convolution)
   | { kind: 'pool'; window: Triple; stride: Triple }
   | { kind: 'mixed'; name: string; channels: [input: number, ...branches: Branches] };
 /** Output channels of a block's convolutions: 1x1x1; 1x1x1, 3x3x3; 1x1x1, 3x3x3; pooled, 1x1x1. */
 type Branches = [b0: number, b1a: number, b1b: number, b2a: number, b2b: number, b3b: number];
 
-const unit = (name: string, side: number, stride: number, channels: [number, number]): Layer => ({
-  kind: 'unit',
-  name,
-  kernel: [side, side, side],
-  stride: [stride, stride, stride],
-  channels,
-});
+const unit = (name: string, side: number, stride: number, channels: [number, number]): Layer => {
+  return { kind: 'unit', name, side, stride, channels };
+};
 const pool = (window: Triple, stride: Triple): Layer => ({ kind: 'pool', window, stride });
-const mixed = (name: string, input: number, branches: Branches): Layer => ({
-  kind: 'mixed',
-  name: `Mixed_${name}`,
-  channels: [input, ...branches],
-});
+const mixed = (name: string, input: number, branches: Branches): Layer => {
+  return { kind: 'mixed', name: `Mixed_${name}`, channels: [input, ...branches] };
+};
 
 /** Inception-v1 (arXiv 1409.4842) with another axis: I3D (Carreira and Zisserman, arXiv 1705.07750, fig. 3). */
 const LAYERS: readonly Layer[] = [
@@ -68,33 +64,29 @@ const LAYERS: readonly Layer[] = [
 const POOLED = 1024;
 const NUM_CLASSES = 400;
 
-/** The convolutions of the network: their names, windows and channels. */
-export function listUnits(): { name: string; kernel: Triple; channels: [number, number] }[] {
+/** The convolutions of the network. */
+export function listUnits(): Convolution[] {
   const units = LAYERS.flatMap((layer) => {
     if (layer.kind === 'pool') return [];
     if (layer.kind === 'unit') return [layer];
     const [input, b0, b1a, b1b, b2a, b2b, b3b] = layer.channels;
-    const of = (branch: string, side: number, channels: [number, number]) => ({
-      name: `${layer.name}.${branch}`,
-      kernel: [side, side, side] as Triple,
-      channels,
-    });
-    return [
-      of('b0', 1, [input, b0]),
-      of('b1a', 1, [input, b1a]),
-      of('b1b', 3, [b1a, b1b]),
-      of('b2a', 1, [input, b2a]),
-      of('b2b', 3, [b2a, b2b]),
-      of('b3b', 1, [input, b3b]),
+    const branches: Convolution[] = [
+      { name: 'b0', side: 1, channels: [input, b0] },
+      { name: 'b1a', side: 1, channels: [input, b1a] },
+      { name: 'b1b', side: 3, channels: [b1a, b1b] },
+      { name: 'b2a', side: 1, channels: [input, b2a] },
+      { name: 'b2b', side: 3, channels: [b2a, b2b] },
+      { name: 'b3b', side: 1, channels: [input, b3b] },
     ];
+    return branches.map((branch) => ({ ...branch, name: `${layer.name}.${branch.name}` }));
   });
-  return [...units, { name: 'logits', kernel: [1, 1, 1], channels: [POOLED, NUM_CLASSES] }];
+  return [...units, { name: 'logits', side: 1, channels: [POOLED, NUM_CLASSES] }];
 }
 
 /** Names and shapes of the tensors that `i3dParams` takes. */
 export const listI3DTensors = (): { name: string; shape: number[] }[] =>
-  listUnits().flatMap(({ name, kernel, channels: [input, output] }) => [
-    { name: `${name}.conv3d.weight`, shape: [output, input, ...kernel] },
+  listUnits().flatMap(({ name, side, channels: [input, output] }) => [
+    { name: `${name}.conv3d.weight`, shape: [output, input, side, side, side] },
     ...(name === 'logits' ? ['conv3d.bias'] : BATCH_NORM.map((part) => `bn.${part}`)).map((part) => ({
       name: `${name}.${part}`,
       shape: [output],
@@ -129,26 +121,22 @@ export function i3dParams(state: StateDict): I3DParams {
   };
   return tf.tidy(() =>
     Object.fromEntries(
-      listUnits().map(({ name, kernel, channels: [input, output] }) => {
-        const kept = read(`${name}.conv3d.weight`, [output, input, ...kernel]);
+      listUnits().map(({ name, side, channels: [input, output] }) => {
+        const shape: [number, number, number, number, number] = [output, input, side, side, side];
+        const kept = read(`${name}.conv3d.weight`, shape);
         const scale = new Float64Array(output).fill(1);
         let bias: Numbers;
         if (name === 'logits') {
           bias = read(`${name}.conv3d.bias`, [output]);
         } else {
-          const [gamma, beta, mean, variance] = BATCH_NORM.map((part) => read(`${name}.bn.${part}`, [output])) as [
-            Numbers,
-            Numbers,
-            Numbers,
-            Numbers,
-          ];
-          for (let i = 0; i < output; i++) scale[i] = gamma[i]! / Math.sqrt(variance[i]! + EPS);
-          bias = scale.map((factor, i) => beta[i]! - mean[i]! * factor);
+          const [gamma, beta, mean, variance] = BATCH_NORM.map((part) => read(`${name}.bn.${part}`, [output]));
+          for (let i = 0; i < output; i++) scale[i] = gamma![i]! / Math.sqrt(variance![i]! + EPS);
+          bias = scale.map((factor, i) => beta![i]! - mean![i]! * factor);
         }
         const size = kept.length / output;
         const scaled = new Float32Array(kept.length);
         for (let i = 0; i < scaled.length; i++) scaled[i] = kept[i]! * scale[Math.floor(i / size)]!;
-        const weight = tf.transpose(tf.tensor(scaled, [output, input, ...kernel]), [2, 3, 4, 1, 0]) as tf.Tensor5D;
+        const weight = tf.transpose(tf.tensor(scaled, shape), [2, 3, 4, 1, 0]) as tf.Tensor5D;
         return [name, { weight, bias: tf.tensor1d(Float32Array.from(bias)) }];
       }),
     ),
@@ -177,7 +165,7 @@ export function i3d(params: I3DParams, clips: tf.Tensor): I3DOutput {
 }
 
 function apply(params: I3DParams, layer: Layer, x: tf.Tensor5D): tf.Tensor5D {
-  const convolve = (name: string, input: tf.Tensor5D, stride: Triple = [1, 1, 1]) => {
+  const convolve = (name: string, input: tf.Tensor5D, stride = 1) => {
     const { weight, bias } = params[name]!;
     return tf.relu(tf.add<tf.Tensor5D>(tf.conv3d(input, weight, stride, 'same'), bias));
   };

@@ -10,7 +10,7 @@ export { createDigitsExtractor } from './digits-extractor.ts';
 export { type Extracted, type Extractor, extractFeatures, FEATURES_VERSION, recordExtractor } from './extractor.ts';
 export { type FeatureSet, pickRows } from './feature-set.ts';
 export { featureDistance, frechetDistance } from './frechet-distance.ts';
-export { I3D_MIN_FRAMES, I3D_SIDE, type I3DOutput, type I3DParams, i3d, i3dParams, listI3DTensors } from './i3d.ts';
+export { type I3DOutput, type I3DParams, i3d, i3dParams, listI3DTensors } from './i3d.ts';
 export { createI3DExtractor, type I3DExtractorOptions } from './i3d-extractor.ts';
 export { i3dStateOfVariables, listI3DVariables } from './i3d-variables.ts';
 export { kernelDistance } from './kernel-distance.ts';
@@ -29,7 +29,7 @@ export {
   type ProtocolPreset,
   type ResizeSpec,
 } from './protocol.ts';
-export { RESIZE_RULES, type ResizeRule, resizeClips, resizeWeights } from './resize.ts';
+export { type ResizeRule, resizeClips } from './resize.ts';
 export {
   type CovarianceRule,
   type FeatureStatistics,

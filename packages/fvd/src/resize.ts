@@ -9,8 +9,6 @@ import * as tf from '@tensorflow/tfjs-core';
  */
 export type ResizeRule = 'bilinear-corner' | 'bilinear' | 'bilinear-antialias';
 
-export const RESIZE_RULES = ['bilinear-corner', 'bilinear', 'bilinear-antialias'] as const satisfies ResizeRule[];
-
 /**
  * Frames of clips [B, F, H, W, C], float32 -> [B, F, height, width, C], owned by the caller. Each axis is a product with the
  * weights of a rule. Throws on another rank or sizes below 1.

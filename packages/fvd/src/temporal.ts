@@ -16,12 +16,7 @@ export interface TemporalFigures {
   similarity: number;
 }
 
-export const TEMPORAL_FIGURES = [
-  'motion',
-  'roughness',
-  'flicker',
-  'similarity',
-] as const satisfies (keyof TemporalFigures)[];
+export const TEMPORAL_FIGURES: (keyof TemporalFigures)[] = ['motion', 'roughness', 'flicker', 'similarity'];
 
 /** How each clip moves. Throws on clips of fewer than 3 frames. */
 export function temporalFigures(clips: Clips): TemporalFigures[] {

@@ -6,7 +6,6 @@ import { PROTOCOL_PRESETS } from '@eflow/fvd';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { compare, LEAST_VIDEOS } from './commands/compare.ts';
 import { features } from './commands/features.ts';
-import { parseTriple } from './commands/flags.ts';
 import { selfCheck } from './commands/self-check.ts';
 import { table } from './commands/table.ts';
 import { EXTRACTOR_NAMES } from './extractors.ts';
@@ -14,8 +13,8 @@ import { EXTRACTOR_NAMES } from './extractors.ts';
 const MAX_SEED = 2 ** 32 - 1;
 
 function triple(text: string): [number, number, number] {
-  const numbers = parseTriple(text);
-  if (numbers) return numbers;
+  const numbers = text.split(',').map(Number);
+  if (numbers.length === 3 && numbers.every(Number.isFinite)) return numbers as [number, number, number];
   throw new InvalidArgumentError('expected three numbers, such as 0.485,0.456,0.406');
 }
 

@@ -100,8 +100,8 @@ export async function readSeen(file: string): Promise<Seen> {
     return {
       features: { features: data, numFeatures },
       tally: tally ? decode(tally) : createTally({ seen: count, measured: count, seed: 0 }),
-      ...(record && { record: decode(record) }),
-      ...(motion && { motion: toFigures(motion.shape[0]!, motion.data as ArrayLike<number>) }),
+      record: record && decode(record),
+      motion: motion && toFigures(motion.shape[0]!, motion.data as ArrayLike<number>),
     };
   } catch (error) {
     throw new Error(`${file}: its record cannot be read (${(error as Error).message}); make the features again`);
@@ -121,7 +121,7 @@ export function takeVideos(seen: Seen, most: number, seed: number): Seen {
   return {
     ...seen,
     features: pickRows(features, rows),
-    ...(motion && { motion: rows.map((row) => motion[row]!) }),
+    motion: motion && rows.map((row) => motion[row]!),
     tally: {
       ...tally,
       measured: most,

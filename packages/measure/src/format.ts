@@ -26,7 +26,7 @@ export function formatTable(results: readonly { name: string; measurement: Measu
     line([...head, 'precision', 'recall', 'density', 'coverage']),
     line(rows[0]!.map((_, i) => (i === 0 ? '---' : '--:'))),
     ...rows.map(line),
-    // Of how many a model's videos were drawn may differ from row to row.
+    // The number that a model's videos were drawn from may differ from row to row.
     `\n${formatProtocol({ ...protocol, generatedDraw: undefined })}`,
   ].join('\n');
 }

@@ -77,8 +77,8 @@ export async function look(
     features,
     tally: source.tally(),
     record: recordFeatures(extractor, source.clip),
-    ...(motion.length > 0 && { motion }),
-    ...(judge && { judgement: judgeClips(judged, source.clip.numFrames) }),
+    motion: motion.length > 0 ? motion : undefined,
+    judgement: judge ? judgeClips(judged, source.clip.numFrames) : undefined,
   };
 }
 

@@ -46,7 +46,7 @@ export interface Measurement extends Partial<Judgement> {
 
 /** What a protocol says that features do not. */
 export interface MeasuredBy extends Pick<Protocol, 'covarianceRule' | 'split'> {
-  /** Of features that do not say what made them. */
+  /** What made the features, where they do not say it. */
   record?: FeatureRecord;
 }
 
@@ -143,15 +143,15 @@ export function measure(
     protocol,
     videos: { real: real.tally, generated: generated.tally },
     frechetDistance,
-    ...(interval && { interval }),
-    ...(floor && { floor }),
-    ...(limit && { limit: { value: limit.limit, standardError: limit.standardError } }),
+    interval,
+    floor,
+    limit: limit && { value: limit.limit, standardError: limit.standardError },
     kernelDistance: kernel,
     kernelStandardError: standardError,
     ...generated.judgement,
-    ...(covers && { coverage: covers }),
-    ...(nearest && { nearest }),
-    ...(real.motion && generated.motion && { motion: compareTemporal(real.motion, generated.motion) }),
+    coverage: covers,
+    nearest,
+    motion: real.motion && generated.motion && compareTemporal(real.motion, generated.motion),
     warnings,
   };
 }

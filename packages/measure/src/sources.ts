@@ -106,7 +106,7 @@ function openPrepared(folder: string, { numFrames, frameStride, most, seed }: So
       videos.close();
     }
   }
-  // Of videos that are as long as a clip there is one clip, which begins with the first frame.
+  // A video that is as long as a clip has one clip, which begins with the first frame.
   const start = prepared.some((video) => video.numFrames > span) ? 'random' : 'first';
   return {
     clip: { numFrames, frameStride },

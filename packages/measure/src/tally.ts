@@ -44,8 +44,8 @@ export function createTally(
 /** What a protocol says of how the videos were taken. */
 export const drawOf = ({ seen, notDrawn, start, seed }: Tally): Draw => ({
   of: seen,
-  ...(start && { start }),
-  ...((notDrawn > 0 || start === 'random') && { seed }),
+  start,
+  seed: notDrawn > 0 || start === 'random' ? seed : undefined,
 });
 
 /** A line such as `real: 12 videos seen = 6 measured + 4 not drawn + 2 rejected (too-short 2) + 0 skipped`. */

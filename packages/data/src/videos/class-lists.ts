@@ -18,12 +18,12 @@ export function readKinetics(root: string, list: string): Listing {
   const filesIn = createFinder(root);
   const listing = createListing();
   for (const [i, row] of rows.entries()) {
-    const { label, youtube_id: id, time_start: from, time_end: to, split } = row;
-    const known = label ? { label } : {};
+    const { youtube_id: id, time_start: from, time_end: to, split } = row;
+    const label = row.label || undefined;
     const where = `row ${i + 1} of ${list}`;
     if (!id || from === undefined || to === undefined) {
       const problem = `${where} lacks youtube_id, time_start or time_end`;
-      listing.rejected.push({ path: id ?? '', ...known, code: 'listing', problem });
+      listing.rejected.push({ path: id ?? '', label, code: 'listing', problem });
       continue;
     }
     const name = `${id}_${from.padStart(6, '0')}_${to.padStart(6, '0')}`;
@@ -33,11 +33,11 @@ export function readKinetics(root: string, list: string): Listing {
     const files = folders.flatMap((folder) => filesIn(folder, name));
     const path = files.find((file) => kindOfName(file) === 'video');
     const unread = files.find((file) => kindOfName(file) === 'unread');
-    if (path) listing.entries.push({ path, ...known });
-    else if (unread) listing.rejected.push({ path: unread, ...known, code: 'format', problem: unreadProblem(unread) });
+    if (path) listing.entries.push({ path, label });
+    else if (unread) listing.rejected.push({ path: unread, label, code: 'format', problem: unreadProblem(unread) });
     else {
       const problem = `${where}: no such file`;
-      listing.rejected.push({ path: join(folders[0]!, `${name}.mp4`), ...known, code: 'missing', problem });
+      listing.rejected.push({ path: join(folders[0]!, `${name}.mp4`), label, code: 'missing', problem });
     }
   }
   return listing;
@@ -70,7 +70,7 @@ export function readUcf101(list: string): Listing {
     const [, path, number] = /^\s*(.+?)(?:\s+(\d+))?\s*$/.exec(line) ?? [];
     if (path === undefined) continue;
     const label = dirname(path) === '.' ? undefined : basename(dirname(path));
-    listing.entries.push({ path, ...(label && { label }) });
+    listing.entries.push({ path, label });
     if (label && number) numbers.push({ label, number: Number(number), where: `${list}, line ${i + 1}` });
   }
   return numberClasses(listing, dirname(list), numbers);

@@ -24,12 +24,9 @@ export function createClock({ tickSeconds, originSeconds, start, end, frameTicks
   const fileStart = Math.round(originSeconds / tickSeconds);
   const origin = Math.round((originSeconds + start) / tickSeconds);
   const length = Math.round((end - start) / tickSeconds);
-  let [first, last, widest]: [first: number | undefined, last: number | undefined, widest: number] = [
-    undefined,
-    undefined,
-    0,
-  ];
-  let [lastDuration, span, count] = [0, 0, 0];
+  let first: number | undefined;
+  let last: number | undefined;
+  let [lastDuration, widest, span, count] = [0, 0, 0, 0];
   return {
     /** The next frame that was decoded. `time` is its own, in ticks of the file's clock, if it has one. */
     place(time: number | undefined, ownDuration: number): Placed {

@@ -22,13 +22,7 @@ export async function decodeEntry<Decoded extends DecodedFrames>(
   const { start, end, member } = entry;
   try {
     const file = checkFile(root, entry, MAX_FILE_BYTES);
-    const video = await decode(file, {
-      ...options,
-      maxPixels: MAX_PIXELS,
-      ...(start !== undefined && { start }),
-      ...(end !== undefined && { end }),
-      ...(member && { member }),
-    });
+    const video = await decode(file, { ...options, maxPixels: MAX_PIXELS, start, end, member });
     if (video.numFrames >= minFrames) return video;
     throw new VideoError('too-short', `it has ${video.numFrames} frames, and ${minFrames} are needed`);
   } catch (error) {

@@ -82,6 +82,8 @@ export function createDecoderPool({ jobs, deadlineSeconds, maxResidentBytes }: P
     let isBegun = false;
     let errors = '';
     let deadline = setTimeout(expire, 1000 * deadlineSeconds);
+    const onExit = (code: number | null, signal: string | null) => end(signal ?? `exit code ${code}`);
+    const onError = (error: Error) => end(error.message);
     const watch = setInterval(() => {
       if (residentBytes(child) > maxResidentBytes) {
         kill(new VideoError('memory', `decoding it took more than ${maxResidentBytes / 2 ** 20} MiB of memory`));
@@ -117,12 +119,6 @@ export function createDecoderPool({ jobs, deadlineSeconds, maxResidentBytes }: P
         if ('video' in reply) job.resolve(reply.video);
         else job.reject('code' in reply ? new VideoError(reply.code, reply.problem) : new Error(reply.failure));
       });
-    }
-    function onExit(code: number | null, signal: string | null): void {
-      end(signal ?? `exit code ${code}`);
-    }
-    function onError(error: Error): void {
-      end(error.message);
     }
     /** Its process is no more. One that ended before it began had another reason than this video. */
     function end(how: string): void {

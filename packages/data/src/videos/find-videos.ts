@@ -110,13 +110,13 @@ async function listFolder(root: string, kinds: readonly NameKind[]): Promise<Lis
   for (const path of paths) {
     const kind = kindOfName(path);
     const folder = dirname(path);
-    const label = folder === '.' ? {} : { label: basename(folder) };
+    const label = folder === '.' ? undefined : basename(folder);
     if (kind === 'skipped') listing.skipped++;
     else if (!kinds.includes(kind)) countOther(listing, path);
     else if (kind === 'tar') addListing(listing, await listTarFile(root, path));
     else if (kind === 'unread') {
-      listing.rejected.push({ path, ...label, code: 'format', problem: unreadProblem(path) });
-    } else listing.entries.push({ path, ...label });
+      listing.rejected.push({ path, label, code: 'format', problem: unreadProblem(path) });
+    } else listing.entries.push({ path, label });
   }
   return listing;
 }

@@ -77,8 +77,7 @@ function toEntry({ path, label, caption, start, end }: Row, folder: string): Vid
   if ((given.end ?? Number.POSITIVE_INFINITY) <= (given.start ?? 0)) {
     throw new Error(`end, ${given.end}, is not after start, ${given.start ?? 0}`);
   }
-  const known = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { path: toPath(path, folder), ...Object.fromEntries(known) };
+  return { path: toPath(path, folder), ...given };
 }
 
 /** A path from the manifest's folder on, with forward slashes. An absolute one that leads out of it stays as it is. */

@@ -44,14 +44,14 @@ export function openStream(ffmpeg: FFmpeg, file: string, { member, maxPixels }: 
     throw new VideoError('no-video', 'it is sound with a picture, which is no video');
   }
   checkPixels(stream.codecpar, maxPixels);
-  /** Of the times of every stream. */
+  /** The unit of each stream's times. */
   const unitsSeconds = input.streams!.map(({ timeBase }) => timeBase.num / timeBase.den);
   return {
     input,
     index,
     stream,
     unitsSeconds,
-    /** Of the times of the video. */
+    /** The unit of the video's times. */
     tickSeconds: unitsSeconds[index]!,
     /** Where the file's clock begins. */
     originSeconds: (ticksOf(ffmpeg, input.startTime) ?? 0) / 1e6,

@@ -70,12 +70,8 @@ function turnSigns(matrix: Buffer | null): [a: number, b: number, c: number, d: 
 
 function cropOf({ coded, cropping }: PictureFacts): Size & { top: number; left: number } {
   if (!cropping || cropping.length < 16) return { ...coded, top: 0, left: 0 };
-  const [top, bottom, left, right] = [0, 1, 2, 3].map((i) => cropping.readUInt32LE(4 * i)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
+  const side = (i: number) => cropping.readUInt32LE(4 * i);
+  const [top, bottom, left, right] = [side(0), side(1), side(2), side(3)];
   const [height, width] = [coded.height - top - bottom, coded.width - left - right];
   // What leaves nothing is damage; players show the whole frame then.
   return height > 0 && width > 0 ? { height, width, top, left } : { ...coded, top: 0, left: 0 };

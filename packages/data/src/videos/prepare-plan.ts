@@ -72,7 +72,7 @@ export function enterFolder(
       entries: part,
       made: digest,
       isStale: there !== undefined && !isUsable,
-      ...(isUsable && { done: there }),
+      done: isUsable ? there : undefined,
     };
   });
   const kept = new Set(planned.map(({ name }) => name));

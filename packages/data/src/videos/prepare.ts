@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { sync as writeFileAtomically } from 'write-file-atomic';
+import { checkInteger } from '../check.ts';
 import { MAX_RESIDENT_BYTES } from './decode-entry.ts';
 import { createDecoderPool } from './decoder-pool.ts';
 import type { Rejection } from './entry.ts';
@@ -103,7 +104,7 @@ export async function prepareVideos(options: PrepareOptions): Promise<Prepared> 
       report();
       if (plan.done) shards.push(plan.done);
       else {
-        const how = { size: { height, width }, maxFrames, minFrames, ...(fps !== undefined && { fps }) };
+        const how = { size: { height, width }, maxFrames, minFrames, fps };
         const shard = {
           ...(await writeShard(plan, { pool, out, root, how, ahead: AHEAD * jobs, onProgress: report })),
           limits,
@@ -163,10 +164,7 @@ function summarise(rejected: readonly Rejection[], out: string): string {
 function checkOptions(options: PrepareOptions): void {
   const { height, width, fps, jobs = 1, maxRejected = 0, minFrames = 1, maxFrames = 1, videosPerShard = 1 } = options;
   for (const [name, value] of Object.entries({ height, width, jobs, minFrames, maxFrames, videosPerShard })) {
-    const most = name === 'maxFrames' ? Number.MAX_SAFE_INTEGER : 65_535;
-    if (!(Number.isInteger(value) && value >= 1 && value <= most)) {
-      throw new Error(`${name}: expected an integer from 1 to ${most}, got ${value}`);
-    }
+    checkInteger(name, value, 1, name === 'maxFrames' ? Number.MAX_SAFE_INTEGER : 65_535);
   }
   const { deadlineSeconds = 1 } = options;
   if (!(deadlineSeconds > 0)) throw new Error(`deadlineSeconds: expected more than 0, got ${deadlineSeconds}`);

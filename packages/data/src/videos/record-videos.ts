@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { DataRecord } from '../data-record.ts';
+import type { DataRecord } from '../dataset-kind.ts';
 import { readIndex } from './shards.ts';
 import { openVideos } from './video-clips.ts';
 import type { VideosSection } from './videos-spec.ts';

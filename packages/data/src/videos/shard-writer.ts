@@ -63,8 +63,8 @@ export async function writeShard(
         framesOf[i] = numFrames;
         videos.push({
           path: nameOf(entry),
-          ...(entry.label !== undefined && { label: entry.label }),
-          ...(entry.caption !== undefined && { caption: entry.caption }),
+          label: entry.label,
+          caption: entry.caption,
           numFrames,
           fps,
           offset,

@@ -78,8 +78,7 @@ export async function listTar(file: string, path: string): Promise<Listing> {
   }
   for (const name of unread) {
     const { label } = textOf(withoutEnding(name));
-    const known = label === undefined ? {} : { label };
-    listing.rejected.push({ path: `${path}!${name}`, ...known, code: 'format', problem: unreadProblem(name) });
+    listing.rejected.push({ path: `${path}!${name}`, label, code: 'format', problem: unreadProblem(name) });
   }
   return listing;
 }

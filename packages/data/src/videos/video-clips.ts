@@ -11,7 +11,7 @@ import type { VideosSpec } from './videos-spec.ts';
 export interface VideoClips extends ClipDataset {
   /** Clips of an epoch: one of every video that is long enough. */
   length: number;
-  /** Of the labels' numbers. */
+  /** The labels in the order of their numbers. */
   classes: string[];
   /** Videos with too few frames for a clip, which are left out. */
   tooShort: number;
@@ -85,12 +85,8 @@ export function openVideos(spec: VideosSpec): VideoClips {
       const pixels = new Uint8Array(numFrames * frameBytes);
       for (let frame = 0; frame < numFrames; frame++) {
         const position = video.offset + (first + frame * frameStride) * frameBytes;
-        readFrame(
-          open(file),
-          join(folder, file),
-          pixels.subarray(frame * frameBytes, (frame + 1) * frameBytes),
-          position,
-        );
+        const target = pixels.subarray(frame * frameBytes, (frame + 1) * frameBytes);
+        readFrame(open(file), join(folder, file), target, position);
       }
       if (spec.flip && mirror < 0.5) mirrorRows(pixels, width, channels);
       return { pixels, label: labelOf(video), caption: video.caption ?? video.label ?? '' };

@@ -98,7 +98,7 @@ export function createClipWriter(
         classes.add(label ?? UNLABELLED);
         append(channels === 3 ? pixels : toRgb(pixels), {
           path: `clip-${String(written++).padStart(6, '0')}`,
-          ...(label !== undefined && { label }),
+          label,
           numFrames,
           fps,
           isShort: false,
@@ -129,7 +129,7 @@ export function createClipWriter(
 
 /** Writes clips as `createClipWriter` does, all at once. Throws as it does, and leaves nothing then. */
 export function writeClips(folder: string, clips: Clips, { labels, fps }: WriteClipsOptions = {}): void {
-  const writer = createClipWriter(folder, { ...(fps !== undefined && { fps }) });
+  const writer = createClipWriter(folder, { fps });
   try {
     writer.add(clips, labels);
     writer.finish();

@@ -24,12 +24,6 @@ export interface LookFlags {
   seed: number;
 }
 
-/** Three numbers from a text such as `0.485,0.456,0.406`; undefined of any other. */
-export function parseTriple(text: string): Triple | undefined {
-  const numbers = text.split(',').map(Number);
-  return numbers.length === 3 && numbers.every(Number.isFinite) ? (numbers as Triple) : undefined;
-}
-
 /** The clips that flags ask for. */
 export const sourceSpec = ({ frames, protocol, stride, videos, seed }: LookFlags): SourceSpec => ({
   numFrames: frames ?? PROTOCOL_PRESETS[protocol].numFrames,
