@@ -1,8 +1,9 @@
 /** A process that decodes the videos that it is sent, one after the other; native code that crashes ends it alone. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { decodeVideo } from './decode.ts';
 import type { DecodedFrames, DecodeOptions } from './decode-options.ts';
 import { type RejectionCode, VideoError } from './entry.ts';
+import { writeFully } from './file-pieces.ts';
 
 export interface DecodeJob {
   file: string;
@@ -38,7 +39,7 @@ async function run({ file, options, target }: DecodeJob): Promise<DecodeReply> {
   try {
     const video = await decodeVideo(file, options, (rgb) => {
       if (handle === undefined) parts.push(rgb);
-      else write(handle, rgb);
+      else writeFully(handle, rgb);
       frames++;
       if (performance.now() - beat < BEAT_MS) return;
       beat = performance.now();
@@ -53,10 +54,6 @@ async function run({ file, options, target }: DecodeJob): Promise<DecodeReply> {
   } finally {
     if (handle !== undefined) closeSync(handle);
   }
-}
-
-function write(handle: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done);
 }
 
 function send(reply: DecodeReply): void {

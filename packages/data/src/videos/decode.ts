@@ -26,20 +26,24 @@ export async function decodeVideo(
   const ffmpeg = await loadFFmpeg();
   const cleanUp: (() => void)[] = [];
   try {
-    return decode(ffmpeg, file, options, onFrame, (free) => cleanUp.push(free));
+    const { start = 0, end = Number.POSITIVE_INFINITY, firstFrames = Number.POSITIVE_INFINITY } = options;
+    return decode(ffmpeg, file, { ...options, start, end, firstFrames }, onFrame, (free) => cleanUp.push(free));
   } finally {
     for (const free of cleanUp.reverse()) free();
   }
 }
 
+/** Which frames are wanted, with nothing left open. */
+type Wanted = DecodeOptions & Required<Pick<DecodeOptions, 'start' | 'end' | 'firstFrames'>>;
+
 function decode(
   ffmpeg: FFmpeg,
   file: string,
-  options: DecodeOptions,
+  options: Wanted,
   onFrame: (rgb: Buffer) => void,
   later: Later,
 ): DecodedFrames {
-  const { start = 0, end = Number.POSITIVE_INFINITY, firstFrames = Number.POSITIVE_INFINITY } = options;
+  const { start, end, firstFrames } = options;
   const video = openStream(ffmpeg, file, options, later);
   const { input, index, stream, tickSeconds, originSeconds, statedFps } = video;
   refuseTooLong(ffmpeg, video, options);
@@ -109,8 +113,8 @@ function decode(
 }
 
 /** Throws before a frame is decoded, where the container counts its frames and so knows better than its nominal rate. */
-function refuseTooLong(ffmpeg: FFmpeg, { stream, tickSeconds, statedFps }: OpenVideo, options: DecodeOptions): void {
-  const { start = 0, end = Number.POSITIVE_INFINITY, firstFrames = Number.POSITIVE_INFINITY, maxFrames } = options;
+function refuseTooLong(ffmpeg: FFmpeg, { stream, tickSeconds, statedFps }: OpenVideo, options: Wanted): void {
+  const { start, end, firstFrames, maxFrames } = options;
   const counted = Number(stream.nbFrames);
   const seconds = (ticksOf(ffmpeg, stream.duration) ?? 0) * tickSeconds;
   if (!(counted > 0 && seconds > 0)) return;
@@ -124,10 +128,7 @@ function refuseTooLong(ffmpeg: FFmpeg, { stream, tickSeconds, statedFps }: OpenV
 }
 
 /** Hands as many frames on as are wanted. Throws a `VideoError` at one more than the cap. */
-function limitFrames(
-  { fps, start = 0, end = Number.POSITIVE_INFINITY, firstFrames = Number.POSITIVE_INFINITY, maxFrames }: DecodeOptions,
-  onFrame: (rgb: Buffer) => void,
-) {
+function limitFrames({ fps, start, end, firstFrames, maxFrames }: Wanted, onFrame: (rgb: Buffer) => void) {
   // A last frame that is held for long is not repeated far beyond the part; rounding to a rate may add one.
   const most = fps ? Math.ceil((end - start) * fps) + 1 : Number.POSITIVE_INFINITY;
   const wanted = Math.min(firstFrames, most);

@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { DECODING_VERSION } from './decode.ts';
 import type { VideoEntry } from './entry.ts';
+import { readPieces } from './file-pieces.ts';
 import type { VideoSource } from './find-videos.ts';
-import { readPieces } from './read-pieces.ts';
 import { INDEX, type Shard, type ShardLimits } from './shards.ts';
 
 export interface PlanOptions {

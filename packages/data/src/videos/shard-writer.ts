@@ -1,12 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DecodeEntryOptions, decodeEntry } from './decode-entry.ts';
 import type { DecodedFrames } from './decode-options.ts';
 import type { DecoderPool } from './decoder-pool.ts';
 import { nameOf, type Rejection } from './entry.ts';
+import { readPieces, writeFully } from './file-pieces.ts';
 import type { PlannedShard } from './prepare-plan.ts';
-import { readPieces } from './read-pieces.ts';
 import type { Shard, ShardVideo } from './shards.ts';
 
 export interface ShardWriterOptions {
@@ -88,7 +88,7 @@ function append(file: string, target: number, hash: Hash): number {
   let bytes = 0;
   for (const piece of readPieces(file)) {
     hash.update(piece);
-    for (let done = 0; done < piece.length; ) done += writeSync(target, piece, done);
+    writeFully(target, piece);
     bytes += piece.length;
   }
   return bytes;

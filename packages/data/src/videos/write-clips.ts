@@ -1,17 +1,8 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Clips, clipBytes } from '@eflow/tensor/clips';
+import { writeFully } from './file-pieces.ts';
 import { INDEX, orderClasses, type Shard, type ShardIndex, type ShardVideo, UNLABELLED } from './shards.ts';
 
 export interface WriteClipsOptions {
@@ -71,7 +62,7 @@ export function createClipWriter(
       open = { handle: openSync(join(temporary, file), 'wx'), hash: createHash('sha256'), shard };
     }
     const { handle, hash, shard } = open;
-    for (let done = 0; done < pixels.length; ) done += writeSync(handle, pixels, done, pixels.length - done);
+    writeFully(handle, pixels);
     hash.update(pixels);
     shard.videos.push({ ...video, offset: shard.bytes });
     shard.bytes += pixels.length;

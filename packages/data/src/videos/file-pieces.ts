@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 
 const PIECE_BYTES = 2 ** 22;
 
@@ -11,4 +11,9 @@ export function* readPieces(file: string): Generator<Buffer> {
   } finally {
     closeSync(handle);
   }
+}
+
+/** Writes all of the bytes, where a single call may write a part. */
+export function writeFully(handle: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done);
 }
