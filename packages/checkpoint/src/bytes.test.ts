@@ -146,7 +146,11 @@ describe('the entry for browsers', () => {
   const importsOf = async (entry: string) => {
     const { metafile } = await build({
       entryPoints: [join(import.meta.dirname, entry)],
-      ...{ bundle: true, write: false, metafile: true, platform: 'neutral', conditions: ['@eflow/source'] },
+      bundle: true,
+      write: false,
+      metafile: true,
+      platform: 'neutral',
+      conditions: ['@eflow/source'],
       external: ['node:*', '@tensorflow/tfjs-core'],
     });
     return Object.values(metafile.outputs)[0]!.imports.map(({ path }) => path);

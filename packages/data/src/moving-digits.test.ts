@@ -85,8 +85,13 @@ describe('createMovingDigits', () => {
       .record({ digitSize: fc.integer({ min: 5, max: 30 }), extra: fc.tuple(fc.nat(20), fc.nat(20)), seed: fc.nat() })
       .map(({ digitSize, extra: [tall, wide], seed }) => ({
         ...spec,
-        ...{ digitSize, height: digitSize + tall, width: digitSize + wide, seed, numFrames: 12 },
-        ...{ minSpeed: 0, maxSpeed: Math.min(tall, wide) },
+        digitSize,
+        height: digitSize + tall,
+        width: digitSize + wide,
+        seed,
+        numFrames: 12,
+        minSpeed: 0,
+        maxSpeed: Math.min(tall, wide),
       }));
     fc.assert(
       fc.property(specs, fc.nat(1e6), (anySpec, index) => {

@@ -8,7 +8,12 @@ import { assertComparable, isFvd, PROTOCOL_PRESETS, type Protocol } from './prot
 
 /** The features of a clip are its first pixel and how many frames it has. */
 const extractor: Extractor = {
-  ...{ name: 'test', weightsSha256: '0', feature: 'both', numFeatures: 2, minFrames: 3, channels: 3 },
+  name: 'test',
+  weightsSha256: '0',
+  feature: 'both',
+  numFeatures: 2,
+  minFrames: 3,
+  channels: 3,
   async extract({ pixels, shape: [N, F, ...frame] }) {
     const bytes = [F, ...frame].reduce((a, b) => a * b);
     return { features: Float32Array.from({ length: 2 * N }, (_, i) => (i % 2 ? F : pixels[(i / 2) * bytes]!)) };
@@ -79,8 +84,16 @@ describe('fitFrames', () => {
 describe('assertComparable', () => {
   const { feature, resize, numFrames, covarianceRule } = PROTOCOL_PRESETS.original;
   const protocol: Protocol = {
-    ...{ extractor: 'I3D', weightsSha256: 'ab', feature, resize, numFrames, frameStride: 1 },
-    ...{ covarianceRule, numReal: 2048, numGenerated: 2048, split: 'train' },
+    extractor: 'I3D',
+    weightsSha256: 'ab',
+    feature,
+    resize,
+    numFrames,
+    frameStride: 1,
+    covarianceRule,
+    numReal: 2048,
+    numGenerated: 2048,
+    split: 'train',
   };
 
   it('lets results of one protocol stand in one table, and no others', () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { extractFeatures } from './extractor.ts';
 import { createOnnxExtractor } from './onnx-extractor.ts';
 
-/** Of reference/onnx_fixture.py: mean colours times [[1, 0, 0, 1], [0, 1, 0, 2], [0, 0, 1, 4]]. */
+/** The model of reference/onnx_fixture.py: mean colours times [[1, 0, 0, 1], [0, 1, 0, 2], [0, 0, 1, 4]]. */
 const model = readFileSync(new URL('../fixtures/means.onnx', import.meta.url));
 const options = {
   name: 'means.onnx',

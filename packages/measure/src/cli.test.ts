@@ -159,7 +159,9 @@ describe('eflow-fvd', () => {
     // Bright and dark ones, whatever the order of the list.
     const { motion, frechetDistance, videos } = await by([...names].sort().reverse(), 'reversed', ...few);
     expect({ motion, frechetDistance, videos }).toEqual({
-      ...{ motion: drawn.motion, frechetDistance: drawn.frechetDistance, videos: drawn.videos },
+      motion: drawn.motion,
+      frechetDistance: drawn.frechetDistance,
+      videos: drawn.videos,
     });
     const out = join(root, 'drawn.npz');
     const features = await run('features', join(dirname(folder), 'drawn.csv'), out, ...means, ...few);

@@ -153,7 +153,11 @@ describe('a manifest', () => {
     const text =
       '\uFEFFpath,label,caption,start,end,other\na/1.mp4,surf,"a wave, ""big""",0.5,2,x\nb 2.mp4,7,,,,\n\nc.mp4,,,,,\n';
     expect(await findVideos({ path: put('list.csv', text) })).toEqual({
-      ...{ root, entries: expected, rejected: [], skipped: 0, others: {} },
+      root,
+      entries: expected,
+      rejected: [],
+      skipped: 0,
+      others: {},
       classes: ['7', 'surf', 'unlabelled'],
     });
   });
@@ -163,7 +167,9 @@ describe('a manifest', () => {
   });
   it('is read as Parquet', async () => {
     const column = (name: keyof (typeof rows)[number], type: 'STRING' | 'DOUBLE') => ({
-      ...{ name, type, nullable: true },
+      name,
+      type,
+      nullable: true,
       data: rows.map((row) => row[name]),
     });
     const buffer = parquetWriteBuffer({

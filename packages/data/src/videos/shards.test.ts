@@ -20,7 +20,10 @@ describe('orderClasses', () => {
 
 it('keeps classes without a usable video, unless these are the videos without a label', () => {
   const shard = (label?: string): Shard => ({
-    ...{ file: '', bytes: 0, sha256: '', rejected: [] },
+    file: '',
+    bytes: 0,
+    sha256: '',
+    rejected: [],
     videos: [{ path: '', numFrames: 1, fps: 1, offset: 0, isShort: false, ...(label !== undefined && { label }) }],
   });
   const listed = ['cat', 'dog', UNLABELLED];

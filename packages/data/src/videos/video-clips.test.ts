@@ -21,7 +21,11 @@ beforeAll(() => {
     const videos: ShardVideo[] = [];
     for (let video = shard; video < 7; video += 2) {
       videos.push({
-        ...{ path: `${video}.mp4`, label: video % 3 === 0 ? 'b' : 'a', numFrames: 4 + video, fps: 24, isShort: false },
+        path: `${video}.mp4`,
+        label: video % 3 === 0 ? 'b' : 'a',
+        numFrames: 4 + video,
+        fps: 24,
+        isShort: false,
         ...(video === 5 && { caption: 'five' }),
         offset: frames.length * FRAME_BYTES,
       });
@@ -38,8 +42,13 @@ beforeAll(() => {
   });
   const counts = { seen: 7, ok: 7, short: 0, rejected: 0, skipped: 0 };
   const index: ShardIndex = {
-    ...{ format: 'eflow-shards-1', height: HEIGHT, width: WIDTH, channels: 3, classes: ['a', 'b'] },
-    ...{ shards, counts },
+    format: 'eflow-shards-1',
+    height: HEIGHT,
+    width: WIDTH,
+    channels: 3,
+    classes: ['a', 'b'],
+    shards,
+    counts,
   };
   writeFileSync(join(folder, 'index.json'), JSON.stringify(index));
 });

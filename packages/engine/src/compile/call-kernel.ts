@@ -8,7 +8,7 @@ import { currentGraph, graphId, TRACE_BACKEND, traceTensor } from './trace-backe
 
 const CALL_KERNEL = 'EflowCall';
 
-/** What of a registered function a call needs; its results' types and shapes are those of its only graph. */
+/** What a call needs of a registered function; its results' types and shapes are those of its only graph. */
 export interface Callee {
   readonly registered: RegisteredFunction;
   readonly outputs: readonly TensorMetadata[];
