@@ -66,7 +66,7 @@ def predict(model: video_dit.VideoDiT, batch: Batch, weak: bool) -> Tensor:
         batch["noisy"],
         batch["timestep"],
         batch["targetTimestep"],
-        batch["condition"],
+        batch["condition.labels"],
         kept_tokens=None if weak else batch.get("keptTokens"),
         weak=weak,
         rotary=(batch["cos"], batch["sin"]),
