@@ -130,7 +130,7 @@ function measureStep(config: RunConfig, network: VideoDiTConfig, options: { eage
       trainStep(state, batch);
       times.push((performance.now() - start) / 1000);
       total += times.at(-1)!;
-      disposeTree([batch.data, batch.condition]);
+      disposeTree(batch);
     }
     return times;
   };

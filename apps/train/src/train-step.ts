@@ -30,7 +30,7 @@ export function createRunStep(
   { eager = false } = {},
 ) {
   const { optimizer, seed, training } = config;
-  const { keepPattern, precision, spikeDeviations, steps } = training;
+  const { keepPattern: pattern, precision, spikeDeviations, steps } = training;
   if (eager && precision !== 'float32') {
     throw new Error(
       `training.precision is ${precision}, which compiled steps alone can do; leave --eager out, or set training.precision=float32`,
@@ -51,16 +51,12 @@ export function createRunStep(
     loss: (params, { data, condition }: DeviceBatch, { stream, schedule, fixed: { keepRatio } }) => {
       const batchSize = condition.labels.size;
       const nullCondition = { labels: tf.fill([batchSize], network.numClasses, 'int32') };
-      const batch = { data, condition, nullCondition };
-      const networks = bindNetworks(params, network);
-      if (keepRatio === 1) return objectiveLoss(objective, networks, batch, { stream, schedule });
-      const keptTokens = drawKeptTokens(splitStream(stream, 'keptTokens'), {
-        batchSize,
-        grid,
-        keepRatio,
-        pattern: keepPattern,
-      });
-      return objectiveLoss(objective, networks, { ...batch, keptTokens }, { stream, schedule });
+      const keptTokens =
+        keepRatio < 1
+          ? drawKeptTokens(splitStream(stream, 'keptTokens'), { batchSize, grid, keepRatio, pattern })
+          : undefined;
+      const batch = { data, condition, nullCondition, keptTokens };
+      return objectiveLoss(objective, bindNetworks(params, network), batch, { stream, schedule });
     },
     ...(!eager && { compile: (fn, hints) => compile(fn, { ...hints, precision }) }),
   });
