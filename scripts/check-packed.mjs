@@ -29,7 +29,7 @@ const folder = mkdtempSync(join(tmpdir(), 'eflow-packed-'));
 const tarballOf = (name) =>
   join(
     folder,
-    readdirSync(folder).find((file) => file.startsWith(`eflow-${name}-0`)),
+    readdirSync(folder).find((file) => file.startsWith(`eflow-${name}-`) && file.endsWith('.tgz')),
   );
 try {
   for (const name of readdirSync(join(root, 'packages'))) {
