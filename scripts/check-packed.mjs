@@ -1,71 +1,136 @@
 #!/usr/bin/env node
-// Builds every package, packs it as it would be published, and checks the tarball: publint (strict), attw, and that it
-// holds what it should and nothing else. Then installs @eflow/attention from its tarball and runs its README's example.
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+// `pnpm packed`: packs every package, looks into the tarballs, publishes them to a registry on 127.0.0.1, and installs each into an
+// empty project by npm and by pnpm, where the examples of its README run as they stand. `--nodes 20,22,24` does it on these versions of
+// Node.js, `--tarballs` ends after the tarballs, `--only NAME,NAME` installs only these.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { runPackedExample } from './packed-example.mjs';
+import { parseArgs } from 'node:util';
+import { createProject, findNode, readReadme } from './packed/project.mjs';
+import { startRegistry } from './packed/registry.mjs';
+import { bin, forEach, ROOT, run } from './packed/run.mjs';
+import { findProblems, pack, packageFolders } from './packed/tarballs.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const bin = (name) => join(root, 'node_modules/.bin', name);
-const run = (command, args, cwd = root) =>
-  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const AT_ONCE = Math.min(4, availableParallelism());
+/** The oldest and the newest release of what our peer range takes. */
+const OLDEST_TFJS = '4.0.0';
 
-/** Files that a package may publish besides its package.json. */
-const ALLOWED =
-  /^package\/(LICENSE|README\.md|package\.json|dist\/.+\.(js|d\.ts)|src\/.+\.(ts|cc)|native\/.+\.(cc|h)|presets\/.+\.yaml|weights\/.+\.safetensors)$/;
-const FORBIDDEN = /\.test\.ts$|fixtures\//;
+const { values: flags } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: process.versions.node.split('.')[0] },
+    only: { type: 'string' },
+    tarballs: { type: 'boolean', default: false },
+  },
+});
+const only = flags.only?.split(',');
+const isWanted = (name) => only === undefined || only.includes(name);
+const cache = process.env.EFLOW_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'eflow');
 
 let failures = 0;
-const fail = (line) => {
+const fail = (where, what) => {
   failures++;
-  console.error(line);
+  console.error(`${where}: ${what instanceof Error ? what.message : what}`);
 };
 
-run(bin('turbo'), ['run', 'build', '--output-logs=errors-only']);
 const folder = mkdtempSync(join(tmpdir(), 'eflow-packed-'));
-const tarballOf = (name) =>
-  join(
-    folder,
-    readdirSync(folder).find((file) => file.startsWith(`eflow-${name}-`) && file.endsWith('.tgz')),
-  );
 try {
-  for (const name of readdirSync(join(root, 'packages'))) {
-    const cwd = join(root, 'packages', name);
-    run('pnpm', ['pack', '--pack-destination', folder], cwd);
-    const tarball = tarballOf(name);
-    for (const [tool, args] of [
-      ['publint', ['run', tarball, '--strict']],
-      ['attw', [tarball, '--profile', 'esm-only', '--format', 'ascii']],
-    ]) {
-      try {
-        run(bin(tool), args);
-      } catch (error) {
-        fail(`${name}: ${tool}\n${error.stdout}${error.stderr}`);
-      }
-    }
-    const files = run('tar', ['tzf', tarball]).trim().split('\n');
-    for (const file of files) if (!ALLOWED.test(file) || FORBIDDEN.test(file)) fail(`${name}: publishes ${file}`);
-    for (const needed of ['README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts']) {
-      if (!files.includes(`package/${needed}`)) fail(`${name}: lacks ${needed}`);
-    }
-    const manifest = run('tar', ['xzOf', tarball, 'package/package.json']);
-    if (manifest.includes('workspace:') || manifest.includes('catalog:'))
-      fail(`${name}: publishes workspace: or catalog: versions`);
-    for (const script of ['preinstall', 'install', 'postinstall']) {
-      if (JSON.parse(manifest).scripts?.[script]) fail(`${name}: has an install script, ${script}`);
-    }
-  }
-  try {
-    const printed = runPackedExample([tarballOf('tensor'), tarballOf('attention')]);
-    console.log(`packed: attention's README example, installed into an empty project, prints ${printed.trim()}`);
-  } catch (error) {
-    fail(`attention: its README example, installed into an empty project: ${error.message}`);
-  }
+  await main();
 } finally {
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, force: true });
 }
-console.log(failures === 0 ? 'packed: every tarball is sound' : `packed: ${failures} problems`);
 process.exitCode = failures === 0 ? 0 : 1;
+
+/** Publishes packages one after another; each depends on none that comes later only by name, which npm does not check. */
+async function publish(packed, { npmrc }) {
+  const project = createProject(join(folder, 'publisher'), { manager: 'npm', node: '', npmrc });
+  for (const { tarball } of packed) await project.call('npm', ['publish', '--ignore-scripts', tarball]);
+}
+
+/** Installs every package and every example into a project of its own, and runs what is there to run. */
+async function install(packed, how) {
+  const isFirst = how.manager === 'npm' && how.major === flags.nodes.split(',')[0];
+  const rows = [];
+  const inProject = async (name, act) => {
+    const project = createProject(join(folder, `${how.manager}-${how.major}`, name.replace('/', '-')), how);
+    try {
+      rows.push({ name, ...(await act(project)) });
+    } catch (error) {
+      fail(`${name}, ${how.manager}, Node.js ${how.major}`, error);
+    }
+  };
+  await forEach(
+    packed.filter(({ manifest }) => isWanted(manifest.name)),
+    AT_ONCE,
+    ({ folder: name, manifest }) =>
+      inProject(manifest.name, (project) => tryPackage(project, name, { ...how, isFirst })),
+  );
+  const examples = existsSync(join(ROOT, 'examples')) ? readdirSync(join(ROOT, 'examples')) : [];
+  await forEach(examples.map((name) => `examples/${name}`).filter(isWanted), AT_ONCE, (name) =>
+    inProject(name, (project) => tryExample(project, name, how)),
+  );
+  rows.sort((a, b) => (a.name < b.name ? -1 : 1));
+  console.log(`\n${how.manager}, Node.js ${how.major}`);
+  console.table(Object.fromEntries(rows.map(({ name, ...row }) => [name, row])));
+}
+
+/** Runs the install line of a package's README, and its examples or, where it has none to import, the commands of its example. */
+async function tryPackage(project, name, { manager, isFirst }) {
+  const { install, examples } = readReadme(readFileSync(join(ROOT, 'packages', name, 'README.md'), 'utf8'));
+  if (!install) throw new Error('its README has no line that begins with npm install');
+  const seconds = await project.install(install);
+  const size = sizeOf(project, manager);
+  const files = examples.map((_, i) => `example-${i + 1}.ts`);
+  for (const [i, code] of examples.entries()) project.write(files[i], code);
+  if (isFirst && files.length > 0) await project.check(files);
+  for (const file of files) requireOutput(file, await project.runExample(file));
+  if (isFirst && install.includes('@tensorflow/tfjs-backend-cpu')) {
+    const oldest = ['core', 'backend-cpu'].map((part) => `@tensorflow/tfjs-${part}@${OLDEST_TFJS}`);
+    await project.install(oldest);
+    for (const file of files) requireOutput(`${file} on TensorFlow.js ${OLDEST_TFJS}`, await project.runExample(file));
+  }
+  return { ...size, 'install, s': seconds.toFixed(1), examples: files.length };
+}
+
+/** Copies a folder of examples/ out of the repository, installs it and starts it. */
+async function tryExample(project, name, { manager }) {
+  project.copy(join(ROOT, name));
+  const seconds = await project.install();
+  requireOutput(name, (await project.call(manager, ['start'])).stdout);
+  return { ...sizeOf(project, manager), 'install, s': seconds.toFixed(1), examples: 1 };
+}
+
+function sizeOf(project, manager) {
+  const MB = project.megabytes().toFixed(0);
+  if (manager !== 'npm') return { MB };
+  return { MB, packages: project.countPackages(), scripts: project.packagesWithScripts().length };
+}
+
+function requireOutput(where, output) {
+  if (output.trim() === '') throw new Error(`${where} prints nothing`);
+}
+
+async function main() {
+  console.log('packed: building');
+  await run(bin('turbo'), ['run', 'build', '--output-logs=errors-only']);
+  const packed = [];
+  await forEach(packageFolders(), AT_ONCE, async (name) => {
+    const one = await pack(name, folder);
+    packed.push(one);
+    for (const problem of await findProblems(one)) fail(name, problem);
+  });
+  console.log(`packed: ${packed.length} tarballs, ${failures === 0 ? 'all sound' : `${failures} problems`}`);
+  if (flags.tarballs || failures > 0) return;
+  const registry = await startRegistry(join(folder, 'registry'));
+  try {
+    await publish(packed, registry);
+    for (const major of flags.nodes.split(',')) {
+      const node = await findNode(major, cache);
+      for (const manager of ['npm', 'pnpm']) await install(packed, { manager, node, major, npmrc: registry.npmrc });
+    }
+  } finally {
+    await registry.stop();
+  }
+  console.log(
+    failures === 0 ? 'packed: every package installs, and every example runs' : `packed: ${failures} problems`,
+  );
+}
