@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `pnpm packed`: packs every package, looks into the tarballs, publishes them to a registry on 127.0.0.1, and installs each into an
 // empty project by npm and by pnpm, where the examples of its README run as they stand. `--nodes 20,22,24` does it on these versions of
-// Node.js, `--tarballs` ends after the tarballs, `--only NAME,NAME` installs only these.
+// Node.js, `--tarballs` ends after the tarballs, `--only NAME,NAME` installs only these, `--release` refuses manifests that name no repository.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ const { values: flags } = parseArgs({
     nodes: { type: 'string', default: process.versions.node.split('.')[0] },
     only: { type: 'string' },
     tarballs: { type: 'boolean', default: false },
+    release: { type: 'boolean', default: false },
   },
 });
 const only = flags.only?.split(',');
@@ -116,7 +117,7 @@ async function main() {
   await forEach(packageFolders(), AT_ONCE, async (name) => {
     const one = await pack(name, folder);
     packed.push(one);
-    for (const problem of await findProblems(one)) fail(name, problem);
+    for (const problem of await findProblems(one, { forRelease: flags.release })) fail(name, problem);
   });
   console.log(`packed: ${packed.length} tarballs, ${failures === 0 ? 'all sound' : `${failures} problems`}`);
   if (flags.tarballs || failures > 0) return;

@@ -8,8 +8,10 @@ const ALLOWED =
   /^package\/(LICENSE|NOTICE|README\.md|CHANGELOG\.md|package\.json|dist\/.+|src\/.+\.(ts|cc)|native\/.+\.(cc|h)|(presets|studies)\/.+\.yaml|weights\/.+\.safetensors)$/;
 const FORBIDDEN = /\.test\.ts$|fixtures\/|\.map$/;
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare'];
-/** What a page of a registry shows of a package, besides what names its repository. */
+/** What a page of a registry shows of a package. */
 const DESCRIBED = ['description', 'keywords', 'license', 'engines', 'publishConfig'];
+/** The same; known once there is a repository that the public can see. */
+const ADDRESSES = ['repository', 'homepage', 'bugs'];
 
 /** Names of the folders in packages/. */
 export const packageFolders = () => readdirSync(join(ROOT, 'packages'));
@@ -28,8 +30,8 @@ export async function pack(folder, target) {
   return { folder, tarball, manifest };
 }
 
-/** What is wrong with a tarball, a line each. */
-export async function findProblems({ tarball, manifest }) {
+/** What is wrong with a tarball, a line each; `forRelease` also asks for the repository's address. */
+export async function findProblems({ tarball, manifest }, { forRelease = false } = {}) {
   const problems = [];
   const files = (await run('tar', ['tzf', tarball])).stdout.trim().split('\n');
   for (const file of files) if (!ALLOWED.test(file) || FORBIDDEN.test(file)) problems.push(`publishes ${file}`);
@@ -43,6 +45,9 @@ export async function findProblems({ tarball, manifest }) {
   for (const script of INSTALL_SCRIPTS)
     if (manifest.scripts?.[script]) problems.push(`has an install script, ${script}`);
   for (const key of DESCRIBED) if (!manifest[key]) problems.push(`its package.json lacks ${key}`);
+  if (forRelease && ADDRESSES.some((key) => !manifest[key])) {
+    problems.push(`its package.json lacks ${ADDRESSES.join(', ')}: run node scripts/name-repository.mjs ADDRESS`);
+  }
   const tools = [['publint', ['run', tarball, '--strict']]];
   if (manifest.exports) tools.push(['attw', [tarball, '--profile', 'esm-only', '--format', 'ascii']]);
   for (const [tool, args] of tools) {
