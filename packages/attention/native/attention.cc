@@ -63,7 +63,7 @@ class Call {
       throw std::runtime_error(std::string("expected ") + name + " " + Text(expected) + ", got " + Text(shape_));
     return static_cast<const T *>(TF_TensorData(tensor));
   }
-  /// Of the last input.
+  /// The shape of the last input.
   const Shape &shape() const { return shape_; }
 
   float *Output(const Shape &shape) {

@@ -263,7 +263,7 @@ inline void Backward(const Problem &problem, const Result &result, const float *
       const Rows slopes{scratch.gradients, padded}, output{scratch.output, padded};
       CopyRows(d_output, token, count, dim, {}, slopes);
       CopyRows(both ? result.local : result.output, token, count, dim, {}, output);
-      // Of each row the gradient times the branch's output.
+      // Each row's gradient times the branch's output.
       alignas(64) float delta[kBlock] = {}, linear_delta[kBlock], log_sum[kBlock] = {};
       for (int i = 0; i < count; i++) delta[i] = linear_delta[i] = Dot(slopes[i], output[i], padded);
 

@@ -120,7 +120,7 @@ inline void Attend(LocalScratch &scratch, const Window &window, int dim, Rows ke
         Store(new_max + query, largest);
       }
     });
-    // What was summed up before, if anything, was relative to the smaller maximum.
+    // Earlier sums, if any, were relative to the smaller maximum.
     bool rescale = false;
     for (int query = 0; query < lanes; query += kLanes) {
       const Vec before = Load(max + query), now = Load(new_max + query);

@@ -44,7 +44,7 @@ function forward(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, blockSize: number) {
   return { output: join(rows.map(({ output }) => output)), logSums: join(rows.map(({ logSums }) => logSums)) };
 }
 
-/** A block's scores, taken into its rows' maxima and sums; what was summed up before is to shrink by the last result. */
+/** Adds a block's scores to its rows' maxima and sums. The last result is the factor by which to rescale the earlier sums. */
 const extendRow: Fusible = (scores, max, sum) => {
   const nextMax = tf.maximum(max!, tf.max(scores!, -1, true));
   const weights = tf.exp(tf.sub(scores!, nextMax));

@@ -2,7 +2,7 @@ import type { Clips } from '@eflow/tensor/clips';
 import { checkCount, checkIndex } from './check.ts';
 import type { ClipDataset } from './clip-dataset.ts';
 
-/** Clips batchSize * index and on, with their labels and captions. The taker owns it. */
+/** Clips batchSize * index and on, with their labels and captions. The caller owns them. */
 export interface Batch extends Required<Clips> {
   index: number;
 }

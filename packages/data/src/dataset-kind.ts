@@ -19,7 +19,7 @@ export interface DatasetDescription {
   numClasses: number;
   /** In the order of their numbers; absent: known only of the opened data, by `record`. */
   classNames?: string[];
-  /** Frames of a video from one of a clip's to the next; 1 where clips are made. */
+  /** Every how many frames of a video a clip takes one; 1 where clips are made. */
   frameStride: number;
   /** That holds prepared videos; absent: clips are made, and there is no end of them. */
   folder?: string;

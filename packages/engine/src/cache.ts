@@ -39,7 +39,7 @@ const temporaryName = (target: string) =>
 
 /**
  * Makes `target`, a file or a folder, appear complete or not at all: `build` fills a temporary name beside it, which
- * is then renamed. Whoever renames first wins. Does nothing if `target` exists.
+ * is then renamed. Of two processes the first to rename wins. Does nothing if `target` exists.
  */
 export async function buildAtomically(target: string, build: (temporary: string) => Promise<void>): Promise<void> {
   if (existsSync(target)) return;

@@ -57,7 +57,7 @@ export const jumpOptions = {
 type Output<Shape extends z.ZodRawShape> = z.output<z.ZodObject<Shape>>;
 type CommonOptions = Output<ReturnType<typeof commonOptions>>;
 
-/** How a batch is drawn for. */
+/** What the draws of a batch depend on. */
 export type DrawOptions = Pick<CommonOptions, 'classDropoutProb' | 'pathDropProb' | 'velocityTime'>;
 
 /** w(d) = 1 / (mean(d^2) + eps)^power, per example (MeanFlow: Geng et al., arXiv 2505.13447). */

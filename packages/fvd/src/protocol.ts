@@ -46,7 +46,7 @@ export interface Draw {
 export interface Protocol extends ExtractorRecord {
   /** Frames per clip. */
   numFrames: number;
-  /** Frames of a video from one of a clip's to the next. */
+  /** Every how many frames of a video a clip takes one. */
   frameStride: number;
   covarianceRule: CovarianceRule;
   numReal: number;

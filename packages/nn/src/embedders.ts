@@ -46,7 +46,7 @@ export function initLabelEmbedder(stream: RandomStream, numClasses: number, hidd
 
 /**
  * Rows of the table: labels [B], int32 in [0, numClasses], where numClasses stands for "no class" -> [B, E], owned by
- * the caller. A label out of range gives NaN, which no loss lets pass: a device can't throw. Check labels where they enter.
+ * the caller. A label out of range gives NaN, which makes the loss NaN: a device can't throw. Check labels where they enter.
  */
 export function labelEmbedder(params: LabelEmbedderParams, labels: tf.Tensor): tf.Tensor {
   const numRows = params.table.shape[0];

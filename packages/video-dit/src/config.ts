@@ -73,7 +73,7 @@ export const mlpWidth = ({
 }: Pick<VideoDiTConfig, 'hiddenSize' | 'mlpRatio' | 'mlp'>): number =>
   Math.round(hiddenSize * mlpRatio * (mlp === 'swiglu' ? 2 / 3 : 1));
 
-/** Throws an error that names the first size that cannot be, what would be possible, and leaves a good config alone. */
+/** Throws an error that names the first impossible size and the possible ones. */
 export function validateConfig(config: VideoDiTConfig): void {
   const { hiddenSize, numHeads, depth, patchSize, mlp = 'gelu', maskToken = 'frozen', checkpoint = 'none' } = config;
   for (const [i, axis] of ['frames', 'rows', 'columns'].entries())
