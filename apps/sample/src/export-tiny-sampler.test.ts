@@ -14,8 +14,9 @@ interface SavedModel {
 
 // Only the engine depends on TensorFlow.js' Node.js package.
 const requireOfEngine = createRequire(new URL('../../../packages/engine/package.json', import.meta.url));
-const { node }: { node: { loadSavedModel(folder: string): Promise<SavedModel> } } =
-  requireOfEngine('@tensorflow/tfjs-node-gpu');
+const { loadSavedModel }: { loadSavedModel(folder: string): Promise<SavedModel> } = requireOfEngine(
+  '@tensorflow/tfjs-node-gpu/dist/saved_model.js',
+);
 
 const load = ({ values, shape, dtype }: StoredTensor) => tf.tensor(values, shape, dtype);
 
@@ -24,7 +25,7 @@ it('the sampler exports as one model, noise and labels in, the same video out', 
   const folder = join(root, 'model');
   await exportTinySampler(folder);
   const { inputs, outputs } = JSON.parse(readFileSync(join(folder, 'check.json'), 'utf8')) as Check;
-  const model = await node.loadSavedModel(folder);
+  const model = await loadSavedModel(folder);
   const predict = (label: tf.Tensor) => model.predict({ noise: load(inputs.noise), label });
   const { video, ...others } = predict(load(inputs.label));
   expect(others).toEqual({});

@@ -1,3 +1,4 @@
+import { explain } from '@eflow/tensor';
 import type * as tf from '@tensorflow/tfjs-core';
 import * as z from 'zod';
 import { gatedLocalGlobalKind } from './gated-local-global.ts';
@@ -71,7 +72,8 @@ export function attention(
   kinds: readonly AnyAttentionKind[] = ATTENTION_KINDS,
 ): tf.Tensor {
   const kind = attentionKind(spec, kinds);
-  return kind.attend(inputs, fillIn(kind.schema, spec), pickLearned(kind, inputs));
+  const options = fillIn(kind.schema, spec);
+  return explain(() => kind.attend(inputs, options, pickLearned(kind, inputs)));
 }
 
 /**

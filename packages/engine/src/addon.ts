@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildAtomically, linkAtomically, removeDeadTemporaries } from './cache.ts';
+import { buildAtomically } from './cache.ts';
 import {
   compilerCall,
   hashInputs,
@@ -16,13 +16,11 @@ import {
 import type { Library } from './library.ts';
 import { type Progress, trackWhile } from './progress.ts';
 import { runProcess } from './run-process.ts';
-import { SetUpError } from './set-up-error.ts';
 
 const require = createRequire(import.meta.url);
-const bindingPackage = () => dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
 const nodeApiHeaders = () => join(dirname(require.resolve('node-api-headers/package.json')), 'include');
 
-/** Node-API version of the addon, part of the path at which tfjs-node looks for it. */
+/** Node-API version of the addon. */
 const NODE_API_VERSION = 8;
 const COMPILE_SECONDS = 20; // typical; only the progress bar depends on it
 
@@ -35,9 +33,6 @@ const nativeSource = (name: string) => fileURLToPath(new URL(`../native/${name}`
 const LIBRARY_LOADER_SOURCE = nativeSource('load-library.cc');
 /** Includes tfjs-node's `tfjs_binding.cc`, and adds to it. */
 const COMPILED_FUNCTIONS_SOURCE = nativeSource('compiled-functions.cc');
-
-/** Where tfjs-node looks for its addon. */
-const addonPlace = (): string => join(bindingPackage(), 'lib', `napi-v${NODE_API_VERSION}`, ADDON);
 
 /**
  * The cache folder of the modules for this library; its name is a hash of all that their compilation depends on, so that
@@ -68,22 +63,12 @@ export async function compileAddon(folder: string, library: Library, progress: P
 export const compileLoader = (output: string, library: Library): Promise<void> =>
   compile(library, { sources: [LIBRARY_LOADER_SOURCE], objects: [], output });
 
-/** Points tfjs-node at the compiled addon by one atomic rename of a link; milliseconds, so that any run can do it. */
-export async function placeAddon(addon: string, place = addonPlace()): Promise<void> {
-  if (linkTarget(place) === addon) return;
-  try {
-    await removeDeadTemporaries(dirname(place));
-    await linkAtomically(addon, place);
-  } catch (error) {
-    throw new SetUpError(
-      `The addon could not be placed at ${place}: ${error instanceof Error ? error.message : error}.`,
-      'Make that folder writable, or run eflow-engine setup once as the user who installed the packages.',
-    );
-  }
+/** The addon's sources of TensorFlow.js' package: beside the built engine, or in the development dependency. */
+function bindingFolder(): string {
+  const bundled = fileURLToPath(new URL('./binding', import.meta.url));
+  if (existsSync(bundled)) return bundled;
+  return join(dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')), 'binding');
 }
-
-/** tfjs-node's own sources. */
-const bindingFolder = (): string => join(bindingPackage(), 'binding');
 
 const bindingFiles = (): string[] =>
   readdirSync(bindingFolder())
@@ -96,13 +81,4 @@ const addonFlags = (library: Library): string[] =>
 async function compile(library: Library, files: Parameters<typeof compilerCall>[1]): Promise<void> {
   const flags = [...addonFlags(library), `-I${nodeApiHeaders()}`, `-I${bindingFolder()}`];
   requireCompiled(await runProcess(...compilerCall(flags, files)), 'The addon', 12);
-}
-
-/** Where the link at `path` points, if it is one and its target exists. */
-function linkTarget(path: string): string | undefined {
-  try {
-    return existsSync(path) ? readlinkSync(path) : undefined;
-  } catch {
-    return undefined; // a plain file
-  }
 }

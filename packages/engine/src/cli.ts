@@ -18,7 +18,7 @@ const program = new Command('eflow-engine').description("TensorFlow's own runtim
 
 program
   .command('setup')
-  .description('Fetch the TensorFlow library, compile the addon and place it. Does nothing that is done already.')
+  .description('Fetch the TensorFlow library and compile the addon. Does nothing that is done already.')
   .option('--cuda', 'the library with CUDA for NVIDIA GPUs (a download of about 3.4 GB)')
   .option('--library <folder>', 'use this library: libtensorflow_cc.so.2 or libtensorflow.so.2, framework, include/')
   .option('--force', 'fetch and compile again')
@@ -26,7 +26,7 @@ program
   .option('--if-needed', 'do and say nothing that is not needed: any library will do, native kernels may be missing')
   .action(async ({ ifNeeded, native = [], ...options }: SetUpCommand) => {
     if (!(ifNeeded && findEngine())) {
-      const { library } = await setUpEngine(options); // otherwise useTensorFlow places the addon
+      const { library } = await setUpEngine(options);
       console.log(`TensorFlow is set up: ${library}`);
       if (options.cuda) console.log('Whether it uses your GPU is said by: eflow-engine doctor');
     }

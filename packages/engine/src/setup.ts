@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ADDON, ADDON_PURPOSE, addonFolder, compileAddon, placeAddon } from './addon.ts';
+import { ADDON_PURPOSE, addonFolder, compileAddon } from './addon.ts';
 import { archiveLibraryFolder, installArchive } from './archive-library.ts';
 import {
   cacheFolder,
@@ -38,12 +38,10 @@ export interface Engine {
 interface SetUpParts {
   /** What to fetch; default the pinned wheels of this machine. */
   readonly wheels?: readonly Wheel[];
-  /** Where the addon goes; default where tfjs-node looks for it. */
-  readonly place?: string;
 }
 
 /**
- * Sets TensorFlow's library and the addon up: finds or fetches the library, compiles the addon, places it. Whatever is
+ * Sets TensorFlow's library and the addon up: finds or fetches the library, compiles the addon. Whatever is
  * there is not done again. May be killed at any moment, and run twice at once. Throws a SetUpError with the way out.
  */
 export async function setUpEngine(options: SetUpOptions = {}, parts: SetUpParts = {}): Promise<Engine> {
@@ -64,7 +62,6 @@ export async function setUpEngine(options: SetUpOptions = {}, parts: SetUpParts 
       if (options.force) await removeAtomically(addon);
       await compileAddon(addon, library, progress);
       await linkAtomically(folder, selectedLibrary(cache));
-      await placeAddon(join(addon, ADDON), parts.place);
       return { library: library.libraryFolder, addon };
     }),
   );

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { useTensorFlow } from './use-tensorflow.ts';
 
 /** Writes curves for TensorBoard. */
@@ -12,9 +11,8 @@ export interface SummaryWriter {
 /** A writer of TensorBoard event files in `folder`, which is made if needed. Sets the engine up as the backend. */
 export async function createSummaryWriter(folder: string): Promise<SummaryWriter> {
   await useTensorFlow();
-  const require = createRequire(import.meta.url);
-  const tfjsNode: typeof import('@tensorflow/tfjs-node-gpu') = require('@tensorflow/tfjs-node-gpu');
-  const writer = tfjsNode.node.summaryFileWriter(folder);
+  const { summaryFileWriter } = await import('./tfjs-node.ts');
+  const writer = summaryFileWriter(folder);
   return {
     scalar(name, value, step) {
       if (!Number.isSafeInteger(step) || step < 0) {

@@ -1,11 +1,8 @@
-import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { treeLeaves } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
 import { startProcess } from '../fixtures/tiny-world.ts';
-import { placeAddon } from './addon.ts';
 import { useTensorFlow } from './use-tensorflow.ts';
 
 const environment = process.env as Record<string, string>;
@@ -35,17 +32,9 @@ it('works where Node.js lacks the utilities that tfjs-node calls, and prints not
   expect(code).toBe(0);
 });
 
-it('places the addon over whatever is there, and leaves a right place alone', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'eflow-place-'));
-  const [addon, place] = [join(folder, 'addon'), join(folder, 'deep', 'place')];
-  writeFileSync(addon, 'new');
-  await placeAddon(addon, place);
-  const { ino } = lstatSync(place);
-  await placeAddon(addon, place);
-  expect(lstatSync(place).ino).toBe(ino);
-  rmSync(place);
-  writeFileSync(place, 'a stale copy');
-  await placeAddon(addon, place);
-  expect(readFileSync(place, 'utf8')).toBe('new');
-  rmSync(folder, { recursive: true });
+it('names the copies of tfjs-core where there are two, and the way to one', async () => {
+  const { code, output } = await startProcess('fixtures/two-copies.ts', [], environment).done;
+  expect(output).toMatch(/2 copies of @tensorflow\/tfjs-core are loaded: 4\.22\.0 in .*, 4\.22\.0 in .*copy-of/);
+  expect(output).toContain('npm dedupe');
+  expect(code).not.toBe(0);
 });

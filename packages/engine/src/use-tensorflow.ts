@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { requireVersion } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
-import { ADDON, LIBRARY_LOADER, placeAddon } from './addon.ts';
+import { ADDON, LIBRARY_LOADER } from './addon.ts';
+import { BACKEND } from './compile/binding.ts';
 import { registerFuseKernel } from './compile/fuse-kernel.ts';
 import { keepOneGpu } from './gpu.ts';
 import { loaderWayOut } from './loader.ts';
@@ -11,7 +12,7 @@ import { registerRandomKernels } from './random-kernels.ts';
 import { SetUpError } from './set-up-error.ts';
 import { findEngine } from './setup.ts';
 
-type TfjsNode = typeof import('@tensorflow/tfjs-node-gpu');
+type Backend = import('./tfjs-node.ts').NodeJSKernelBackend;
 
 export interface EngineInfo {
   /** Version of the TensorFlow library, such as 2.21.0. */
@@ -30,37 +31,38 @@ export interface EngineOptions {
   readonly threads?: number;
 }
 
+const require = createRequire(import.meta.url);
+
 let engine: EngineInfo | undefined;
 
 /**
  * Makes TensorFlow's own runtime the backend of `@tensorflow/tfjs-core` in this process, and registers the kernels of
  * @eflow/tensor: random draws, fused functions, native ops of packages. Later calls return the same, whatever their
- * options. Places the addon first if an install has removed it. Uses at most one GPU,
- * takes its memory as needed, and multiplies in full float32. Throws a SetUpError if the engine is not set up or cannot be
- * loaded, and an Error if the process has two copies of tfjs-core or `threads` is no positive integer.
+ * options. Uses at most one GPU, takes its memory as needed, and multiplies in full float32. Throws a SetUpError if the engine is not
+ * set up or cannot be loaded, and an Error if the process has two copies of tfjs-core or one older than 4, or if `threads` is no
+ * positive integer.
  */
 export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<EngineInfo> {
   if (engine) return engine;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
     throw new Error(`useTensorFlow: threads is ${threads}; expected an integer of at least 1`);
   }
+  requireVersion(tf.version_core);
+  requireOneCopy();
   if (threads !== undefined) process.env.TF_NUM_INTRAOP_THREADS ??= String(threads);
   const found = findEngine();
   if (!found) {
     throw new SetUpError(
       'TensorFlow is not set up for this user.',
-      'Run: npx @eflow/engine setup (a few minutes, once).',
+      'Run: npx @eflow/engine setup (a minute, 0.3 GB, once).',
     );
   }
-  await placeAddon(join(found.addon, ADDON));
   const warning = keepOneGpu();
-  const tfjsNode = loadTfjsNode(found.addon);
-  if (tfjsNode.Tensor !== tf.Tensor) {
-    throw new Error(
-      `useTensorFlow: two copies of @tensorflow/tfjs-core are loaded (${tf.version_core} and ${tfjsNode.version_core}), so tensors of one are not tensors of the other. Make the package manager install one version: pnpm dedupe, or an override of @tensorflow/tfjs-core to ${tfjsNode.version_core}.`,
-    );
-  }
-  await tf.setBackend('tensorflow');
+  restoreRemovedUtilities(require('node:util'));
+  const binding = loadAddon(found.addon);
+  const { NodeJSKernelBackend } = await import('./tfjs-node.ts');
+  tf.registerBackend(BACKEND, () => new NodeJSKernelBackend(binding, '@eflow/engine'));
+  await tf.setBackend(BACKEND);
   registerRandomKernels();
   registerFuseKernel();
   registerNativeKernel();
@@ -69,20 +71,31 @@ export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<En
   return engine;
 }
 
-function loadTfjsNode(addonFolder: string): TfjsNode {
-  const require = createRequire(import.meta.url);
+function loadAddon(folder: string): Backend['binding'] {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // warnings and notes of the library off, errors on
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true'; // or the first process takes nearly all of the GPU's memory
-  restoreRemovedUtilities(require('node:util'));
   try {
-    require(join(addonFolder, LIBRARY_LOADER));
-    return require('@tensorflow/tfjs-node-gpu');
+    require(join(folder, LIBRARY_LOADER));
+    return require(join(folder, ADDON));
   } catch (error) {
     throw new SetUpError(
       `TensorFlow could not be loaded: ${error instanceof Error ? error.message : error}.`,
       loaderWayOut('Run: npx @eflow/engine setup --force'),
     );
   }
+}
+
+/** Copies of tfjs-core share one engine, so the tensors of one are not of the class of another, and its extensions are missing. */
+function requireOneCopy(): void {
+  const files = Object.keys(require.cache).filter((file) => /tfjs-core\/dist\/tf-core\.node\.js$/.test(file));
+  if (files.length < 2) return;
+  const copies = files.map((file) => {
+    const folder = dirname(dirname(file));
+    return `${require(join(folder, 'package.json')).version} in ${folder}`;
+  });
+  throw new Error(
+    `useTensorFlow: ${copies.length} copies of @tensorflow/tfjs-core are loaded: ${copies.join(', ')}. Let there be one: run npm dedupe (or pnpm dedupe), or add "overrides": { "@tensorflow/tfjs-core": "${tf.version_core}" } to package.json (for pnpm to pnpm-workspace.yaml) and install again.`,
+  );
 }
 
 /** Node.js 23 removed functions of `util` that tfjs-node 4.22 calls. */
@@ -92,6 +105,6 @@ function restoreRemovedUtilities(util: Record<string, unknown>): void {
 }
 
 function describeBackend(): Pick<EngineInfo, 'tensorflowVersion' | 'device'> {
-  const { binding, isUsingGpuDevice } = tf.backend() as NodeJSKernelBackend;
+  const { binding, isUsingGpuDevice } = tf.backend() as unknown as Backend;
   return { tensorflowVersion: binding.TF_Version, device: isUsingGpuDevice ? 'gpu' : 'cpu' };
 }

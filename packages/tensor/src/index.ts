@@ -9,6 +9,7 @@ export {
   toClips,
 } from './clips.ts';
 export type { Compile, CompileHints } from './compile.ts';
+export { explain, requireVersion } from './explain.ts';
 export { FUSE_KERNEL, type Fusible, fuse } from './fuse.ts';
 export { stopGradient, valueAndGrad } from './gradient.ts';
 export {

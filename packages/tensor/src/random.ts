@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { explain } from './explain.ts';
 import { philoxBits, philoxBlock, philoxNormal, philoxUniform, type Seed } from './philox.ts';
 
 /**
@@ -68,12 +69,14 @@ const FALLBACKS = {
 };
 
 function draw(kind: keyof typeof FALLBACKS, { seed }: RandomStream, shape: number[]): tf.Tensor {
-  return tf.tidy(() => {
-    if (seed instanceof tf.Tensor) checkSeed(seed);
-    if (!isNative(kind)) return tf.tensor(FALLBACKS[kind](readSeed(seed), tf.util.sizeFromShape(shape)), shape);
-    const input = seed instanceof tf.Tensor ? seed : uploadSeed(seed);
-    return tf.engine().runKernel(RANDOM_KERNELS[kind], { seed: input }, { shape }) as tf.Tensor;
-  });
+  return explain(() =>
+    tf.tidy(() => {
+      if (seed instanceof tf.Tensor) checkSeed(seed);
+      if (!isNative(kind)) return tf.tensor(FALLBACKS[kind](readSeed(seed), tf.util.sizeFromShape(shape)), shape);
+      const input = seed instanceof tf.Tensor ? seed : uploadSeed(seed);
+      return tf.engine().runKernel(RANDOM_KERNELS[kind], { seed: input }, { shape }) as tf.Tensor;
+    }),
+  );
 }
 
 const isNative = (kind: keyof typeof RANDOM_KERNELS) => tf.getKernel(RANDOM_KERNELS[kind], tf.getBackend()) != null;

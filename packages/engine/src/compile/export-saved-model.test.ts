@@ -10,9 +10,8 @@ import { exportSavedModel } from './export-saved-model.ts';
 import { CompileError } from './refusal.ts';
 import type { TensorSpec } from './trace.ts';
 
-const tfjsNode: typeof import('@tensorflow/tfjs-node-gpu') = createRequire(import.meta.url)(
-  '@tensorflow/tfjs-node-gpu',
-);
+const { loadSavedModel, getMetaGraphsFromSavedModel }: typeof import('@tensorflow/tfjs-node-gpu/dist/saved_model.js') =
+  createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/saved_model.js');
 
 const root = mkdtempSync(join(tmpdir(), 'eflow-export-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -22,7 +21,7 @@ const newFolder = () => join(root, `model-${count++}`);
 
 /** Runs a SavedModel as TensorFlow.js does. */
 async function run(folder: string, inputs: tf.NamedTensorMap): Promise<tf.NamedTensorMap> {
-  const model = await tfjsNode.node.loadSavedModel(folder);
+  const model = await loadSavedModel(folder);
   const outputs = model.predict(inputs) as tf.NamedTensorMap;
   model.dispose();
   return outputs;
@@ -73,7 +72,7 @@ describe('exportSavedModel', () => {
       kinds,
       folder,
     );
-    const [model, ...others] = await tfjsNode.node.getMetaGraphsFromSavedModel(folder);
+    const [model, ...others] = await getMetaGraphsFromSavedModel(folder);
     expect(others).toEqual([]);
     expect(model!.tags).toEqual(['serve']);
     const signatures = Object.entries(model!.signatureDefs).map(([name, entry]) => [name, describeEntry(entry)]);
