@@ -69,6 +69,7 @@ async function install(packed, how) {
   await forEach(examples.map((name) => `examples/${name}`).filter(isWanted), AT_ONCE, (name) =>
     inProject(name, (project) => tryExample(project, name, how)),
   );
+  if (isWanted('npx eflow')) await inProject('npx eflow', (project) => tryCommand(project, how));
   rows.sort((a, b) => (a.name < b.name ? -1 : 1));
   console.log(`\n${how.manager}, Node.js ${how.major}`);
   console.table(Object.fromEntries(rows.map(({ name, ...row }) => [name, row])));
@@ -90,6 +91,19 @@ async function tryPackage(project, name, { manager, isFirst }) {
     for (const file of files) requireOutput(`${file} on TensorFlow.js ${OLDEST_TFJS}`, await project.runExample(file));
   }
   return { ...size, 'install, s': seconds.toFixed(1), examples: files.length };
+}
+
+/** The first commands of the first page, in a folder that holds nothing: `npx` fetches the command, and the command TensorFlow. */
+async function tryCommand(project, { manager }) {
+  const start = performance.now();
+  if (manager === 'pnpm') await project.install(['eflow']);
+  const call = (args) =>
+    project.call(...(manager === 'npm' ? ['npx', ['--yes', 'eflow', ...args]] : ['pnpm', ['exec', 'eflow', ...args]]));
+  requireOutput('eflow --help', (await call(['--help'])).stdout);
+  const seconds = (performance.now() - start) / 1000;
+  requireOutput('eflow train', (await call(['train', 'digits-tiny', 'training.steps=20'])).stdout);
+  requireOutput('eflow sample', (await call(['sample'])).stdout);
+  return { 'install, s': seconds.toFixed(1), examples: 2 };
 }
 
 /** Copies a folder of examples/ out of the repository, installs it and starts it. */

@@ -1,5 +1,15 @@
 // An empty project of a user's, in which a package is installed from a registry and its examples run.
-import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bin, ROOT, run } from './run.mjs';
 
@@ -24,7 +34,7 @@ export function createProject(folder, { manager, node, npmrc }) {
   }
   // What this command was itself started with is no setting of the project's.
   const kept = Object.entries(process.env).filter(([name]) => !/^(npm|pnpm)_/i.test(name));
-  const env = { ...Object.fromEntries(kept), PATH: `${node}:${process.env.PATH}` };
+  const env = { ...Object.fromEntries(kept), PATH: `${node}:${process.env.PATH}`, npm_config_cache: npmCache(folder) };
   const call = (command, args) => run(command, args, { cwd: folder, env });
   return {
     /** Installs packages, or those of package.json: the seconds it took. */
@@ -69,6 +79,16 @@ export function createProject(folder, { manager, node, npmrc }) {
       }
     },
   };
+}
+
+/** A cache of npm's with the downloads of the user's, and without what `npx` has installed before. */
+function npmCache(folder) {
+  const cache = join(folder, '.npm');
+  const downloads = join(homedir(), '.npm', '_cacache');
+  mkdirSync(cache, { recursive: true });
+  mkdirSync(downloads, { recursive: true });
+  symlinkSync(downloads, join(cache, '_cacache'));
+  return cache;
 }
 
 function bytesOf(path) {
