@@ -4,7 +4,8 @@ import { packageBuild } from '../../tsup.base.ts';
 
 const core = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-core/package.json'));
 
-// Clips are pure data: who only handles them loads no TensorFlow.js.
+// Clips are pure data: who only handles them loads no TensorFlow.js. Gradients are a file of their own, so that bundlers drop it where
+// nobody takes one.
 export default packageBuild({
   entry: ['src/index.ts', 'src/clips.ts', 'src/gradients.ts'],
   noExternal: ['@tensorflow/tfjs', /tfjs-core.dist/],

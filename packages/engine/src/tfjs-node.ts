@@ -4,7 +4,6 @@
  * becomes the user's `@tensorflow/tfjs-core`.
  */
 import '@tensorflow/tfjs-core'; // first, as the one whose engine and tensors all share
-import '@eflow/tensor/gradients';
 import '@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js';
 
 export { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';

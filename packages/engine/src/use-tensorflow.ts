@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { requireVersion } from '@eflow/tensor';
+import { join } from 'node:path';
+import { requireOneTfjs, requireVersion } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { ADDON, LIBRARY_LOADER } from './addon.ts';
 import { BACKEND } from './compile/binding.ts';
@@ -48,7 +48,6 @@ export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<En
     throw new Error(`useTensorFlow: threads is ${threads}; expected an integer of at least 1`);
   }
   requireVersion(tf.version_core);
-  requireOneCopy();
   if (threads !== undefined) process.env.TF_NUM_INTRAOP_THREADS ??= String(threads);
   const found = findEngine();
   if (!found) {
@@ -63,6 +62,7 @@ export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<En
   const { NodeJSKernelBackend } = await import('./tfjs-node.ts');
   tf.registerBackend(BACKEND, () => new NodeJSKernelBackend(binding, '@eflow/engine'));
   await tf.setBackend(BACKEND);
+  requireOneTfjs();
   registerRandomKernels();
   registerFuseKernel();
   registerNativeKernel();
@@ -83,19 +83,6 @@ function loadAddon(folder: string): Backend['binding'] {
       loaderWayOut('Run: npx @eflow/engine setup --force'),
     );
   }
-}
-
-/** Copies of tfjs-core share one engine, so the tensors of one are not of the class of another, and its extensions are missing. */
-function requireOneCopy(): void {
-  const files = Object.keys(require.cache).filter((file) => /tfjs-core\/dist\/tf-core\.node\.js$/.test(file));
-  if (files.length < 2) return;
-  const copies = files.map((file) => {
-    const folder = dirname(dirname(file));
-    return `${require(join(folder, 'package.json')).version} in ${folder}`;
-  });
-  throw new Error(
-    `useTensorFlow: ${copies.length} copies of @tensorflow/tfjs-core are loaded: ${copies.join(', ')}. Let there be one: run npm dedupe (or pnpm dedupe), or add "overrides": { "@tensorflow/tfjs-core": "${tf.version_core}" } to package.json (for pnpm to pnpm-workspace.yaml) and install again.`,
-  );
 }
 
 /** Node.js 23 removed functions of `util` that tfjs-node 4.22 calls. */

@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { explain } from './explain.ts';
+import { gradients } from './gradients.ts';
 import { fillTree, type Tree, treeLeaves } from './tree.ts';
 
 /**
  * Runs `fn`, which uses `params` through closure, and differentiates its `loss` with respect to every leaf of `params`.
  * Returns all that `fn` returned (losses to log beside `loss`, say) and the gradients, zeros for a leaf that takes no
- * part. The caller owns both and must dispose them; they outlive a surrounding tidy. Throws, saying what to import, where TensorFlow.js
- * has no gradient of an op: `@eflow/tensor/gradients` registers them, and so does the engine.
+ * part. The caller owns both and must dispose them; they outlive a surrounding tidy. Throws where TensorFlow.js has no gradient of an op.
  */
 export function valueAndGrad<Values extends { loss: tf.Scalar; [name: string]: tf.Tensor }, Params extends Tree>(
   fn: () => Values,
@@ -19,8 +19,7 @@ export function valueAndGrad<Values extends { loss: tf.Scalar; [name: string]: t
     for (const value of Object.values(values)) tf.keep(value);
     return values.loss;
   };
-  const { grads } = explain(() => tf.engine().gradients(forward, leaves, undefined, true));
-  const kept = grads.map((grad, i) => tf.keep(grad ?? tf.zerosLike(leaves[i]!)));
+  const kept = explain(() => gradients(forward, leaves)).map((grad, i) => tf.keep(grad ?? tf.zerosLike(leaves[i]!)));
   return { values: values!, grads: fillTree(params, kept) };
 }
 

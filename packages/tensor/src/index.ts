@@ -9,7 +9,7 @@ export {
   toClips,
 } from './clips.ts';
 export type { Compile, CompileHints } from './compile.ts';
-export { explain, requireVersion } from './explain.ts';
+export { explain } from './explain.ts';
 export { FUSE_KERNEL, type Fusible, fuse } from './fuse.ts';
 export { stopGradient, valueAndGrad } from './gradient.ts';
 export {
@@ -21,6 +21,7 @@ export {
   type NativeSources,
   runNative,
 } from './native.ts';
+export { requireOneTfjs, requireVersion } from './one-tfjs.ts';
 export { philoxBits, philoxNormal, philoxUniform, SCRAMBLE_KEY, type Seed } from './philox.ts';
 export {
   createStream,

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { gradients } from './gradients.ts';
 import { withoutTape } from './tape.ts';
 import { fillTree, mapTree, type Tree, treeLeaves } from './tree.ts';
 
@@ -33,8 +34,7 @@ function pullBack<T extends Tree>(fn: (inputs: T) => tf.Tensor, inputs: T, dy: t
     tf.tidy(() => {
       const again = mapTree(inputs, (leaf) => placeBehind(dy, leaf));
       const xs = treeLeaves(again).filter(isFloat);
-      const { grads } = tf.engine().gradients(() => fn(again), xs, dy, true);
-      return grads.map((grad, i) => grad ?? tf.zerosLike(xs[i]!));
+      return gradients(() => fn(again), xs, dy).map((grad, i) => grad ?? tf.zerosLike(xs[i]!));
     }),
   );
 }
