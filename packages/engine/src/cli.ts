@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-import { runProgram } from '@eflow/cli';
+import { createProgress as createBar, runProgram } from '@eflow/cli';
 import { Command } from 'commander';
 import { runDoctor } from './doctor.ts';
 import { prepareNative } from './native-library.ts';
+import { createProgress, type Progress } from './progress.ts';
 import { describeFailure } from './set-up-error.ts';
 import { findEngine, setUpEngine } from './setup.ts';
 
@@ -13,6 +14,18 @@ interface SetUpCommand {
   readonly native?: string[];
   readonly ifNeeded?: boolean;
 }
+
+/** A bar for each stage. */
+const progress: Progress = {
+  ...createProgress(),
+  start(label, total, unit) {
+    const units = Math.max(1, Math.round(total));
+    const bar = createBar(units, unit, { stays: true });
+    const update = (done: number) => bar.update(Math.min(done, units), label);
+    update(0);
+    return { update, end: () => bar.end() };
+  },
+};
 
 const program = new Command('eflow-engine').description("TensorFlow's own runtime for TensorFlow.js.");
 
@@ -26,7 +39,7 @@ program
   .option('--if-needed', 'do and say nothing that is not needed: any library will do, native kernels may be missing')
   .action(async ({ ifNeeded, native = [], ...options }: SetUpCommand) => {
     if (!(ifNeeded && findEngine())) {
-      const { library } = await setUpEngine(options);
+      const { library } = await setUpEngine({ ...options, progress });
       console.log(`TensorFlow is set up: ${library}`);
       if (options.cuda) console.log('Whether it uses your GPU is said by: eflow-engine doctor');
     }

@@ -1,9 +1,7 @@
-import { SingleBar } from 'cli-progress';
-
 /** Reports stages of a long set-up. */
 export interface Progress {
   say(line: string): void;
-  /** Starts a bar over `total` units; the returned functions move it and end it. */
+  /** Starts a stage of `total` units; the returned functions tell how far it is, and that it has ended. */
   start(label: string, total: number, unit: 'MB' | 's'): Stage;
 }
 
@@ -12,31 +10,16 @@ export interface Stage {
   end(): void;
 }
 
-/** A bar on a terminal; elsewhere a line every ten seconds. */
-export function createProgress(stream: NodeJS.WritableStream = process.stderr): Progress {
-  return {
-    say: (line) => void stream.write(`${line}\n`),
-    start(label, total, unit) {
-      const bar = new SingleBar({
-        stream,
-        format: `${label.padEnd(34)} {bar} {value}/{total} ${unit}`,
-        barCompleteChar: '█',
-        barIncompleteChar: '░',
-        barsize: 24,
-        hideCursor: true,
-        noTTYOutput: true,
-        notTTYSchedule: 10_000,
-      });
-      bar.start(Math.max(1, Math.round(total)), 0);
-      return {
-        update: (done) => bar.update(Math.min(Math.round(done), bar.getTotal())),
-        end: () => bar.stop(),
-      };
-    },
-  };
-}
+/** A line for each stage, when it starts. */
+export const createProgress = (stream: NodeJS.WritableStream = process.stderr): Progress => ({
+  say: (line) => void stream.write(`${line}\n`),
+  start(label, total, unit) {
+    stream.write(`${label}: about ${Math.max(1, Math.round(total))} ${unit}\n`);
+    return { update() {}, end() {} };
+  },
+});
 
-/** Moves a bar with `measure()` twice a second while `work` runs. */
+/** Updates a stage with `measure()` twice a second while `work` runs. */
 export async function trackWhile<T>(
   stage: Stage,
   measure: () => number | Promise<number>,

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import api from '@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js';
 import { nativeBinding } from './binding.ts';
 
 /** What a graph must know of an op beyond what TensorFlow.js passes to the eager runtime. */
@@ -12,20 +12,6 @@ export interface OpDefinition {
   readonly numOutputs: number;
   /** Has side effects or state, or other results on each run. */
   readonly stateful: boolean;
-}
-
-interface OpListMessage {
-  getOpList(): {
-    getName(): string;
-    getInputArgList(): { getTypeAttr(): string; getNumberAttr(): string; getTypeListAttr(): string }[];
-    getOutputArgList(): unknown[];
-    getAttrList(): { getName(): string; getType(): string }[];
-    getIsStateful(): boolean;
-  }[];
-}
-
-interface Messages {
-  OpList: { deserializeBinary(bytes: Uint8Array): OpListMessage };
 }
 
 type OpDefinitions = ReadonlyMap<string, OpDefinition>;
@@ -47,8 +33,7 @@ export function loadOps(library: string): OpDefinitions {
 }
 
 function parseDefinitions(list: Buffer): OpDefinitions {
-  const { OpList } = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js') as Messages;
-  const ops = OpList.deserializeBinary(new Uint8Array(list)).getOpList();
+  const ops = api.OpList.deserializeBinary(new Uint8Array(list)).getOpList();
   return new Map(
     ops.map((op) => {
       const inputs = op.getInputArgList();
