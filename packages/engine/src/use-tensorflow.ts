@@ -57,10 +57,11 @@ export async function useTensorFlow({ threads }: EngineOptions = {}): Promise<En
     );
   }
   const warning = keepOneGpu();
-  restoreRemovedUtilities(require('node:util'));
+  restoreUtilities(require('node:util'));
   const binding = loadAddon(found.addon);
   const { NodeJSKernelBackend } = await import('./tfjs-node.ts');
-  tf.registerBackend(BACKEND, () => new NodeJSKernelBackend(binding, '@eflow/engine'));
+  const backend = new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node-gpu'); // a name by which kernels know that a GPU may be there
+  tf.registerBackend(BACKEND, () => backend);
   await tf.setBackend(BACKEND);
   requireOneTfjs();
   registerRandomKernels();
@@ -85,10 +86,10 @@ function loadAddon(folder: string): Backend['binding'] {
   }
 }
 
-/** Node.js 23 removed functions of `util` that tfjs-node 4.22 calls. */
-function restoreRemovedUtilities(util: Record<string, unknown>): void {
-  util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  util.isArray ??= Array.isArray;
+/** Functions of `util` that tfjs-node 4.22 calls: Node.js 22 warns of them, 23 removed them. */
+function restoreUtilities(util: Record<string, unknown>): void {
+  util.isNullOrUndefined = (value: unknown) => value === null || value === undefined;
+  util.isArray = Array.isArray;
 }
 
 function describeBackend(): Pick<EngineInfo, 'tensorflowVersion' | 'device'> {
