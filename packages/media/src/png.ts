@@ -1,5 +1,4 @@
 import type { Clips } from '@eflow/tensor/clips';
-import sharp from 'sharp';
 import { checkClips, drawFrames, drawStrip, type PngOptions } from './grid.ts';
 import { checkPicture } from './limits.ts';
 import { writeWhole } from './write-file.ts';
@@ -10,5 +9,6 @@ export async function writeGridPng(file: string, clips: Clips, options: PngOptio
   checkPicture('png', clips.shape, options);
   const { frames = 'first', ...grid } = options;
   const { data, ...raw } = frames === 'strip' ? drawStrip(clips, grid) : drawFrames(clips, grid)[0]!;
+  const { default: sharp } = await import('sharp');
   await writeWhole(file, await sharp(data, { raw }).png().toBuffer());
 }

@@ -1,5 +1,4 @@
 import type { Clips } from '@eflow/tensor/clips';
-import sharp from 'sharp';
 import { checkClips, drawFrames, type MovieOptions } from './grid.ts';
 import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import { writeWhole } from './write-file.ts';
@@ -14,6 +13,7 @@ export async function gridWebp(clips: Clips, options: MovieOptions = {}): Promis
   const { fps = DEFAULT_FPS, ...grid } = options;
   const frames = drawFrames(clips, grid);
   const { width, height, channels } = frames[0]!;
+  const { default: sharp } = await import('sharp');
   const pixels = Buffer.concat(frames.map((frame) => frame.data));
   return sharp(pixels, { raw: { width, height: height * frames.length, channels, pageHeight: height } })
     .webp({ lossless: true, effort: 3, loop: 0, delay: frames.map(() => Math.round(1000 / fps)) })

@@ -1,4 +1,3 @@
-import sharp from 'sharp';
 import { openVideos } from './video-clips.ts';
 import type { VideosSpec } from './videos-spec.ts';
 
@@ -37,6 +36,7 @@ export async function writeContactSheet(file: string, spec: VideosSpec, rows: nu
         top: GAP + row * (height + GAP),
       }));
     });
+    const { default: sharp } = await import('sharp');
     await sharp({ create: sheet }).composite(tiles.flat()).png().toFile(file);
     return captions;
   } finally {
