@@ -5,7 +5,7 @@
 // - a file reaches out of its folder by a relative path, but for fixtures of packages,
 // - an app, or the bench, is imported,
 // - a published package holds something of internal/, but for commands, which bundle it, and tests, or
-// - anything but the engine touches tfjs-node-gpu.
+// - anything but the engine touches tfjs-node-gpu, or anybody would install it, and run its install script.
 // Circles within a folder are Biome's noImportCycles.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -56,6 +56,10 @@ function checkFolder(root, folder) {
   const violations = [];
   if (isPackage && !(name in LAYERS))
     violations.push(`${folder}: has no layer; give it one in scripts/check-layers.mjs`);
+  if (ENGINE_ONLY in listed)
+    violations.push(
+      `${folder}: ${ENGINE_ONLY} has an install script; the engine's build bundles it: list it in devDependencies`,
+    );
   const sources = ['src', 'fixtures'].filter((part) => existsSync(join(root, folder, part)));
   const files = sources.flatMap((part) =>
     readdirSync(join(root, folder, part), { recursive: true }).map((file) => join(folder, part, file)),

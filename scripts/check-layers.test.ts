@@ -100,6 +100,7 @@ it.each<[string, Record<string, Folder>, string]>([
   ['to what users lack', { data: { devDependencies: ['@eflow/cli'], source: cli } }, 'only a command'],
   ['to what a command alone uses', { data: { source: "import './commands/prepare.ts';" } }, 'only a command'],
   ['the runtime', { nn: { source: "const tf = await import('@tensorflow/tfjs-node-gpu');" } }, 'only the engine may'],
+  ['to an install script', { engine: { dependencies: ['@tensorflow/tfjs-node-gpu'], source: '' } }, 'install script'],
   ['unknown', { novel: { source: '' } }, 'has no layer'],
 ])('refuses an import that goes %s', (_case, folders, message) => {
   const violations = findViolations(repository(folders));

@@ -1,6 +1,5 @@
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-webgpu';
-import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import { parseTree } from '@eflow/checkpoint/bytes';
 import { createStream, disposeTree } from '@eflow/tensor';
 import { initVideoDiT, type VideoDiTParams } from '@eflow/video-dit';

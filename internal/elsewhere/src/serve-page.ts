@@ -16,6 +16,7 @@ export async function servePage(folder: string): Promise<Server> {
     write: false,
     format: 'esm',
     conditions: ['@eflow/source'],
+    alias: { '@tensorflow/tfjs': '@tensorflow/tfjs-core/dist/register_all_gradients.js' }, // as @eflow/tensor's own build
     logLevel: 'error',
   });
   const script = bundle.outputFiles[0]!.text;

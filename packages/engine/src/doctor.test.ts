@@ -28,7 +28,7 @@ it('names what is missing and the way out on a bare machine', async () => {
   expect(output).toMatch(
     /^MISSING cache +The cache folder cannot be written: .*\n +Make it writable, or set EFLOW_CACHE/m,
   );
-  expect(output).toMatch(/^MISSING library +not set up\n +Run: eflow-engine setup/m);
+  expect(output).toMatch(/^MISSING library +not set up\n +Run: npx @eflow\/engine setup/m);
   expect(code).toBe(1);
   rmSync(world.folder, { recursive: true });
 });

@@ -113,14 +113,14 @@ async function checkGpu({ library, device, visible }: GpuFacts): Promise<Finding
   if (process.arch !== 'x64') return { name, found: `${unused}: none is published with CUDA for ${process.arch}` };
   if (!existsSync(join(library, '..', 'nvidia'))) {
     const wayOut =
-      "Run: eflow-engine setup --cuda (a download of 3.4 GB), or set CUDA_VISIBLE_DEVICES='' to do without.";
+      "Run: npx @eflow/engine setup --cuda (a download of 3.4 GB), or set CUDA_VISIBLE_DEVICES='' to do without.";
     return { name, found: `${unused}: this library is for CPUs`, wayOut };
   }
   return {
     name,
     found: unused,
     wayOut: loaderWayOut(
-      `Update the driver if it is older than ${MINIMUM_DRIVER}. TF_CPP_MIN_LOG_LEVEL=0 eflow-engine doctor prints TensorFlow's own reason.`,
+      `Update the driver if it is older than ${MINIMUM_DRIVER}. TF_CPP_MIN_LOG_LEVEL=0 npx @eflow/engine doctor prints TensorFlow's own reason.`,
     ),
   };
 }
@@ -154,7 +154,7 @@ function checkNative(): Finding {
 }
 
 function checkLibrary(engine: ReturnType<typeof findEngine> | Error): Finding {
-  const wayOut = 'Run: eflow-engine setup';
+  const wayOut = 'Run: npx @eflow/engine setup';
   if (engine instanceof SetUpError) return { name: 'library', found: engine.what, wayOut: engine.wayOut };
   if (engine instanceof Error) return { name: 'library', found: engine.message, wayOut };
   if (!engine) return { name: 'library', found: 'not set up', wayOut };
@@ -176,7 +176,7 @@ async function checkOp(): Promise<{ finding: Finding; device?: EngineInfo['devic
   });
   if (outcome instanceof SetUpError) return { finding: { name, found: outcome.what, wayOut: outcome.wayOut } };
   if (outcome instanceof Error) {
-    return { finding: { name, found: outcome.message, wayOut: 'Run: eflow-engine setup --force' } };
+    return { finding: { name, found: outcome.message, wayOut: 'Run: npx @eflow/engine setup --force' } };
   }
   const { tensorflowVersion, device } = outcome;
   return { finding: { name, found: `${tensorflowVersion} on the ${device}; an op ran and was right` }, device };

@@ -51,5 +51,5 @@ export function inspectLibrary(folder: string): Library {
 const lacks = (folder: string, what: string) =>
   new SetUpError(
     `${folder} is no TensorFlow library: ${what}.`,
-    `Give a folder with ${MAIN_OBJECTS.join(' or ')}, ${FRAMEWORK_OBJECT} and include/. If the set-up has fetched it itself, run: eflow-engine setup --force`,
+    `Give a folder with ${MAIN_OBJECTS.join(' or ')}, ${FRAMEWORK_OBJECT} and include/. If the set-up has fetched it itself, run: npx @eflow/engine setup --force`,
   );

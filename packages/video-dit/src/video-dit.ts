@@ -1,6 +1,6 @@
 import { type Grid, gatherRotary, type Rotary, rotaryTable } from '@eflow/attention';
 import { type LinearParams, labelEmbedder, layerNorm, linear, modulate, scalarEmbedder, silu } from '@eflow/nn';
-import { rematerialise, stopGradient } from '@eflow/tensor';
+import { explain, rematerialise, stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BlockParams, block } from './block.ts';
 import type { VideoDiTConfig } from './config.ts';
@@ -15,14 +15,14 @@ import { gatherTokens, restoreTokens } from './token-drop.ts';
  * all tokens, the middle blocks those in `keptTokens`. Throws if the inputs' shapes disagree with the config.
  */
 export const videoDiT = (params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput): tf.Tensor =>
-  run(params, config, input, true);
+  explain(() => run(params, config, input, true));
 
 /**
  * The weak path (SPRINT, arXiv 2510.21986): the same network with the middle skipped, mask tokens in its place. A
  * `VideoDiTInput` whose `pathDropped` is all true gives the same, at the price of the middle.
  */
 export const weakVideoDiT = (params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput): tf.Tensor =>
-  run(params, config, input, false);
+  explain(() => run(params, config, input, false));
 
 function run(params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput, hasMiddle: boolean): tf.Tensor {
   const { clip, grid } = checkInput(config, input);
