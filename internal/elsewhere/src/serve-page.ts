@@ -10,17 +10,18 @@ import { build } from 'esbuild';
  * `folder`, on a free port of 127.0.0.1. The server does not keep the process running.
  */
 export async function servePage(folder: string): Promise<Server> {
+  const require = createRequire(import.meta.url);
   const bundle = await build({
     entryPoints: [fileURLToPath(new URL('./page.ts', import.meta.url))],
     bundle: true,
     write: false,
     format: 'esm',
     conditions: ['@eflow/source'],
-    alias: { '@tensorflow/tfjs': '@tensorflow/tfjs-core/dist/register_all_gradients.js' }, // as @eflow/tensor's own build
+    alias: { '@tensorflow/tfjs': require.resolve('@tensorflow/tfjs-core/dist/register_all_gradients.js') }, // as @eflow/tensor's build
     logLevel: 'error',
   });
   const script = bundle.outputFiles[0]!.text;
-  const binaries = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm'));
+  const binaries = dirname(require.resolve('@tensorflow/tfjs-backend-wasm'));
   const server = createServer(({ url = '' }, response) => {
     const send = (type: string, body: string | Buffer) => response.setHeader('content-type', type).end(body);
     const sendFile = (type: string, from: string) => send(type, readFileSync(join(from, basename(url))));

