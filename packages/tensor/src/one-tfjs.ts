@@ -30,13 +30,12 @@ export function requireOneTfjs(): void {
   checked.add(backend);
 }
 
-/** Whether a backend extends the KernelBackend of another copy. One that extends nothing is anybody's. */
+/** Whether a backend extends the KernelBackend of another copy, known by its methods: bundlers change names. One that extends nothing is anybody's. */
 function isOfAnotherCopy(backend: tf.KernelBackend): boolean {
   if (backend instanceof tf.KernelBackend) return false;
-  for (let part = Object.getPrototypeOf(backend); part; part = Object.getPrototypeOf(part)) {
-    if (part.constructor?.name === 'KernelBackend') return true;
-  }
-  return false;
+  let base = Object.getPrototypeOf(Object.getPrototypeOf(backend));
+  while (base && !Object.hasOwn(base, 'floatPrecision')) base = Object.getPrototypeOf(base);
+  return base !== null;
 }
 
 /** The class of tensors of the copy that was loaded first; copies share this map. */
