@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { listCheckpoints } from '@eflow/checkpoint';
-import { commandLine, createProgress, examples, integer, list, number, runProgram } from '@eflow/cli';
+import { commandLine, countOf, createProgress, examples, integer, list, number, runProgram } from '@eflow/cli';
 import { datasetKind, takeClips } from '@eflow/data';
 import { compile, setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import { loadExtractor } from '@eflow/measure';
@@ -67,7 +67,6 @@ const program = new Command('evaluate')
 
 async function main(given: string | undefined, flags: Flags): Promise<void> {
   const root = given ?? findNewestRun();
-  if (!given) console.log(`Measuring the newest run, ${root}.`);
   const { folder, config } = openRunFolder(root);
   checkMeasurable(config.data);
   const specs = flags.steps.map((numSteps) => samplerSpec(config.objective, numSteps, flags));
@@ -79,6 +78,10 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const sound = checkpoints.filter(({ problem }) => problem === undefined);
   const usable = flags.last ? sound.slice(-1) : sound;
   if (usable.length === 0) throw new Error(`${folder.checkpoints} holds no valid checkpoint; train first`);
+  const newest = given ? '' : ', the newest run';
+  console.log(
+    `Measuring ${root}${newest}: ${countOf(usable.length, 'checkpoint')}, ${countOf(flags.clips, 'clip')} for each row.`,
+  );
   await setUpIfNeeded();
   await useTensorFlow();
 
@@ -122,7 +125,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
       const result = { step, seconds: secondsUntil(metrics, step), numSteps, nfe, weakNfe, ...figures, grid };
       results.push(result);
       console.log(
-        `  ${describeAge(result)}, ${formatEvaluations(result)} passes: distance ${figures.frechetDistance.toFixed(1)} (${flags.clips} clips in ${((performance.now() - start) / 1000).toFixed(0)} s)`,
+        `  ${describeAge(result)}, ${formatEvaluations(result)} ${nfe + weakNfe === 1 ? 'pass' : 'passes'}: distance ${figures.frechetDistance.toFixed(1)} (${flags.clips} clips in ${((performance.now() - start) / 1000).toFixed(0)} s)`,
       );
     }
     disposeTree(params);

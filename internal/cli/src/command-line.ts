@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** Whether this is the repository's TypeScript, and not a build of it. */
-const IS_SOURCE = import.meta.url.endsWith('.ts');
+export const IS_SOURCE = import.meta.url.endsWith('.ts');
 
 /** Set by the command `eflow` for the commands that it starts, and their children. */
 const EFLOW = 'EFLOW_COMMAND';
