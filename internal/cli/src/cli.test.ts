@@ -48,7 +48,6 @@ describe('formatClock', () => {
 describe('calls of commands', () => {
   it('are pnpm scripts in the repository', () => {
     expect(commandLine('data')).toBe('pnpm data');
-    expect(commandLine('eflow-data')).toBe('pnpm data');
     expect(examples('sample', '', 'runs/mine')).toBe('\nExamples:\n  pnpm sample\n  pnpm sample runs/mine');
   });
 
@@ -68,9 +67,10 @@ describe('calls of commands', () => {
       const here: typeof import('./command-line.ts') = await import(pathToFileURL(built).href);
       expect(here.packageVersion()).toBe('7.1.3');
       expect(fileURLToPath(here.appFile('train', 'worker'))).toBe(join(home, 'dist/train-worker.js'));
-      expect(here.commandLine('eflow-data')).toBe('npx eflow-data');
+      expect(here.commandLine('data')).toBe('npx eflow-data');
+      expect(here.commandLine('train')).toBe('npx eflow train');
       here.callThroughEflow();
-      expect(here.commandLine('eflow-data')).toBe('npx eflow data');
+      expect(here.commandLine('data')).toBe('npx eflow data');
     } finally {
       delete process.env.EFLOW_COMMAND;
       rmSync(home, { recursive: true });

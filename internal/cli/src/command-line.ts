@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 /** Whether this is the repository's TypeScript, and not a build of it. */
 export const IS_SOURCE = import.meta.url.endsWith('.ts');
 
+/** Commands that a package of their own has, too. */
+const HAVE_PACKAGES = ['data', 'fvd', 'engine'];
+
 /** Set by the command `eflow` for the commands that it starts, and their children. */
 const EFLOW = 'EFLOW_COMMAND';
 
@@ -16,10 +19,9 @@ export function callThroughEflow(): void {
  * command `eflow` is installed, and `npx eflow-data` where only the package of that command is.
  */
 export function commandLine(name: string): string {
-  const command = name.replace(/^eflow-/, ''); // as the programs of packages are named
-  if (IS_SOURCE) return `pnpm ${command}`;
+  if (IS_SOURCE) return `pnpm ${name}`;
   const eflow = process.env[EFLOW];
-  return eflow ? `${eflow} ${command}` : `npx eflow-${command}`;
+  return eflow || !HAVE_PACKAGES.includes(name) ? `${eflow ?? 'npx eflow'} ${name}` : `npx eflow-${name}`;
 }
 
 /** The end of a command's help: examples of what follows its name. */

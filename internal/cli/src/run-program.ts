@@ -8,7 +8,7 @@ import { commandLine, packageVersion } from './command-line.ts';
 export async function runProgram(program: Command): Promise<void> {
   ignoreClosedPipe();
   const name = program.name();
-  program.name(commandLine(name)).version(packageVersion(), '--version', 'print the version');
+  program.name(commandLine(name.replace(/^eflow-/, ''))).version(packageVersion(), '--version', 'print the version');
   try {
     await program.parseAsync();
   } catch (error) {
