@@ -4,6 +4,7 @@
 // - a file imports a package that its package.json does not list; tests may use what devDependencies list,
 // - a file reaches out of its folder by a relative path, but for fixtures of packages,
 // - an app, or the bench, is imported,
+// - the command eflow, which apps are built into, lacks a dependency of one of them: the build would take a copy of it in,
 // - a published package holds something of internal/, but for commands, which bundle it, and tests, or
 // - anything but the engine touches tfjs-node-gpu, or anybody would install it, and run its install script.
 // Circles within a folder are Biome's noImportCycles.
@@ -27,7 +28,9 @@ const LAYERS = {
   measure: 3,
   train: 3,
   run: 4,
+  eflow: 5,
 };
+const BUILDS_APPS_IN = 'packages/eflow';
 const ENGINE_ONLY = '@tensorflow/tfjs-node-gpu';
 const IMPORT = /(?:from|import|require|resolve)\s*\(?\s*['"]([^'"]+)['"]/g;
 /** Files that are not published: they may import whatever their package.json lists. */
@@ -42,9 +45,29 @@ export function findViolations(root) {
   const folders = ['packages', 'apps', 'internal'].flatMap((parent) =>
     existsSync(join(root, parent)) ? readdirSync(join(root, parent)).map((name) => join(parent, name)) : [],
   );
-  return [...folders, 'bench']
+  const violations = [...folders, 'bench']
     .filter((folder) => existsSync(join(root, folder, 'package.json')))
     .flatMap((folder) => checkFolder(root, folder));
+  return [...violations, ...checkBuiltIn(root)];
+}
+
+/** Only packages/eflow builds apps in, and with them what is private in internal/; everything else it depends on. */
+function checkBuiltIn(root) {
+  const config = join(root, BUILDS_APPS_IN, 'tsup.config.ts');
+  if (!existsSync(config)) return [];
+  const dependenciesOf = (folder) =>
+    Object.keys(JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')).dependencies ?? {});
+  const listed = dependenciesOf(BUILDS_APPS_IN);
+  const apps = new Set([...readFileSync(config, 'utf8').matchAll(/apps\/[\w-]+/g)].map(([app]) => app));
+  return [...apps].flatMap((app) => {
+    const needed = dependenciesOf(app).flatMap((name) => {
+      const internal = name.startsWith('@eflow/') && join('internal', name.split('/')[1]);
+      return internal && existsSync(join(root, internal)) ? dependenciesOf(internal) : [name];
+    });
+    return needed
+      .filter((name) => !listed.includes(name))
+      .map((name) => `${BUILDS_APPS_IN}: lacks ${name} in its dependencies, which ${app} needs`);
+  });
 }
 
 function checkFolder(root, folder) {

@@ -70,6 +70,27 @@ it.each<[string, Record<string, Folder>]>([
   expect(findViolations(repository(folders))).toEqual([]);
 });
 
+it('wants what apps depend on as dependencies of the command that builds them in', () => {
+  const app = { dependencies: ['yaml', '@eflow/run', '@eflow/cli'], source: '' };
+  const internal = { dependencies: ['commander'], source: '' };
+  const missing = (dependencies: string[]) => {
+    const root = repository({
+      run: { source: '' },
+      'apps/train': app,
+      'internal/cli': internal,
+      eflow: { dependencies, source: '' },
+    });
+    writeFileSync(join(root, 'packages/eflow/tsup.config.ts'), "entry: { train: '../../apps/train/src/main.ts' }");
+    return findViolations(root);
+  };
+  expect(missing(['yaml', '@eflow/run', 'commander'])).toEqual([]);
+  expect(missing(['yaml'])).toEqual(
+    ['@eflow/run', 'commander'].map(
+      (name) => `packages/eflow: lacks ${name} in its dependencies, which apps/train needs`,
+    ),
+  );
+});
+
 it.each<[string, Record<string, Folder>, string]>([
   [
     'sideways',

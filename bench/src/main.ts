@@ -1,4 +1,4 @@
-import { runProgram } from '@eflow/cli';
+import { examples, runProgram } from '@eflow/cli';
 import { Command } from 'commander';
 import { addAttentionCommand } from './attention/command.ts';
 import { addDataCommand } from './data/command.ts';
@@ -6,7 +6,9 @@ import { addFvdCommand } from './fvd/command.ts';
 import { addNetworkCommand, addStepCommand } from './network/command.ts';
 import { stopBenchmark } from './session.ts';
 
-const program = new Command('bench').description('Measures this project against its peers on this machine.');
+const program = new Command('bench')
+  .description('Measure this project beside PyTorch and other peers on this machine.')
+  .addHelpText('after', examples('bench', 'step', 'attention --quick', 'network --help'));
 addStepCommand(program);
 addAttentionCommand(program);
 addNetworkCommand(program);

@@ -1,5 +1,5 @@
 import { formatClock, formatNumber } from '@eflow/cli';
-import { useTensorFlow } from '@eflow/engine';
+import { setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import { countStepFlops, videoDiTConfig } from '@eflow/run';
 import { createStream, randomNormal, splitStream } from '@eflow/tensor';
 import { keepRatioAt } from '@eflow/video-dit';
@@ -63,6 +63,7 @@ const SECONDS = 1;
 
 /** FLOP/s of plain matrix products on TensorFlow: of the fastest in one second. */
 async function measureRate(): Promise<number> {
+  await setUpIfNeeded();
   await useTensorFlow();
   const [a, b] = ['a', 'b'].map((name) => randomNormal(splitStream(createStream(0), name), [SIZE, SIZE]));
   let fastest = Number.POSITIVE_INFINITY;

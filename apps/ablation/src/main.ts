@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { integer, list, positive, runProgram, Stopped } from '@eflow/cli';
+import { examples, integer, list, positive, runProgram, Stopped } from '@eflow/cli';
+import { setUpIfNeeded } from '@eflow/engine';
 import { Command } from 'commander';
 import { describeStudy } from './dry-run.ts';
 import { planCell } from './plan.ts';
@@ -23,7 +24,7 @@ const EXIT_STOPPED = 130;
 
 const program = new Command('ablation')
   .description(
-    'Trains and measures the cells of a study, config patches over a base, one after the other, and writes tables, figures and a report. Run again, it goes on where it was ended.',
+    'Train and measure variants of a config, the cells of a study, one after the other, and write tables, figures and a report. Run the same command again to resume.',
   )
   .argument('<study>', `a YAML file or one of: ${studyNames().join(', ')}`)
   .argument(
@@ -37,28 +38,28 @@ const program = new Command('ablation')
   )
   .option(
     '--only <cell>',
-    'this cell alone; may be given several times',
+    'run this cell alone; may be given several times',
     (name, names: string[]) => [...names, name],
     [],
   )
-  .option('--seeds <list>', "in place of the study's, such as 0,1,2", list(integer(0)))
-  .option('--seconds <n>', "of training for each cell, in place of the study's budget", positive)
-  .option('--steps <n>', "of training for each cell, in place of the study's budget", integer(1))
+  .option('--seeds <list>', "seeds in place of the study's, such as 0,1,2", list(integer(0)))
+  .option('--seconds <n>', "seconds of training per cell, in place of the study's budget", positive)
+  .option('--steps <n>', "steps of training per cell, in place of the study's budget", integer(1))
   .option('--overwrite', 'make cells anew whose config has changed')
   .option('--report-only', 'write tables, figures and report of the cells that have ended')
   .addHelpText(
     'after',
     `
-A cell that fails is told in the tables, and the others go on; the study then ends with 1, as it does where a loss or gradient
-was not finite. Ctrl-C lets the cell write a
-checkpoint and ends with ${EXIT_STOPPED}.
-
-Examples:
-  ablation objectives --dry-run
-  ablation objectives --seconds 60 --seeds 0 --out runs/quick
-  ablation drop --steps 100 --seeds 0,1
-  ablation throughput --only FM --only "+ GLGA"
-  ablation my-study.yaml training.batchSize=16`,
+If a cell fails, the tables say so and the others go on; the study then exits with 1, as it does if a loss or gradient was not
+finite. Ctrl-C lets the cell write a checkpoint and exits with ${EXIT_STOPPED}.
+${examples(
+  'ablation',
+  'objectives --dry-run',
+  'objectives --seconds 60 --seeds 0 --out runs/quick',
+  'drop --steps 100 --seeds 0,1',
+  'throughput --only FM --only "+ GLGA"',
+  'my-study.yaml training.batchSize=16',
+)}`,
   );
 
 async function main(source: string, changes: string[], flags: Flags): Promise<void> {
@@ -75,6 +76,7 @@ async function main(source: string, changes: string[], flags: Flags): Promise<vo
   for (const cell of asked) planCell(cell, study.budget); // throws on a config or a measure that cannot be
 
   if (flags.dryRun) return console.log(await describeStudy(study, asked, out));
+  if (!flags.reportOnly) await setUpIfNeeded();
   try {
     if (!flags.reportOnly) await runStudy(study, asked, out, flags.overwrite === true);
   } catch (error) {

@@ -42,7 +42,7 @@ export interface Training {
   losses: Record<string, number>;
 }
 
-/** What `pnpm evaluate` wrote of one checkpoint, as far as it is read here. */
+/** What `evaluate` wrote of one checkpoint, as far as it is read here. */
 export interface Evaluation {
   measure: Measure;
   /** The folder of its grids, in the run's. */

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { formatClock, formatNumber } from '@eflow/cli';
+import { countOf, formatClock, formatNumber } from '@eflow/cli';
 import { createLiveTable, type LiveTable } from './live-table.ts';
 import { estimateSeconds, measureSpeeds, type Plan, planCell } from './plan.ts';
 import {
@@ -40,7 +40,9 @@ export async function runStudy(study: Study, cells: readonly Cell[], out: string
       const record = await runCell(plan, cellFolder(out, plan), (state, isNew) => {
         table.show(plan, state, isNew);
         const left = secondsLeft(waiting, finished, (performance.now() - start) / 1000);
-        table.summarise(`${cells.length - waiting.size} of ${cells.length} cells; ${formatClock(left)} left`);
+        table.summarise(
+          `${cells.length - waiting.size} of ${countOf(cells.length, 'cell')}; ${formatClock(left)} left`,
+        );
       });
       waiting.delete(plan);
       table.show(plan, describeRecord(record), true);

@@ -26,7 +26,7 @@ const strict = <Shape extends z.ZodRawShape>(shape: Shape) =>
 /** Dotted config keys and their values. */
 const patch = z.record(z.string(), z.unknown()).default({});
 
-/** One call of `pnpm evaluate` on a trained cell. */
+/** One call of `evaluate` on a trained cell. */
 const measure = strict({
   sampler: z.enum(SAMPLERS).optional(),
   steps: z.array(count).min(1).default([1, 2, 4, 8]),

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
-import { appFile, endOf, runProgram, startNode } from '@eflow/cli';
+import { appFile, commandLine, endOf, examples, runProgram, startNode } from '@eflow/cli';
 import { Command } from 'commander';
 
 const program = new Command('start')
   .description(
-    'Trains the digits-tiny preset from scratch for about three minutes, measures it, samples from it and writes a report.',
+    'Train the preset digits-tiny from scratch in about three minutes, measure it, sample it and write a report.',
   )
   .option('--out <folder>', "the run's folder (default: runs/demo-1, or the next number that is free)")
   .argument('[overrides...]', 'changes to the preset, such as training.maxSeconds=600')
+  .addHelpText('after', examples('start', '', 'training.maxSeconds=600 --out runs/longer'))
   .action(async (overrides: string[], flags: { out?: string }) => {
     const out = flags.out ?? nextFree();
     await runApp('train', ['digits-tiny', ...overrides, '--out', out]);
@@ -27,7 +28,7 @@ function nextFree(): string {
 
 /** Runs an app as its user would, on this terminal; its failure, or Ctrl-C, ends the demo with the same exit code. */
 async function runApp(name: string, args: string[]): Promise<void> {
-  console.log(`\n$ pnpm ${name} ${args.map((arg) => (existsSync(arg) ? relative('.', arg) : arg)).join(' ')}`);
+  console.log(`\n$ ${commandLine(name)} ${args.map((arg) => (existsSync(arg) ? relative('.', arg) : arg)).join(' ')}`);
   const { code } = await endOf(startNode(appFile(name), args, 'inherit'));
   if (code !== 0) process.exit(code);
 }

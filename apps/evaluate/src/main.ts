@@ -1,9 +1,9 @@
 import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { listCheckpoints } from '@eflow/checkpoint';
-import { createProgress, integer, list, number, runProgram } from '@eflow/cli';
+import { commandLine, countOf, createProgress, examples, integer, list, number, runProgram } from '@eflow/cli';
 import { datasetKind, takeClips } from '@eflow/data';
-import { compile, useTensorFlow } from '@eflow/engine';
+import { compile, setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import { loadExtractor } from '@eflow/measure';
 import { writeGridWebp } from '@eflow/media';
 import {
@@ -11,6 +11,7 @@ import {
   countEvaluations,
   createSample,
   cycleLabels,
+  findNewestRun,
   formatEvaluations,
   GUIDANCE_KINDS,
   loadNetwork,
@@ -45,32 +46,27 @@ const GRID = { columns: 5, scale: 3 };
 
 const program = new Command('evaluate')
   .description(
-    "Measures a run of moving digits: untrained, while it trained, and at its end, beside real clips. Writes evaluation.json and report.html into the run's folder.",
+    "Measure a run of moving digits, from its first checkpoint to its last, beside real clips. Writes evaluation.json and report.html into the run's folder.",
   )
-  .argument('<run>', 'the folder that training wrote, such as runs/digits-tiny')
+  .argument('[run]', 'folder written by training, such as runs/digits-tiny (default: the newest in runs/)')
   .option(
     '--steps <list>',
     'numbers of sampling steps for the first and the last checkpoint',
     (text) => [...new Set(list(integer(1))(text))],
     [1, 2, 4, 8],
   )
-  .addOption(new Option('--sampler <name>', 'see pnpm sample --help').choices([...SAMPLERS]))
+  .addOption(new Option('--sampler <name>', `see ${commandLine('sample')} --help`).choices([...SAMPLERS]))
   .option('--grid <name>', 'times of the steps: uniform, shifted:3 or quadratic', 'uniform')
   .option('--guidance-scale <w>', 'classifier-free or path-drop guidance (euler, heun)', number('a number'))
-  .addOption(new Option('--guidance <kind>', 'see pnpm sample --help').choices([...GUIDANCE_KINDS]))
+  .addOption(new Option('--guidance <kind>', `see ${commandLine('sample')} --help`).choices([...GUIDANCE_KINDS]))
   .option('--last', 'measure the newest checkpoint alone')
   .option('--out <name>', "write <name>.json in the run's folder, its grids beside it, and no page")
   .option('--clips <n>', 'generated clips per figure, and real ones to compare with', integer(256), 1000)
   .option('--seed <n>', 'seed of the samples', integer(0), 0)
-  .addHelpText(
-    'after',
-    `
-Examples:
-  pnpm evaluate runs/digits-tiny
-  pnpm evaluate runs/digits-tiny --last --steps 4 --clips 10000 --out at-4`,
-  );
+  .addHelpText('after', examples('evaluate', '', 'runs/digits-tiny --last --steps 4 --clips 10000 --out at-4'));
 
-async function main(root: string, flags: Flags): Promise<void> {
+async function main(given: string | undefined, flags: Flags): Promise<void> {
+  const root = given ?? findNewestRun();
   const { folder, config } = openRunFolder(root);
   checkMeasurable(config.data);
   const specs = flags.steps.map((numSteps) => samplerSpec(config.objective, numSteps, flags));
@@ -82,6 +78,11 @@ async function main(root: string, flags: Flags): Promise<void> {
   const sound = checkpoints.filter(({ problem }) => problem === undefined);
   const usable = flags.last ? sound.slice(-1) : sound;
   if (usable.length === 0) throw new Error(`${folder.checkpoints} holds no valid checkpoint; train first`);
+  const newest = given ? '' : ', the newest run';
+  console.log(
+    `Measuring ${root}${newest}: ${countOf(usable.length, 'checkpoint')}, ${countOf(flags.clips, 'clip')} for each row.`,
+  );
+  await setUpIfNeeded();
   await useTensorFlow();
 
   const extractor = await loadExtractor({ name: 'digits' });
@@ -124,7 +125,7 @@ async function main(root: string, flags: Flags): Promise<void> {
       const result = { step, seconds: secondsUntil(metrics, step), numSteps, nfe, weakNfe, ...figures, grid };
       results.push(result);
       console.log(
-        `  ${describeAge(result)}, ${formatEvaluations(result)} passes: distance ${figures.frechetDistance.toFixed(1)} (${flags.clips} clips in ${((performance.now() - start) / 1000).toFixed(0)} s)`,
+        `  ${describeAge(result)}, ${formatEvaluations(result)} ${nfe + weakNfe === 1 ? 'pass' : 'passes'}: distance ${figures.frechetDistance.toFixed(1)} (${flags.clips} clips in ${((performance.now() - start) / 1000).toFixed(0)} s)`,
       );
     }
     disposeTree(params);
@@ -160,7 +161,7 @@ function checkMeasurable(data: RunConfig['data']): void {
   const { checkNameable } = datasetKind(data);
   if (!checkNameable) {
     throw new Error(
-      `the classifier knows moving digits; data.kind is ${data.kind}: sample its clips with pnpm sample RUN --shards FOLDER, and compare these with real ones by eflow-fvd`,
+      `the classifier knows moving digits; data.kind is ${data.kind}: sample its clips with ${commandLine('sample')} RUN --shards FOLDER, and compare these with real ones by ${commandLine('fvd')}`,
     );
   }
   checkNameable(data);

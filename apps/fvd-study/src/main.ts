@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeMachine, integer, runProgram } from '@eflow/cli';
+import { describeMachine, examples, integer, runProgram } from '@eflow/cli';
 import { createMovingDigits, type MovingDigitsSpec, makeBatch } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import { plot, saveFigure, toSvg } from '@eflow/figures';
@@ -116,9 +116,10 @@ function drawPanels(rows: readonly Row[], floor: number) {
 }
 
 const program = new Command('study:fvd')
-  .description('What a Frechet distance sees of clips that are made worse in six ways, each at five strengths.')
-  .option('--clips <n>', 'of each kind', integer(2), 1000)
-  .option('--seed <n>', 'of the corruptions', integer(0), 0)
-  .option('--out <folder>', 'for the figures', 'runs/fvd-study')
+  .description('Measure how a Frechet distance grows as clips are made worse, in six ways at five strengths each.')
+  .option('--clips <n>', 'clips of each kind', integer(2), 1000)
+  .option('--seed <n>', 'seed of the corruptions', integer(0), 0)
+  .option('--out <folder>', 'where the figures go', 'runs/fvd-study')
+  .addHelpText('after', examples('study:fvd', '', '--clips 200 --out runs/quick'))
   .action(main);
 await runProgram(program);

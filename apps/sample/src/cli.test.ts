@@ -46,7 +46,9 @@ describe('sizes of samples', () => {
     const { status, stdout, stderr } = command('sample', run, ...sample, ...args);
     expect(stderr).toBe('');
     expect(status).toBe(0);
-    expect(stdout).toContain(`Sampling 1 clips of ${clip.numFrames} frames of ${clip.height}x${clip.width} in 1 steps`);
+    expect(stdout).toContain(
+      `Sampling 1 clip of ${clip.numFrames} frames of ${clip.height}x${clip.width} in 1 step of`,
+    );
     expect(JSON.parse(readFileSync(join(out, 'samples.json'), 'utf8')).clip).toEqual(clip);
     const [width, height] = sizeOfPng(join(out, 'samples.png')); // a strip of all frames
     expect(width).toBeGreaterThanOrEqual(clip.numFrames * clip.width);

@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { createProgress, integer, number, runProgram } from '@eflow/cli';
+import { commandLine, countOf, createProgress, examples, integer, number, runProgram } from '@eflow/cli';
 import { createClipWriter } from '@eflow/data';
-import { compile, useTensorFlow } from '@eflow/engine';
+import { compile, setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import { canWriteMp4 } from '@eflow/media';
 import {
   classNames,
@@ -10,6 +10,7 @@ import {
   createSample,
   cycleLabels,
   findClass,
+  findNewestRun,
   GUIDANCE_KINDS,
   loadNetwork,
   openRunFolder,
@@ -48,20 +49,20 @@ interface Flags extends SamplerFlags {
 
 const program = new Command('sample')
   .description(
-    "Samples clips from a run's checkpoint. Pictures show the first 20: a still, an animated WebP, a GIF, and an mp4 where the codec is installed.",
+    "Sample clips from a run's checkpoint: a PNG, an animated WebP, a GIF, and an mp4 where the codec is installed. They show the first 20 clips.",
   )
-  .argument('<run>', 'the folder that training wrote, such as runs/digits-tiny')
+  .argument('[run]', 'folder written by training, such as runs/digits-tiny (default: the newest in runs/)')
   .option('--steps <n>', 'sampling steps', integer(1), 4)
   .addOption(
     new Option(
       '--sampler <name>',
-      'few-step jumps t -> s, renoise jumps to the data and back, euler and heun follow the velocity (default: few-step where the objective learns jumps, else euler)',
+      'few-step jumps t -> s; renoise jumps to the data and back; euler and heun follow the velocity (default: few-step if the objective learns jumps, else euler)',
     ).choices([...SAMPLERS]),
   )
   .option('--grid <name>', 'times of the steps: uniform, shifted:3 or quadratic', 'uniform')
   .option('--guidance-scale <w>', 'classifier-free or path-drop guidance (euler, heun)', number('a number'))
   .addOption(
-    new Option('--guidance <kind>', 'by a second pass without the class, or by the weak path')
+    new Option('--guidance <kind>', 'guide by a second pass without the class, or by the weak path')
       .choices([...GUIDANCE_KINDS])
       .default('classifier-free'),
   )
@@ -72,19 +73,16 @@ const program = new Command('sample')
     (text) => text.split(',').map((part) => part.trim()),
   )
   .option('--seed <n>', 'clip i depends on the seed, on i and on its label', integer(0), 0)
-  .option('--frames <n>', 'frames of a clip, any that patches divide (default: as trained)', integer(1))
-  .option('--height <n>', 'pixels, the same', integer(1))
-  .option('--width <n>', 'pixels, the same', integer(1))
-  .option('--checkpoint <name>', 'such as step-000500 (default: the newest)')
+  .option('--frames <n>', 'frames per clip, any number that patches divide (default: as trained)', integer(1))
+  .option('--height <n>', 'pixels, likewise', integer(1))
+  .option('--width <n>', 'pixels, likewise', integer(1))
+  .option('--checkpoint <name>', 'checkpoint to sample from, such as step-000500 (default: the newest)')
   .addOption(new Option('--weights <which>', 'averaged or raw parameters').choices(['ema', 'params']).default('ema'))
   .option('--scale <n>', 'file pixels per clip pixel (default: 6 for clips of 16x16, less for larger ones)', integer(1))
   .option('--fps <n>', `frames per second; above ${GIF_FPS} no GIF is written`, integer(1, 1000), 8)
   .option('--out <folder>', "where the files go (default: samples-N-steps in the run's folder)")
   .option('--overwrite', 'replace files that are there')
-  .option(
-    '--shards <folder>',
-    'write all clips there, too, without loss, as eflow-data prepare does: eflow-fvd measures them',
-  )
+  .option('--shards <folder>', `also write all clips, losslessly, as shards for ${commandLine('fvd')} to measure`)
   .option('--eager', 'run op by op instead of as one compiled graph')
   .option(
     '--export <folder>',
@@ -92,14 +90,18 @@ const program = new Command('sample')
   )
   .addHelpText(
     'after',
-    `
-Examples:
-  pnpm sample runs/mine --labels 3,1,4
-  pnpm sample runs/mine --sampler heun --steps 25 --guidance-scale 1.5
-  pnpm sample runs/mine --count 2048 --shards generated`,
+    examples(
+      'sample',
+      '',
+      'runs/mine --labels 3,1,4',
+      'runs/mine --sampler heun --steps 25 --guidance-scale 1.5',
+      'runs/mine --count 2048 --shards generated',
+    ),
   );
 
-async function main(root: string, flags: Flags): Promise<void> {
+async function main(given: string | undefined, flags: Flags): Promise<void> {
+  const root = given ?? findNewestRun();
+  if (!given) console.log(`Sampling the newest run, ${root}.`);
   // All that can be known beforehand is checked before anything is computed.
   const { folder, config } = openRunFolder(root);
   const spec = samplerSpec(config.objective, flags.steps, flags);
@@ -125,8 +127,9 @@ async function main(root: string, flags: Flags): Promise<void> {
     fps: flags.fps,
     canWriteMp4: hasMp4,
   });
-  if (!hasMp4) console.log('No mp4: the optional codec is missing (pnpm add mediabunny @mediabunny/server).');
+  if (!hasMp4) console.log('No mp4: the optional codec is missing (npm install mediabunny @mediabunny/server).');
   if (flags.fps > GIF_FPS) console.log(`No GIF: it holds at most ${GIF_FPS} frames per second.`);
+  await setUpIfNeeded();
   const { tensorflowVersion, device } = await useTensorFlow();
   const { params, step } = await loadNetwork(root, flags);
 
@@ -135,7 +138,7 @@ async function main(root: string, flags: Flags): Promise<void> {
   try {
     if (flags.shards) shards = createClipWriter(flags.shards, { fps: flags.fps });
     console.log(
-      `Sampling ${labels.length} clips of ${clip.numFrames} frames of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(config, spec)}, of ${describeLabels(labels, names)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
+      `Sampling ${countOf(labels.length, 'clip')} of ${countOf(clip.numFrames, 'frame')} of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(config, spec)}, of ${describeLabels(labels, names)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
     );
     if (plan.shown < labels.length) {
       const hint = flags.shards ? '' : '; --shards FOLDER writes all of them';
@@ -160,13 +163,17 @@ async function main(root: string, flags: Flags): Promise<void> {
     }
     progress.end();
     console.log(`Sampled in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
-    const drawing = createProgress(plan.formats.length, 'pictures');
-    const files = await pictures.write(
-      joinClips(shown),
-      { run: root, step, ...flags, labels, classes, clip, ...spec, ...plan },
-      (done) => drawing.update(done),
-    );
-    drawing.end();
+    console.log(`Writing pictures of ${countOf(plan.shown, 'clip')}: ${plan.formats.join(', ')}.`);
+    const files = await pictures.write(joinClips(shown), {
+      run: root,
+      step,
+      ...flags,
+      labels,
+      classes,
+      clip,
+      ...spec,
+      ...plan,
+    });
     shards?.finish();
     console.log([...files, ...(flags.shards ? [flags.shards] : [])].join('\n'));
   } catch (error) {
@@ -177,7 +184,7 @@ async function main(root: string, flags: Flags): Promise<void> {
   }
 }
 
-const describe = ({ sampler, numSteps }: SamplerSpec) => `${numSteps} steps of the sampler ${sampler}`;
+const describe = ({ sampler, numSteps }: SamplerSpec) => `${countOf(numSteps, 'step')} of the sampler ${sampler}`;
 
 /** The classes that clips are asked for, such as "classes 3, 1, 4" or "classes 0 cat, 1 dog"; of more than ten the first. */
 function describeLabels(labels: readonly number[], names: readonly string[] = []): string {
@@ -192,7 +199,7 @@ function describeLabels(labels: readonly number[], names: readonly string[] = []
 
 function evaluations({ objective }: RunConfig, spec: SamplerSpec): string {
   const { nfe, weakNfe } = countEvaluations(objective, spec);
-  return `${nfe} network passes${weakNfe > 0 ? ` and ${weakNfe} of the weak path` : ''}`;
+  return `${countOf(nfe, 'network pass', 'network passes')}${weakNfe > 0 ? ` and ${weakNfe} of the weak path` : ''}`;
 }
 
 /** As in training, but for what was asked for. */
@@ -222,13 +229,14 @@ async function exportModel(
   flags: Flags,
 ): Promise<void> {
   checkNewFolder(folder);
+  await setUpIfNeeded();
   await useTensorFlow();
   const { config, network, params, step } = await loadNetwork(root, flags);
   const { count } = flags;
   await exportSampler(folder, network, params, { spec, objective: config.objective, clip, batchSize: count });
   const inputs = spec.sampler === 'renoise' ? 'noise, label and seed' : 'noise and label';
   console.log(
-    `${folder}: ${describe(spec)} and the weights of step ${step}; ${inputs} of ${count} clips in, video out.`,
+    `${folder}: ${describe(spec)} and the weights of step ${step}; ${inputs} of ${countOf(count, 'clip')} in, video out.`,
   );
 }
 

@@ -58,8 +58,8 @@ export function planPictures(
 
 /** Writes pictures and a record of how they were made into a folder: all of them, or none. */
 export interface PictureWriter {
-  /** Returns the pictures' files, and calls `onPicture` after each. Those of an earlier call whose format is left out are removed. */
-  write(clips: Clips, record: object, onPicture?: (done: number) => void): Promise<string[]>;
+  /** Returns the pictures' files. Those of an earlier call whose format is left out are removed. */
+  write(clips: Clips, record: object): Promise<string[]>;
   /** Removes what was not finished. */
   close(): void;
 }
@@ -72,14 +72,12 @@ export const pictureFiles = (folder: string): string[] =>
 export function openPictures(folder: string, { formats, scale, fps }: PicturePlan): PictureWriter {
   const temporary = openTemporary(folder);
   return {
-    async write(clips, record, onPicture) {
+    async write(clips, record) {
       const fileOf = (format: string) => join(temporary, `samples.${format}`);
-      let done = 0;
       // At the same time: the encoders have threads of their own.
       const written = formats.map(async (format) => {
         if (format === 'png') await writeGridPng(fileOf(format), clips, { frames: 'strip', scale });
         else await MOVIES[format](fileOf(format), clips, { scale, fps });
-        onPicture?.(++done);
       });
       await Promise.all(written);
       writeFileSync(fileOf('json'), `${JSON.stringify(record, null, 2)}\n`);

@@ -1,5 +1,14 @@
 import { join } from 'node:path';
-import { createProgress, describeMachine, integer, namesAmong, number, positive, runProgram } from '@eflow/cli';
+import {
+  createProgress,
+  describeMachine,
+  examples,
+  integer,
+  namesAmong,
+  number,
+  positive,
+  runProgram,
+} from '@eflow/cli';
 import { useTensorFlow } from '@eflow/engine';
 import { createStream, disposeTree, randomNormal, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
@@ -23,23 +32,24 @@ interface Flags {
 
 const program = new Command('toy')
   .description(
-    'Trains a small network on a checkerboard in the plane with each objective for the same time, and measures and draws what it samples in few steps and in many.',
+    'Train a small network on a two-dimensional checkerboard with each objective for the same time; measure and draw its samples in few and many steps.',
   )
-  .option('--objectives <list>', 'what to train with', namesAmong(KINDS), KINDS)
-  .option('--seconds <x>', 'training of each, about', positive, 40)
+  .option('--objectives <list>', 'objectives to compare', namesAmong(KINDS), KINDS)
+  .option('--seconds <x>', 'seconds of training per objective, about', positive, 40)
   .addOption(
-    new Option('--steps <n>', 'updates of each, whatever they take: the same again with the same seed')
+    new Option('--steps <n>', 'updates per objective instead of seconds; the same seed gives the same result')
       .argParser(integer(1))
       .conflicts('seconds'),
   )
   .option(
     '--weight-power <x>',
-    "of the loss' adaptive weight; 1 is the objectives' own default, and biased in two dimensions",
+    "exponent of the adaptive loss weight; 1, the objectives' default, is biased in two dimensions",
     number('a number of at least 0', (value) => value >= 0),
     WEIGHT_POWER,
   )
-  .option('--seed <n>', 'of weights, data and noise', integer(0), 0)
-  .option('--out <folder>', 'where toy.json, toy.md, toy.svg and toy.png go', 'runs/toy');
+  .option('--seed <n>', 'seed of weights, data and noise', integer(0), 0)
+  .option('--out <folder>', 'where toy.json, toy.md, toy.svg and toy.png go', 'runs/toy')
+  .addHelpText('after', examples('toy', '', '--objectives eflow,flowMatching --seconds 10'));
 
 async function main({ objectives, seconds, steps, weightPower, seed, out }: Flags): Promise<void> {
   const { tensorflowVersion, device } = await useTensorFlow({ threads: 1 }); // small tensors are faster with one

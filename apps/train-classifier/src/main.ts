@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { writeSafetensors } from '@eflow/checkpoint';
-import { createProgress, integer, number, runProgram } from '@eflow/cli';
+import { createProgress, examples, integer, number, runProgram } from '@eflow/cli';
 import { type Batch, createBatches } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import {
@@ -37,19 +37,28 @@ const WEIGHT_DECAY = 0.01;
 
 const program = new Command('train-classifier')
   .description(
-    `Trains the classifier of moving digits that the Frechet distance and the class accuracy are measured with, on ${CLIPS.numFrames} frames of ${CLIPS.height}x${CLIPS.width}, and writes its weights if at least ${100 * REQUIRED_ACCURACY} % of ${HELD_OUT_CLIPS} held-out clips are named right.`,
+    `Train the moving-digits classifier by which runs are measured, on ${CLIPS.numFrames} frames of ${CLIPS.height}x${CLIPS.width}. Its weights are written if it names at least ${100 * REQUIRED_ACCURACY} % of ${HELD_OUT_CLIPS} held-out clips right.`,
   )
   .option('--steps <n>', 'updates', integer(WARMUP_STEPS + 1), 4000)
   .option('--batch-size <n>', 'clips per update', integer(1), 64)
   .option(
     '--learning-rate <x>',
-    'of AdamW, at its highest',
+    'highest learning rate of AdamW',
     number('a number between 0 and 1', (value) => value > 0 && value < 1),
     3e-3,
   )
-  .option('--seed <n>', 'of the first weights and the order of clips; same seed, same weights', integer(0), 0)
+  .option(
+    '--seed <n>',
+    'seed of the first weights and the order of clips; the same seed gives the same weights',
+    integer(0),
+    0,
+  )
   .option('--out <file>', 'where the weights go', fileURLToPath(digitsClassifierWeights))
-  .option('--force', 'replace the file that is there');
+  .option('--force', 'replace the file that is there')
+  .addHelpText(
+    'after',
+    examples('train-classifier', '--out classifier.safetensors', '--seed 1 --out other.safetensors'),
+  );
 
 async function main(flags: Flags): Promise<void> {
   if (existsSync(flags.out) && !flags.force) {

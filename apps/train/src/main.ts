@@ -9,14 +9,18 @@ async function main(request: Request): Promise<void> {
     case 'printConfig':
       return console.log(stringify(config));
     case 'dryRun': {
-      const { useTensorFlow } = await import('@eflow/engine');
+      const { setUpIfNeeded, useTensorFlow } = await import('@eflow/engine');
       const { describeDryRun, dryRun } = await import('./dry-run.ts');
+      await setUpIfNeeded();
       const engine = await useTensorFlow(config.training);
       const run = dryRun(request);
       return console.log(json ? JSON.stringify(run) : describeDryRun(config, run, engine));
     }
-    case 'train':
+    case 'train': {
+      const { setUpIfNeeded } = await import('@eflow/engine');
+      await setUpIfNeeded(); // in this process, which a signal ends
       process.exitCode = await supervise(request);
+    }
   }
 }
 

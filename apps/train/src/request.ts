@@ -1,3 +1,4 @@
+import { examples } from '@eflow/cli';
 import { loadConfig, openRunFolder, presetNames, type RunConfig } from '@eflow/run';
 import { Command, Option } from 'commander';
 import { EXIT_STOPPED, type Start } from './supervise.ts';
@@ -30,7 +31,7 @@ const DEFAULT_CONFIG = 'digits-tiny';
 /** The command line of `train`; every combination of flags is a request that `act` is given, or is refused before that. */
 export const createProgram = (act: (request: Request) => Promise<void>): Command =>
   new Command('train')
-    .description('Trains a few-step video generator from scratch and writes a run folder.')
+    .description('Train a few-step video generator from scratch, into a run folder to sample and measure.')
     .argument('[config]', `a YAML file or a preset: ${presetNames().join(', ')} (default: ${DEFAULT_CONFIG})`)
     .argument('[overrides...]', 'dotted keys to change, such as training.batchSize=16 or training.maxSeconds=null')
     .option('--out <folder>', "the run's folder (default: runs/ and the config's name)")
@@ -39,7 +40,7 @@ export const createProgram = (act: (request: Request) => Promise<void>): Command
     .addOption(
       new Option(
         '--resume <folder>',
-        "go on with the run in that folder, by its own config, from its newest checkpoint; instead of a config's name, --out and --overwrite",
+        "continue the run in that folder, by its own config, from its newest checkpoint (without a config's name, --out and --overwrite)",
       ).conflicts(['out', 'overwrite']),
     )
     .option('--overwrite', 'replace the run that is in the folder')
@@ -50,14 +51,15 @@ export const createProgram = (act: (request: Request) => Promise<void>): Command
     .addHelpText(
       'after',
       `
-Ctrl-C or SIGTERM finishes the step, writes a checkpoint and exits with ${EXIT_STOPPED}; a second one stops at once. The same command goes
-on where a run was ended, however that was, with the same losses and weights as if it had not been. A crash restarts it up to
-training.maxRestarts times.
-
-Examples:
-  train digits-tiny --dry-run
-  train digits-tiny training.maxSeconds=600 --out runs/longer
-  train --resume runs/longer training.maxSeconds=1200`,
+Ctrl-C finishes the step, writes a checkpoint and exits with ${EXIT_STOPPED}; a second Ctrl-C stops at once. Run the same command again to
+resume, after Ctrl-C or a crash: losses and weights are those of an uninterrupted run, bit for bit. A crash restarts training
+by itself, up to training.maxRestarts times.
+${examples(
+  'train',
+  'digits-tiny --dry-run',
+  'digits-tiny training.maxSeconds=600 --out runs/longer',
+  '--resume runs/longer training.maxSeconds=1200',
+)}`,
     )
     .action((source: string | undefined, overrides: string[], flags: Flags) =>
       act(readRequest(source, overrides, flags)),

@@ -7,11 +7,13 @@ import { initFromDiT, initVideoDiT, type VideoDiTConfig, type VideoDiTParams } f
 
 /** The learning rate after so many updates. */
 export function learningRateSchedule({ optimizer, training }: RunConfig): Schedule {
-  switch (optimizer.schedule) {
+  const { learningRate, schedule } = optimizer;
+  const warmupSteps = Math.min(optimizer.warmupSteps, training.steps - 1); // a trial of a few steps is shorter than the warm-up
+  switch (schedule) {
     case 'constant':
-      return warmupConstant(optimizer);
+      return warmupConstant({ learningRate, warmupSteps });
     case 'cosine':
-      return warmupCosine({ ...optimizer, totalSteps: training.steps });
+      return warmupCosine({ learningRate, warmupSteps, totalSteps: training.steps });
   }
 }
 

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { appFile } from '@eflow/cli';
 import type { RunConfig } from '@eflow/run';
 
 /** Training was ended by Ctrl-C or SIGTERM and left a checkpoint. */
@@ -7,7 +8,7 @@ export const EXIT_STOPPED = 130;
 /** Training failed for a reason that it has said; starting it again would not help. */
 const EXIT_FAILED = 1;
 const SAME_SIGNAL_MS = 1000;
-const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
+const WORKER = fileURLToPath(appFile('train', 'worker'));
 
 /**
  * A new run, which goes on with one of the same config that is there; one in the place of another; or one that goes on, perhaps with

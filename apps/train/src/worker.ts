@@ -3,7 +3,7 @@
  * `stop` as the next, and restarts it after a crash.
  */
 import { mkdirSync } from 'node:fs';
-import { ignoreClosedPipe } from '@eflow/cli';
+import { commandLine, countOf, ignoreClosedPipe } from '@eflow/cli';
 import { useTensorFlow } from '@eflow/engine';
 import { createRunFolder, openRunFolder } from '@eflow/run';
 import { takeLock } from './lock.ts';
@@ -42,7 +42,7 @@ async function run({ config, root, start, eager }: Task): Promise<void> {
     const { step, seconds, skipped } = await train(config, folder, { eager, engine, stopRequested: () => stopping });
     const leftOut = skipped > 0 ? `, ${skipped} of them left out (${folder.skipped})` : '';
     console.log(
-      `${stopping ? 'Stopped' : 'Done'} after ${step} steps${leftOut} and ${seconds.toFixed(0)} s. Sample from it: pnpm sample ${folder.root}`,
+      `${stopping ? 'Stopped' : 'Done'} after ${countOf(step, 'step')}${leftOut} and ${seconds.toFixed(0)} s. Sample from it: ${commandLine('sample')} ${folder.root}`,
     );
   } finally {
     lock.release();

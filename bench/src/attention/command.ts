@@ -61,9 +61,9 @@ export function addAttentionCommand(program: Command, action = attentionBenchmar
 PyTorch comes from a virtual environment in the cache folder, made the first time (2.4 GB to download).
 
 Examples:
-  bench attention --quick --kinds glga,softmax
-  bench attention --json docs/results/attention.json --figure
-  bench attention --only headline --figure`,
+  pnpm bench attention --quick --kinds glga,softmax
+  pnpm bench attention --json docs/results/attention.json --figure
+  pnpm bench attention --only headline --figure`,
     )
     .action(() => action(flagsOf<Flags>(command, QUICK)));
 }

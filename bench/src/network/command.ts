@@ -130,10 +130,10 @@ export function addNetworkCommand(program: Command, action = networkBenchmark): 
 ${ABOUT_TORCH}
 
 Examples:
-  bench network --quick --only compiled
-  bench network --json docs/results/network.json --figure
-  bench network --tokens 4096 --keep 1,0.5,0.25,0.125 --only compiled --no-checkpoint --figure
-  bench network --preset VideoDiT-S --tokens 2048 --attention glga`,
+  pnpm bench network --quick --only compiled
+  pnpm bench network --json docs/results/network.json --figure
+  pnpm bench network --tokens 4096 --keep 1,0.5,0.25,0.125 --only compiled --no-checkpoint --figure
+  pnpm bench network --preset VideoDiT-S --tokens 2048 --attention glga`,
     )
     .action(() => action({ ...flagsOf<Flags>(command, QUICK), runs: RUNS }));
 }
@@ -156,8 +156,8 @@ export function addStepCommand(program: Command, action = networkBenchmark): voi
 ${ABOUT_TORCH}
 
 Examples:
-  bench step --tokens 512 --rounds 3
-  bench step --only compiled,torch-compile --json step.json`,
+  pnpm bench step --tokens 512 --rounds 3
+  pnpm bench step --only compiled,torch-compile --json step.json`,
     )
     .action((flags: Flags) => action({ ...STEP, ...flags }));
 }

@@ -19,9 +19,6 @@ export interface Ended {
   stderr: string;
 }
 
-/** The command of an app of this repository. */
-export const appFile = (name: string): URL => new URL(`../../../apps/${name}/src/main.ts`, import.meta.url);
-
 /** Starts a module as this process was started: from sources, by the same flags. */
 export const startNode = (file: URL, args: readonly string[], stdio: StdioOptions = ['ignore', 'pipe', 'pipe']) =>
   spawn(process.execPath, [...process.execArgv, fileURLToPath(file), ...args], { stdio });

@@ -1,12 +1,17 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ModuleKind, ScriptTarget, transpile } from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  appFile,
+  commandLine,
+  countOf,
   describeMachine,
+  examples,
   formatClock,
   htmlPage,
   htmlTable,
@@ -38,6 +43,44 @@ describe('formatClock', () => {
     [Number.NaN, '?'],
     [Number.POSITIVE_INFINITY, '?'],
   ])('writes %d seconds as %s', (seconds, text) => expect(formatClock(seconds)).toBe(text));
+});
+
+describe('calls of commands', () => {
+  it('are pnpm scripts in the repository', () => {
+    expect(commandLine('data')).toBe('pnpm data');
+    expect(examples('sample', '', 'runs/mine')).toBe('\nExamples:\n  pnpm sample\n  pnpm sample runs/mine');
+  });
+
+  it('find the file of an app', () => {
+    expect(existsSync(appFile('train', 'worker'))).toBe(true);
+    expect(existsSync(appFile('train'))).toBe(true);
+  });
+
+  it('are npx in a build, which has apps beside it', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'built-'));
+    try {
+      const built = join(home, 'dist/index.mjs');
+      const source = readFileSync(new URL('./command-line.ts', import.meta.url), 'utf8');
+      mkdirSync(dirname(built));
+      writeFileSync(built, transpile(source, { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 }));
+      writeFileSync(join(home, 'package.json'), '{ "version": "7.1.3" }');
+      const here: typeof import('./command-line.ts') = await import(pathToFileURL(built).href);
+      expect(here.packageVersion()).toBe('7.1.3');
+      expect(fileURLToPath(here.appFile('train', 'worker'))).toBe(join(home, 'dist/train-worker.js'));
+      expect(here.commandLine('data')).toBe('npx eflow-data');
+      expect(here.commandLine('train')).toBe('npx eflow train');
+      here.callThroughEflow();
+      expect(here.commandLine('data')).toBe('npx eflow data');
+    } finally {
+      delete process.env.EFLOW_COMMAND;
+      rmSync(home, { recursive: true });
+    }
+  });
+});
+
+it('counts with a noun', () => {
+  expect([countOf(1, 'clip'), countOf(0, 'clip'), countOf(1000, 'clip')]).toEqual(['1 clip', '0 clips', '1,000 clips']);
+  expect(countOf(2, 'pass', 'passes')).toBe('2 passes');
 });
 
 describe('flags', () => {

@@ -1,12 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
+import { IS_SOURCE, packageVersion } from './command-line.ts';
 
 /** Where figures were made. */
 export interface Machine {
   cpu: string;
   cores: number;
   node: string;
-  /** The checkout's, with `-dirty` after it if files were changed since; absent outside a git repository. */
+  /**
+   * The checkout's, with `-dirty` after it if files were changed since, absent outside a git repository; of an installed package its
+   * version, such as v0.1.0.
+   */
   commit?: string;
 }
 
@@ -15,7 +19,7 @@ export function describeMachine(): Machine {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     node: process.versions.node,
-    commit: readCommit(),
+    commit: IS_SOURCE ? readCommit() : `v${packageVersion()}`,
   };
 }
 

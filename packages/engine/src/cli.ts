@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { createProgress as createBar, runProgram } from '@eflow/cli';
+import { commandLine, createProgress as createBar, examples, runProgram } from '@eflow/cli';
 import { Command } from 'commander';
 import { runDoctor } from './doctor.ts';
 import { prepareNative } from './native-library.ts';
@@ -27,7 +27,9 @@ const progress: Progress = {
   },
 };
 
-const program = new Command('eflow-engine').description("TensorFlow's own runtime for TensorFlow.js.");
+const program = new Command('eflow-engine')
+  .description("Set up TensorFlow's own runtime for TensorFlow.js.")
+  .addHelpText('after', examples('engine', 'setup', 'setup --cuda', 'doctor'));
 
 program
   .command('setup')
@@ -41,7 +43,7 @@ program
     if (!(ifNeeded && findEngine())) {
       const { library } = await setUpEngine({ ...options, progress });
       console.log(`TensorFlow is set up: ${library}`);
-      if (options.cuda) console.log('Whether it uses your GPU is said by: npx @eflow/engine doctor');
+      if (options.cuda) console.log(`To see whether it uses your GPU: ${commandLine('engine')} doctor`);
     }
     for (const folder of process.env.EFLOW_NATIVE === '0' ? [] : native) {
       try {

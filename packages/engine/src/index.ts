@@ -7,6 +7,6 @@ export type { TensorSpec } from './compile/trace.ts';
 export { type MemoryReport, reportMemory } from './memory-report.ts';
 export { readVariables, variablesPrefix } from './read-variables.ts';
 export { SetUpError } from './set-up-error.ts';
-export { type SetUpOptions, setUpEngine } from './setup.ts';
+export { type SetUpOptions, setUpEngine, setUpIfNeeded } from './setup.ts';
 export { createSummaryWriter, type SummaryWriter } from './summary-writer.ts';
 export { type EngineInfo, type EngineOptions, useTensorFlow } from './use-tensorflow.ts';

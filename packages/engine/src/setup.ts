@@ -67,6 +67,11 @@ export async function setUpEngine(options: SetUpOptions = {}, parts: SetUpParts 
   );
 }
 
+/** Sets TensorFlow up if that was not done yet, as commands do before they compute; standard error says what it takes. */
+export async function setUpIfNeeded(): Promise<void> {
+  if (!findEngine()) await setUpEngine();
+}
+
 interface Request extends SetUpOptions {
   readonly cache: string;
   readonly device: Device;

@@ -23,7 +23,7 @@ export async function installWheels(
   await requireDisk(folder, neededBytes(missing));
   const [download, unpacked] = [totalBytes(missing, 'sizeBytes'), totalBytes(missing, 'unpackedBytes')];
   progress.say(
-    `Setting TensorFlow up, once: ${toGigabytes(download)} GB to download, ${toGigabytes(unpacked)} GB to unpack, an addon to compile.`,
+    `Setting TensorFlow up, once: ${toGigabytes(download)} GB to download, ${toGigabytes(unpacked)} GB to unpack, an addon to compile; a minute or two at 50 Mbit/s.`,
   );
   await mkdir(folder, { recursive: true });
   for (const wheel of missing) {

@@ -155,7 +155,7 @@ describe('writeGridMp4', () => {
       cwd: alone,
     });
     expect(stdout).toContain('false');
-    expect(stdout).toContain('pnpm add mediabunny@1.61.0 @mediabunny/server@1.59.0');
+    expect(stdout).toContain('npm install mediabunny@1.61.0 @mediabunny/server@1.59.0');
   });
 });
 

@@ -22,19 +22,13 @@ export function videoDiTConfig({ data, network }: RunConfig): VideoDiTConfig {
 
 /**
  * Throws if patches do not divide the clips, the batch cannot be split into rows of both kinds, a window is wider than the
- * sequence, a warm-up never ends, guidance moves away from what nothing trains, or videos are to be measured without I3D's
- * weights.
+ * sequence, guidance moves away from what nothing trains, or videos are to be measured without I3D's weights.
  */
 export function checkTraining(config: RunConfig): void {
-  const { data, measurement, optimizer, training } = config;
+  const { data, measurement, training } = config;
   if (measurement.every > 0 && datasetKind(data).measuredBy === 'i3d' && !measurement.i3dWeights) {
     throw new Error(
       "measurement.every is set, and measurement.i3dWeights is not: FVD is of I3D, whose weights cannot be shipped; give their file (@eflow/measure's README says how to have it)",
-    );
-  }
-  if (optimizer.warmupSteps >= training.steps) {
-    throw new Error(
-      `optimizer.warmupSteps is ${optimizer.warmupSteps}; expected less than training.steps, ${training.steps}`,
     );
   }
   checkGuidance(config);

@@ -44,7 +44,7 @@ const network = z.strictObject({
 
 const optimizer = z.strictObject({
   learningRate: positive.default(1e-4),
-  warmupSteps: z.int().min(0).default(0),
+  warmupSteps: z.int().min(0).default(0).describe('of the learning rate; a shorter run ends them with its last step'),
   schedule: z.enum(['constant', 'cosine']).default('constant').describe('of the learning rate after its warm-up'),
   betas: z.tuple([share, share]).default([0.9, 0.99]),
   weightDecay: z.number().min(0).default(0),

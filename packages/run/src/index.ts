@@ -12,6 +12,7 @@ export {
 export { type Difference, findDifferences } from './find-differences.ts';
 export { loadConfig, presetNames } from './load-config.ts';
 export { type LoadedNetwork, type LoadOptions, loadNetwork } from './load-network.ts';
+export { findNewestRun } from './newest-run.ts';
 export {
   createRunFolder,
   forgetSteps,

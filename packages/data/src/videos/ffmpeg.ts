@@ -14,7 +14,7 @@ export async function loadFFmpeg() {
     return { ...lib, ...constants };
   } catch (cause) {
     throw new Error(
-      'reading video files needs an optional package: pnpm add node-av@6.1.1, whose binary is a GPL build of FFmpeg; prepared shards need none',
+      'reading video files needs an optional package: npm install node-av@6.1.1, whose binary is a GPL build of FFmpeg; prepared shards need none',
       { cause },
     );
   }

@@ -1,4 +1,4 @@
-import { useTensorFlow } from '@eflow/engine';
+import { setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import { type Extractor, type OnnxExtractorOptions, PROTOCOL_PRESETS, type ProtocolName } from '@eflow/fvd';
 import { type ExtractorName, type ExtractorSpec, loadExtractor } from '../extractors.ts';
 import type { SourceSpec } from '../sources.ts';
@@ -56,6 +56,7 @@ export function extractorSpec(flags: LookFlags): ExtractorSpec {
 
 /** Loads the extractor that flags ask for. Throws if its weights are not those that were asked for. */
 export async function openExtractor(flags: LookFlags): Promise<Extractor> {
+  await setUpIfNeeded();
   await useTensorFlow();
   const extractor = await loadExtractor(extractorSpec(flags));
   const wanted = flags.weightsSha256?.toLowerCase();

@@ -1,4 +1,4 @@
-import { useTensorFlow } from '@eflow/engine';
+import { setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import {
   type Extractor,
   extractFeatures,
@@ -26,6 +26,7 @@ async function blackAgainstWhite(extractor: Extractor): Promise<number> {
 
 /** Says whether weights of I3D are those that FVD was published with. */
 export async function selfCheck({ weights }: { weights: string }): Promise<void> {
+  await setUpIfNeeded();
   await useTensorFlow();
   const { resize } = PROTOCOL_PRESETS.original;
   const distance = await blackAgainstWhite(await loadExtractor({ name: 'i3d', weights, resize, feature: 'logits' }));
