@@ -1,6 +1,10 @@
 /** A share as a percentage. */
 export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
 
+/** A count with its noun, such as 1 clip, 1,000 clips or 2 passes. */
+export const countOf = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+
 /** A number to about three figures. */
 export const formatNumber = (value: number): string =>
   Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
