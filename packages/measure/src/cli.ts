@@ -59,8 +59,16 @@ const shared = (command: Command): Command =>
     .option('--std <r,g,b>', 'per-channel standard deviation of the model', triple, [0.229, 0.224, 0.225])
     .option('--side <pixels>', "height and width of the model's frames", integer(1), 224)
     .option('--pooled', 'take the 1024 pooled features in place of the 400 logits: not FVD')
-    .option('--frames <n>', "frames per clip (default: the protocol's)", integer(1))
-    .option('--stride <n>', 'take every n-th frame of a video', integer(1), 1)
+    .option(
+      '--frames <n>',
+      "frames per clip (default: the protocol's, or as many as generated shards have)",
+      integer(1),
+    )
+    .option(
+      '--stride <n>',
+      'take every n-th frame of a video (default: as the run behind generated shards was trained, or 1)',
+      integer(1),
+    )
     .option('--videos <n>', 'measure at most n videos of each kind, drawn by the seed', integer(LEAST_VIDEOS), 2048)
     .option('--batch <n>', 'clips at a time; more take more memory', integer(1), 4)
     .option('--seed <n>', 'draws videos, clips of prepared videos, and the bootstrap', integer(0, MAX_SEED), 0);

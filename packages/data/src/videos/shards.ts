@@ -44,7 +44,7 @@ export interface ShardIndex {
   channels: 3;
   /** Labels in the order of their numbers; some may have no video that can be used. */
   classes: string[];
-  /** Clips of a model that was trained on every n-th frame of its videos carry that n: one frame here is so many there. Absent: 1. */
+  /** Of a model's clips: it was trained on every n-th frame of its videos, so that one frame here is n there. Absent: these are videos. */
   frameStride?: number;
   shards: Shard[];
   counts: Counts;

@@ -113,7 +113,7 @@ export function createClipWriter(
         ...frame,
         channels: 3,
         classes: known ? [...known] : orderClasses(classes),
-        ...(frameStride > 1 && { frameStride }),
+        frameStride,
         shards,
         counts: { seen: written, ok: written, short: 0, rejected: 0, skipped: 0 },
       };
