@@ -322,7 +322,7 @@ describe('eflow-fvd', () => {
         {
           dtype: 'F32',
           shape,
-          data: name.startsWith('logits.') ? Float32Array.from(data, (x) => Number(x) * scale) : data,
+          data: name.startsWith('logits.') ? (data as Float32Array).map((x) => x * scale) : data,
         },
       ]),
     );
