@@ -67,7 +67,7 @@ describe('eflow-fvd', () => {
   it('is a command, which ends with the message of an error', () => {
     const node = ['--import', 'tsx', '--conditions=@eflow/source', fileURLToPath(cli)];
     const { status, stderr } = spawnSync(process.execPath, [...node, 'nowhere', 'nowhere'], { encoding: 'utf8' });
-    expect([status, stderr]).toEqual([1, expect.stringContaining('\neflow-fvd: nowhere: no such file or folder')]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining('\nfvd: nowhere: no such file or folder')]);
   });
 
   it('measures folders of videos by I3D, with the protocol beside the numbers', async () => {
