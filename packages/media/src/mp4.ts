@@ -14,7 +14,7 @@ async function loadMediabunny() {
     return mediabunny;
   } catch (cause) {
     throw new Error(
-      'mp4 needs two optional packages: pnpm add mediabunny@1.61.0 @mediabunny/server@1.59.0, ' +
+      'mp4 needs two optional packages: npm install mediabunny@1.61.0 @mediabunny/server@1.59.0, ' +
         'whose binary is a GPL build of FFmpeg; WebP and GIF need neither',
       { cause },
     );
