@@ -61,7 +61,7 @@ describe('sizes of samples', () => {
     const args = ['--steps', '1', '--labels', '3,1', '--out', join(root, 'with-shards'), '--shards', folder];
     expect((await sampleHere(run, ...args)).status).toBe(0);
     const videos = openVideos({ folder, numFrames: 2, frameStride: 1, start: 'first', flip: false, seed: 0 });
-    expect([videos.length, videos.shape, videos.classes]).toEqual([2, [2, 8, 8, 3], ['1', '3']]);
+    expect([videos.length, videos.shape, videos.classes]).toEqual([2, [2, 8, 8, 3], [...'0123456789']]);
     videos.close();
     const again = await sampleHere(run, ...args, '--overwrite');
     expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('shards exists: give a new folder')]);
@@ -140,9 +140,10 @@ describe('classes', () => {
   const named = join(root, 'named');
   beforeAll(() => {
     const [shards, config] = [join(root, 'named-shards'), join(root, 'named.yaml')];
-    const shape = [3, 2, 8, 8, 1] as const;
-    writeClips(shards, { pixels: new Uint8Array(3 * 2 * 64), shape }, { labels: ['cat', 'dog', 'emu'] });
-    const data = { kind: 'videos', folder: shards, height: 8, width: 8, numFrames: 2, numClasses: 3 };
+    const shape = [3, 3, 8, 8, 1] as const;
+    const labels = ['cat', 'two dogs', 'emu'];
+    writeClips(shards, { pixels: new Uint8Array(3 * 3 * 64), shape }, { labels, fps: 24 });
+    const data = { kind: 'videos', folder: shards, numFrames: 2 };
     const network = {
       patchSize: [2, 4, 4],
       hiddenSize: 12,
@@ -158,13 +159,25 @@ describe('classes', () => {
 
   it('are taken and told by name', async () => {
     const out = join(root, 'named-samples');
-    const { status, stdout, stderr } = await sampleHere(named, '--steps', '1', '--labels', 'emu, cat,2', '--out', out);
+    const { status, stdout, stderr } = await sampleHere(named, '--steps', '1', '--labels', 'emu, cat,1', '--out', out);
     expect([status, stderr]).toEqual([0, '']);
-    expect(stdout).toContain('of classes 2 emu, 0 cat, from step');
+    expect(stdout).toContain('of classes 1 emu, 0 cat, from step');
     expect(JSON.parse(readFileSync(join(out, 'samples.json'), 'utf8'))).toMatchObject({
-      labels: [2, 0, 2],
+      labels: [1, 0, 1],
       classes: ['emu', 'cat', 'emu'],
     });
+  });
+
+  it('stand with their stride and frame rate in shards of samples', async () => {
+    const folder = join(root, 'named-generated');
+    const args = ['--steps', '1', '--labels', 'two dogs,cat', '--out', join(root, 'named-out'), '--shards', folder];
+    expect((await sampleHere(named, ...args)).status).toBe(0);
+    const { classes, frameStride, shards } = readIndex(folder);
+    expect([classes, frameStride]).toEqual([['cat', 'emu', 'two dogs'], 2]); // 2 frames of 3
+    expect(shards[0]!.videos).toMatchObject([
+      { label: 'two dogs', numFrames: 2, fps: 12 },
+      { label: 'cat', numFrames: 2, fps: 12 },
+    ]);
   });
 
   it.each([

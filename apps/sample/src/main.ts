@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { commandLine, countOf, createProgress, examples, integer, number, runProgram } from '@eflow/cli';
-import { createClipWriter } from '@eflow/data';
+import { createClipWriter, datasetKind } from '@eflow/data';
 import { compile, setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import { canWriteMp4 } from '@eflow/media';
 import {
@@ -9,12 +9,14 @@ import {
   countEvaluations,
   createSample,
   cycleLabels,
+  type DataRecord,
   findClass,
   findNewestRun,
   GUIDANCE_KINDS,
   loadNetwork,
   openRunFolder,
   type RunConfig,
+  readDataRecord,
   SAMPLERS,
   type SamplerFlags,
   type SamplerSpec,
@@ -39,7 +41,7 @@ interface Flags extends SamplerFlags {
   checkpoint?: string;
   weights: 'ema' | 'params';
   scale?: number;
-  fps: number;
+  fps?: number;
   out?: string;
   overwrite?: boolean;
   eager?: boolean;
@@ -79,7 +81,11 @@ const program = new Command('sample')
   .option('--checkpoint <name>', 'checkpoint to sample from, such as step-000500 (default: the newest)')
   .addOption(new Option('--weights <which>', 'averaged or raw parameters').choices(['ema', 'params']).default('ema'))
   .option('--scale <n>', 'file pixels per clip pixel (default: 6 for clips of 16x16, less for larger ones)', integer(1))
-  .option('--fps <n>', `frames per second; above ${GIF_FPS} no GIF is written`, integer(1, 1000), 8)
+  .option(
+    '--fps <n>',
+    `frames per second; above ${GIF_FPS} no GIF is written (default: as trained, or 8)`,
+    integer(1, 1000),
+  )
   .option('--out <folder>', "where the files go (default: samples-N-steps in the run's folder)")
   .option('--overwrite', 'replace files that are there')
   .option('--shards <folder>', `also write all clips, losslessly, as shards for ${commandLine('fvd')} to measure`)
@@ -112,6 +118,8 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const { numClasses } = network;
   const labels =
     flags.labels?.map((text) => findClass(text, numClasses, names)) ?? cycleLabels(flags.count, numClasses);
+  const { frameStride } = datasetKind(config.data).describe(config.data);
+  const fps = flags.fps ?? fpsOf(readDataRecord(folder), frameStride);
   const classes = names && labels.map((label) => names[label]!);
   if (flags.export) return exportModel(root, flags.export, spec, clip, flags);
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
@@ -124,11 +132,11 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const hasMp4 = await canWriteMp4();
   const plan = planPictures(labels.length, clip, {
     scale: flags.scale,
-    fps: flags.fps,
+    fps,
     canWriteMp4: hasMp4,
   });
   if (!hasMp4) console.log('No mp4: the optional codec is missing (npm install mediabunny @mediabunny/server).');
-  if (flags.fps > GIF_FPS) console.log(`No GIF: it holds at most ${GIF_FPS} frames per second.`);
+  if (fps > GIF_FPS) console.log(`No GIF: it holds at most ${GIF_FPS} frames per second.`);
   await setUpIfNeeded();
   const { tensorflowVersion, device } = await useTensorFlow();
   const { params, step } = await loadNetwork(root, flags);
@@ -136,7 +144,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const pictures = openPictures(out, plan);
   let shards: ReturnType<typeof createClipWriter> | undefined;
   try {
-    if (flags.shards) shards = createClipWriter(flags.shards, { fps: flags.fps });
+    if (flags.shards) shards = createClipWriter(flags.shards, { fps, frameStride, classes: names });
     console.log(
       `Sampling ${countOf(labels.length, 'clip')} of ${countOf(clip.numFrames, 'frame')} of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(config, spec)}, of ${describeLabels(labels, names)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
     );
@@ -157,7 +165,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
     const shown: Clips[] = [];
     for (const clips of batches) {
       const count = clips.shape[0];
-      shards?.add(clips, labels.slice(done, done + count).map(String));
+      shards?.add(clips, (classes ?? labels.map(String)).slice(done, done + count));
       if (done < plan.shown) shown.push(sliceClips(clips, 0, plan.shown - done));
       done += count;
     }
@@ -208,6 +216,10 @@ const sizeOfClips = ({ data }: RunConfig, flags: Flags): ClipSize => ({
   height: flags.height ?? data.height,
   width: flags.width ?? data.width,
 });
+
+/** Frames per second at which clips play as fast as the videos that were trained on; 8 where there are none. */
+const fpsOf = (videos: DataRecord | undefined, frameStride: number): number =>
+  videos?.fps === undefined ? 8 : Math.max(1, Math.round(videos.fps / frameStride));
 
 /** Throws unless the folder can be made, and is not there yet. */
 function checkNewFolder(folder: string): void {

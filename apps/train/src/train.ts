@@ -5,6 +5,7 @@ import { findLatestCheckpoint, pruneCheckpoints } from '@eflow/checkpoint';
 import { createBatches, datasetSpec } from '@eflow/data';
 import { compile, type EngineInfo, reportMemory } from '@eflow/engine';
 import { isFvd } from '@eflow/fvd';
+import { describeExtractor } from '@eflow/measure';
 import { writeGridPng, writeGridWebp } from '@eflow/media';
 import {
   assertSameData,
@@ -209,7 +210,7 @@ function describeMeasurement({ step, protocol, data, ...figures }: StepMeasureme
   const kernel = `${figures.kernelDistance.toPrecision(3)} +- ${figures.kernelStandardError.toPrecision(2)}`;
   const tooShort = data?.tooShort ? `; ${data.tooShort} of ${data.videos} videos are too short for a clip` : '';
   const clips = `${protocol.numGenerated} generated against ${protocol.numReal} real clips`;
-  return `step ${step}: ${distance}, kernel distance ${kernel} (${clips}, ${protocol.extractor}${tooShort})`;
+  return `step ${step}: ${distance}, kernel distance ${kernel} (${clips}, ${describeExtractor(protocol)}${tooShort})`;
 }
 
 /**

@@ -113,7 +113,7 @@ it('measures FVD while it trains, with the weights of I3D that it is given', asy
   const args = [join(root, 'ocean.yaml'), ...changes, ...long, given, '--out', join(root, 'measured')];
   const stdout = command('apps/train/src/main.ts', ...args);
   expect(stdout).toMatch(
-    /step 2: FVD \S+, kernel distance .* \(4 generated against 4 real clips, I3D, Kinetics-400; 1 of 9 videos are too short for a clip\)/,
+    /step 2: FVD \S+, kernel distance .* \(4 generated against 4 real clips, I3D, logits, weights unknown \(sha256 [0-9a-f]{12}\); 1 of 9 videos are too short for a clip\)/,
   );
   const [{ protocol, data }] = readMeasurements(openRunFolder(join(root, 'measured')).folder) as [StepMeasurement];
   expect(data).toEqual({ videos: 9, tooShort: 1 });
@@ -124,7 +124,7 @@ it('measures FVD while it trains, with the weights of I3D that it is given', asy
     'measurement.i3dWeights is not: FVD is of I3D',
   );
   await expect(start('short', 'ocean.yaml', [...changes, given])).rejects.toThrow(
-    'clips of 8 frames; I3D, Kinetics-400 needs at least 9',
+    'clips of 8 frames; I3D needs at least 9',
   );
   expect(existsSync(join(root, 'short/metrics.jsonl'))).toBe(false); // before a step was made
 });

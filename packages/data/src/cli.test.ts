@@ -25,7 +25,7 @@ const eflowData = (...args: string[]) =>
   });
 
 describe('prepare', () => {
-  it('says what became of every file, and prints a config that is YAML', () => {
+  it('says what became of every file, and how to train on it', () => {
     for (const path of ['cat/a.mp4', 'dog/b.mpg', 'emu/c.mp4', 'cat/._a.mp4', 'cat/a.txt', 'broken.mp4']) {
       mkdirSync(dirname(join(root, 'videos', path)), { recursive: true });
       writeFileSync(join(root, 'videos', path), '');
@@ -35,17 +35,13 @@ describe('prepare', () => {
     const flags = ['--out', out, '--size', '9x16', '--fps', '1', '--max-rejected', '0.8'];
     const { stdout, status } = eflowData('prepare', 'videos', ...flags);
     expect(status).toBe(0);
-    expect(stdout).toBe(`5 videos seen = 1 ok + 0 short + 3 rejected + 1 skipped (${out}/rejected.jsonl); classes: 3.
+    expect(
+      stdout,
+    ).toBe(`5 videos seen = 1 ok + 0 short + 3 rejected + 1 skipped (${out}/rejected.jsonl); 3 classes: cat, dog, emu.
 Other files, no videos by their names: 1 .txt.
 Classes without a usable video: class 1 (dog), class 2 (emu).
-To train on them, in a config:
-data:
-  kind: videos
-  folder: "sh ards #1: \\"a\\""
-  height: 9
-  width: 16
-  numFrames: 10
-  numClasses: 3
+To train on them:
+  pnpm train videos-tiny data.folder='"sh ards #1: \\"a\\""'
 `);
     const { classes, counts } = readIndex(join(root, out));
     expect(classes).toEqual(['cat', 'dog', 'emu']);
@@ -58,6 +54,7 @@ data:
 
   it.each([
     ['--fps', '0', 'expected a positive number'],
+    ['--min-frames', '20000', 'minFrames is 20000 and maxFrames 10000: no video has so many frames'],
     ['--max-rejected', '1.1', 'expected a share from 0 to 1'],
     ['--size', '64x', 'expected a side, or height x width'],
   ])('refuses %s %s', (flag, value, message) => {

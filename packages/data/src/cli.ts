@@ -1,7 +1,17 @@
 #!/usr/bin/env node
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { createProgress, integer, number, type Progress, positive, runProgram } from '@eflow/cli';
+import {
+  commandLine,
+  countOf,
+  createProgress,
+  examples,
+  integer,
+  number,
+  type Progress,
+  positive,
+  runProgram,
+} from '@eflow/cli';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   allVideos,
@@ -37,6 +47,17 @@ function toSize(text: string): [number, number] {
   return size;
 }
 
+/** Frames of a clip of the preset that prepare names. */
+const CLIP_FRAMES = 8;
+/** Classes that are named one by one. */
+const NAMED = 10;
+
+const nameSome = (names: readonly string[]) =>
+  names.length > NAMED ? `${names.slice(0, NAMED).join(', ')} and ${names.length - NAMED} more` : names.join(', ');
+
+/** A word of a command line, in quotes where the shell, or the YAML of a key=value, would take it for something else. */
+const quote = (text: string) => (/^[\w./-]+$/.test(text) ? text : `'${JSON.stringify(text).replaceAll("'", "'\\''")}'`);
+
 async function prepare(path: string, flags: PrepareFlags): Promise<void> {
   const { size, layout, list, perShard, deadline, hash, ...options } = flags;
   const { out } = options;
@@ -57,22 +78,17 @@ async function prepare(path: string, flags: PrepareFlags): Promise<void> {
     },
   }).finally(() => progress?.end());
   const index = readIndex(out);
-  const numFrames = Math.min(16, longest(allVideos(index)));
+  const numFrames = Math.min(CLIP_FRAMES, longest(allVideos(index)));
   const where = index.counts.rejected > 0 ? ` (${join(out, 'rejected.jsonl')})` : '';
   const [empty, tooShort] = [describeEmptyClasses(index), describeShortVideos(index, numFrames)];
-  console.log(`${describeCounts(index.counts)}${where}; classes: ${index.classes.length}.`);
+  console.log(
+    `${describeCounts(index.counts)}${where}; ${countOf(index.classes.length, 'class', 'classes')}: ${nameSome(index.classes)}.`,
+  );
   if (remade > 0) console.log(`Shards made again, as their videos have changed or may now be usable: ${remade}.`);
   if (Object.keys(others).length > 0) console.log(`Other files, no videos by their names: ${describeOthers(others)}.`);
   if (empty) console.log(`Classes without a usable video: ${empty}.`);
   if (tooShort) console.log(`Too short for clips of ${numFrames} frames: ${tooShort}.`);
-  console.log(`To train on them, in a config:
-data:
-  kind: videos
-  folder: ${JSON.stringify(out)}
-  height: ${height}
-  width: ${width}
-  numFrames: ${numFrames}
-  numClasses: ${index.classes.length}`);
+  console.log(`To train on them:\n  ${commandLine('train')} videos-tiny data.folder=${quote(out)}`);
 }
 
 async function inspect(folder: string, flags: { out?: string; clips: number; frames: number; stride: number }) {
@@ -97,33 +113,35 @@ async function inspect(folder: string, flags: { out?: string; clips: number; fra
   if (tooShort) console.log(`Too short for it: ${tooShort}.`);
 }
 
-const program = new Command('eflow-data').description('Makes videos ready for training.').addHelpText(
-  'after',
-  `
-Examples:
-  eflow-data prepare videos/ --out shards --size 64
-  eflow-data prepare list.csv --out shards --size 48x64 --fps 8
-  eflow-data prepare UCF-101 --layout ucf101 --list trainlist01.txt --out shards --size 64
-  eflow-data inspect shards`,
-);
+const EXAMPLES = [
+  'prepare videos/ --out shards',
+  'prepare list.csv --out shards --size 48x64 --fps 8 --max-rejected 0.2',
+  'prepare UCF-101 --layout ucf101 --list trainlist01.txt --out shards --size 64',
+  'inspect shards --clips 20 --stride 4',
+] as const;
+
+const program = new Command('data')
+  .description('Makes videos ready for training.')
+  .addHelpText('after', examples('data', ...EXAMPLES));
 program
   .command('prepare')
-  .description('Decodes videos, brings them to one size, and writes them as shards of frames.')
+  .description('Decodes videos, brings them to one size, and writes their frames as shards.')
   .argument(
     '<source>',
-    'a folder of videos or of WebDataset tars, a tar, or a manifest (CSV, JSONL, Parquet: path, label, caption, start, end)',
+    'a folder of videos, whose sub-folders are the classes; a manifest (CSV, JSONL or Parquet with the columns path, label, caption, start, end); WebDataset tars',
   )
   .requiredOption('--out <folder>', 'folder for the shards; run the same command again to finish an interrupted one')
-  .requiredOption(
+  .option(
     '--size <pixels>',
     'side, or height x width: videos are scaled to cover it, and their middle is cut out',
     toSize,
+    [32, 32],
   )
   .addOption(new Option('--layout <name>', 'what the source is (default: told by its path)').choices(LAYOUTS))
   .option('--list <file>', 'kinetics: the CSV of annotations; ucf101: a list such as trainlist01.txt')
   .option('--fps <rate>', "frames per second (default: the videos' own)", positive)
-  .option('--min-frames <n>', 'reject videos of fewer frames', integer(1, MOST), 1)
-  .option('--max-frames <n>', 'reject videos of more frames', integer(1), 10_000)
+  .option('--min-frames <n>', 'reject videos with fewer frames', integer(1, MOST), 1)
+  .option('--max-frames <n>', 'reject videos with more frames', integer(1), 10_000)
   .option('--per-shard <n>', 'videos per shard', integer(1, MOST), 256)
   .option('--hash', 'notice changed videos by a hash of their content (default: by size and time)')
   .option('--jobs <n>', 'processes that decode', integer(1, MOST), availableParallelism())
@@ -134,13 +152,7 @@ program
     number('a share from 0 to 1', (value) => value >= 0 && value <= 1),
     0.05,
   )
-  .addHelpText(
-    'after',
-    `
-Examples:
-  eflow-data prepare videos/ --out shards --size 64
-  eflow-data prepare list.csv --out shards --size 48x64 --fps 8 --max-rejected 0.2`,
-  )
+  .addHelpText('after', examples('data', ...EXAMPLES.slice(0, 3)))
   .action(prepare);
 program
   .command('inspect')
@@ -150,6 +162,6 @@ program
   .option('--clips <n>', 'rows of the sheet', integer(1), 12)
   .option('--frames <n>', 'frames per row, fewer if no video has as many', integer(1), 8)
   .option('--stride <n>', 'take every n-th frame of a video', integer(1), 1)
-  .addHelpText('after', '\nExample:\n  eflow-data inspect shards --clips 20 --stride 4')
+  .addHelpText('after', examples('data', EXAMPLES[3]))
   .action(inspect);
 await runProgram(program);

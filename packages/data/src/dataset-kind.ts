@@ -39,6 +39,8 @@ export type DataRecord = {
   span: number;
   /** Names of the classes that have no video of that length. */
   emptyClasses: string[];
+  /** Frames per second of most videos; absent in records from before it was kept. */
+  fps?: number;
 };
 
 /**
@@ -49,6 +51,11 @@ export interface DatasetKind<Section extends DatasetSection = DatasetSection, Sp
   kind: Section['kind'];
   /** A strict object of zod's, with `kind` and the keys of `clipSize`. */
   schema: z.ZodType<Section>;
+  /**
+   * What files say of keys that a config's section leaves out; absent: nothing. Throws where it needs files that are not there. Values
+   * may still be of any kind: the schema checks them afterwards.
+   */
+  complete?(section: Record<string, unknown>): Record<string, unknown>;
   /** Those it has; clips of the last are what generated ones are measured against. */
   splits: readonly [Split, ...Split[]];
   /** The extractor of @eflow/measure that looks at its clips while a run trains. */

@@ -31,6 +31,15 @@ export function datasetKind({ kind }: { kind: string }): AnyKind {
   throw new Error(`no data set of the kind '${kind}'; kinds: ${DATASETS.map((one) => one.kind).join(', ')}`);
 }
 
+/**
+ * A config's section `data` with what its files say of keys that it leaves out, such as the size of prepared videos. Throws where it
+ * needs files that are not there; a kind that is not known is left for the schema to refuse.
+ */
+export const completeSection = (section: Record<string, unknown>): Record<string, unknown> =>
+  DATASETS.some(({ kind }) => kind === section.kind)
+    ? (datasetKind({ kind: String(section.kind) }).complete?.(section) ?? section)
+    : section;
+
 /** What the clips of a config's data are opened by: those of a split, where the kind has several, in the order that the seed says. */
 export function datasetSpec(section: DatasetConfig, split: Split, seed: number): DatasetSpec {
   const spec = { ...section, split, seed }; // a kind without splits leaves that aside

@@ -4,6 +4,7 @@ export { type Batches, type BatchesOptions, createBatches } from './batches.ts';
 export type { Clip, ClipDataset } from './clip-dataset.ts';
 export type { DataRecord, DatasetDescription, DatasetKind, DatasetSection, Split } from './dataset-kind.ts';
 export {
+  completeSection,
   DATASETS,
   type DatasetConfig,
   type DatasetSpec,

@@ -117,7 +117,7 @@ describe('assertComparable', () => {
 });
 
 it("calls FVD a distance of I3D's logits alone", () => {
-  const record = { extractor: 'I3D, Kinetics-400', weightsSha256: '0', feature: 'logits' };
+  const record = { extractor: 'I3D', weightsSha256: '0', feature: 'logits' };
   expect(isFvd(record)).toBe(true);
   expect(isFvd({ ...record, feature: 'pooled' })).toBe(false);
   expect(isFvd({ ...record, extractor: 'I3D.onnx' })).toBe(false);

@@ -5,7 +5,7 @@ import type { ExtractorRecord, ResizeSpec } from './protocol.ts';
 
 /** What makes features of videos; every one of them keeps to this contract. */
 export interface Extractor {
-  /** What it is, such as `I3D, Kinetics-400`. */
+  /** What it is, such as `I3D`. */
   name: string;
   /** SHA-256 of the file of its weights. */
   weightsSha256: string;

@@ -22,6 +22,7 @@ export {
   type Draw,
   type ExtractorRecord,
   FEW_VIDEOS,
+  I3D_NAME,
   isFvd,
   PROTOCOL_PRESETS,
   type Protocol,

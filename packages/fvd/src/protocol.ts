@@ -11,12 +11,12 @@ export interface ResizeSpec {
   crop: 'none' | 'centre';
 }
 
-/** What I3D is called in protocols. */
-export const I3D_NAME = 'I3D, Kinetics-400';
+/** What I3D is called in protocols, whatever its weights: their hash stands beside it. */
+export const I3D_NAME = 'I3D';
 
 /** What features were made by. */
 export interface ExtractorRecord {
-  /** Such as `I3D, Kinetics-400`. */
+  /** Such as `I3D`. */
   extractor: string;
   /** SHA-256 of the file of its weights. */
   weightsSha256: string;

@@ -4,12 +4,24 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeNpz, writeSafetensors } from '@eflow/checkpoint';
-import { prepareVideos } from '@eflow/data';
+import { openVideos, prepareVideos, takeClips, writeClips } from '@eflow/data';
+import { cacheFolder } from '@eflow/engine';
+import {
+  createNsfwjsExtractor,
+  extractFeatures,
+  finishStatistics,
+  frechetDistance,
+  PROTOCOL_PRESETS,
+  sumFeatures,
+} from '@eflow/fvd';
 import { writeGridMp4 } from '@eflow/media';
+import type { Clips } from '@eflow/tensor';
 import { runHere } from '@eflow/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixtureState } from '../../fvd/fixtures/i3d-weights.ts';
+import { readSeen } from './feature-cache.ts';
 import type { Measurement } from './measure.ts';
+import { describeExtractor } from './self-checked.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'measure-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -55,21 +67,23 @@ describe('eflow-fvd', () => {
   it('is a command, which ends with the message of an error', () => {
     const node = ['--import', 'tsx', '--conditions=@eflow/source', fileURLToPath(cli)];
     const { status, stderr } = spawnSync(process.execPath, [...node, 'nowhere', 'nowhere'], { encoding: 'utf8' });
-    expect([status, stderr]).toEqual([1, expect.stringContaining('\neflow-fvd: nowhere: no such file or folder')]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining('\nfvd: nowhere: no such file or folder')]);
   });
 
   it('measures folders of videos by I3D, with the protocol beside the numbers', async () => {
     const file = join(root, 'fvd.json');
     const { status, stdout, stderr } = await run(real, generated, '--weights', weights, ...cache, '--json', file);
     expect([status, stderr]).toEqual([0, expect.stringContaining('generated')]);
-    expect(stdout).toMatch(/FVD .*\n[\s\S]*KVD .*\+-[\s\S]*motion/);
+    expect(stdout).toMatch(/FVD \(weights unknown\) .*\n[\s\S]*KVD .*\+-[\s\S]*motion/);
+    expect(stdout).toMatch(/I3D, logits, weights unknown \(sha256 [0-9a-f]{12}\); 6 of 6 real videos/);
+    expect(stdout).toMatch(/Warning: nothing tells that these weights .* eflow-fvd self-check --weights FILE/);
     expect(stdout).toContain('frames to 224x224, bilinear, crop none; covariance over N');
     expect(stdout).toMatch(
       /Warning: 5 videos: .* biased upwards; real ones against real ones, 3 each, are already \S+ apart/,
     );
     expect(stdout).toMatch(/Warning: 6 real and 5 generated/);
     const { protocol, frechetDistance, floor, motion } = readMeasurement(file);
-    expect(protocol).toMatchObject({ extractor: 'I3D, Kinetics-400', numReal: 6, numGenerated: 5, numFrames: 16 });
+    expect(protocol).toMatchObject({ extractor: 'I3D', numReal: 6, numGenerated: 5, numFrames: 16 });
     expect(protocol.weightsSha256).toMatch(/^[0-9a-f]{64}$/);
     expect(frechetDistance).toBeGreaterThan(floor!.frechetDistance);
     expect(motion!.motion.real).toBeGreaterThan(motion!.motion.generated); // the ground is nearer to the square
@@ -268,7 +282,7 @@ describe('eflow-fvd', () => {
       /weights of means\.onnx have SHA-256 [0-9a-f]{64}, not abc1/,
     ],
     [() => [real, generated, '--weights', other], /saved-model cannot be read: .*RGB\/inception_i3d\/Conv3d_1a_7x7/],
-    [() => [real, generated, '--weights', weights, '--frames', '8'], /8 frames; I3D, Kinetics-400 needs at least 9/],
+    [() => [real, generated, '--weights', weights, '--frames', '8'], /8 frames; I3D needs at least 9/],
     [() => [real, generated, '--extractor', 'onnx'], /needs the file of its model: --model/],
     [() => [real, generated, ...means, ...cache, '--frames', '40'], /rejected .*too-short[\s\S]*there are no clips/],
   ])('refuses %#', async (args, message) => {
@@ -293,9 +307,97 @@ describe('eflow-fvd', () => {
     expect(await compare(join(root, 'empty'))).toContain('there is no video: files that end with');
   });
 
-  it('self-check tells weights that are not those of FVD', async () => {
+  it('self-check tells weights that are not those of FVD, and keeps what passed', async () => {
     const { status, stdout } = await run('self-check', '--weights', weights);
-    expect(stdout).toMatch(/expected about 131: FAIL/);
+    const [, distance] = /: (\S+), expected about 131: FAIL/.exec(stdout)!;
     expect(status).toBe(1);
+
+    // The distance of two points grows with the square of the last layer.
+    const scale = Math.sqrt(131 / Number(distance));
+    const scaled = join(root, 'scaled.safetensors');
+    await writeSafetensors(
+      scaled,
+      [...fixtureState()].map(([name, { shape, data }]) => [
+        name,
+        {
+          dtype: 'F32',
+          shape,
+          data: name.startsWith('logits.') ? (data as Float32Array).map((x) => x * scale) : data,
+        },
+      ]),
+    );
+    const compare = ['features', generated, join(root, 'scaled.npz'), '--weights', scaled];
+    expect((await run(...compare)).status).toBe(0);
+    const { record } = await readSeen(join(root, 'scaled.npz'));
+    const kept = join(cacheFolder(), 'fvd/self-checked', record!.weightsSha256);
+    try {
+      const [hash, before] = [record!.weightsSha256.slice(0, 12), describeExtractor(record!)];
+      expect(before).toBe(`I3D, logits, weights unknown (sha256 ${hash})`);
+      expect((await run('self-check', '--weights', scaled)).stdout).toMatch(/131\.\d+, expected about 131: pass/);
+      expect(describeExtractor(record!)).toBe(`I3D, logits, weights that passed self-check (sha256 ${hash})`);
+    } finally {
+      rmSync(kept, { force: true });
+    }
+  });
+
+  describe('a model trained at a stride', () => {
+    let [shards, clips, other] = ['', '', ''];
+    const generatedClips = { pixels: new Uint8Array(5 * 8 * 32 * 40 * 3), shape: [5, 8, 32, 40, 3] as const };
+    for (let i = 0; i < generatedClips.pixels.length; i++) generatedClips.pixels[i] = Math.imul(i, 0x9e3779b1) >>> 24;
+    beforeAll(async () => {
+      [shards, clips, other] = [join(root, 'shards'), join(root, 'clips'), join(root, 'other-size')];
+      await prepareVideos({ source: { path: real }, out: shards, height: 32, width: 40 });
+      await prepareVideos({ source: { path: real }, out: other, height: 16, width: 16 });
+      writeClips(clips, generatedClips, { frameStride: 2 });
+    });
+
+    it('is measured against real clips of its stride and length: equal to a comparison by hand', async () => {
+      const file = join(root, 'strided.json');
+      const { status, stdout } = await run(shards, clips, '--extractor', 'nsfwjs', '--no-cache', '--json', file);
+      expect([status, stdout]).toEqual([0, expect.stringContaining('8 frames, stride 2; frames to 224x224')]);
+
+      const extractor = await createNsfwjsExtractor(PROTOCOL_PRESETS['stylegan-v'].resize);
+      const videos = openVideos({
+        folder: shards,
+        numFrames: 8,
+        frameStride: 2,
+        start: 'random',
+        flip: false,
+        seed: 0,
+      });
+      const features = async (some: Clips) =>
+        finishStatistics(sumFeatures(await extractFeatures(extractor, [some])), 'N');
+      const byHand = frechetDistance(await features(generatedClips), await features(takeClips(videos, 0, 6)));
+      videos.close();
+      expect(byHand).toBeGreaterThan(1);
+      expect(readMeasurement(file).frechetDistance / byHand).toBeCloseTo(1, 5);
+
+      // Folders of files are read at that stride, too.
+      const folder = await run(real, clips, '--extractor', 'nsfwjs', '--no-cache');
+      expect(folder.stdout).toContain('8 frames, stride 2;');
+    });
+
+    it.each<[args: () => string[], message: RegExp]>([
+      [
+        () => [shards, clips, ...means, '--stride', '3', '--frames', '5'],
+        /clips of .* n = 2; a stride of 3 was asked for: leave --stride out/,
+      ],
+      [
+        () => [other, clips, '--extractor', 'digits'],
+        /real videos are 16x16 pixels, those of the generated ones 32x40/,
+      ],
+      [() => [shards, clips, ...means, '--frames', '9'], /has 8 frames, and 9 are needed/],
+    ])('is refused %#', async (args, message) => {
+      const { status, stderr } = await run(...args(), '--no-cache');
+      expect([status, stderr]).toEqual([1, expect.stringMatching(message)]);
+    });
+
+    it('is refused against features of another stride, and files of another size', async () => {
+      const npz = join(root, 'stride-1.npz');
+      expect((await run('features', shards, npz, ...means, '--frames', '8')).status).toBe(0);
+      expect((await run(npz, clips, ...means)).stderr).toMatch(/frameStride is 1 in one result and 2 in another/);
+      const small = await writeVideos('small', 3, 20, [18, 32, 48]);
+      expect((await run(small, clips, ...means, ...cache)).stderr).toMatch(/real videos are 32x48 pixels.* 32x40/);
+    });
   });
 });

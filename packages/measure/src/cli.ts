@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { join } from 'node:path';
-import { integer, number, runProgram } from '@eflow/cli';
+import { examples, integer, number, runProgram } from '@eflow/cli';
 import { cacheFolder } from '@eflow/engine';
 import { PROTOCOL_PRESETS } from '@eflow/fvd';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -18,21 +18,28 @@ function triple(text: string): [number, number, number] {
   throw new InvalidArgumentError('expected three numbers, such as 0.485,0.456,0.406');
 }
 
-const program = new Command('eflow-fvd').description('Measures generated videos against real ones.').addHelpText(
-  'after',
-  `
-Examples:
-  eflow-fvd real/ generated/ --weights i3d.safetensors
-  eflow-fvd real/ generated/ --extractor nsfwjs             without a download of weights
-  eflow-fvd real/ generated/ --weights i3d.safetensors --videos 256 --bootstrap 200 --json fvd.json
-  eflow-fvd features real/ real.npz --weights i3d.safetensors
-  eflow-fvd real.npz generated/ --weights i3d.safetensors
-  eflow-fvd table a/fvd.json b/fvd.json`,
-);
+const EXAMPLES = {
+  compare: [
+    'shards generated --extractor nsfwjs',
+    'real/ generated/ --weights i3d.safetensors --json fvd.json',
+    'real/ generated/ --weights i3d.safetensors --videos 256 --bootstrap 200',
+    'real.npz generated/ --weights i3d.safetensors',
+  ],
+  features: ['features real/ real.npz --weights i3d.safetensors'],
+  table: ['table a/fvd.json b/fvd.json'],
+  selfCheck: ['self-check --weights i3d.safetensors'],
+};
+
+const program = new Command('fvd')
+  .description('Measures generated videos against real ones.')
+  .addHelpText('after', examples('fvd', ...Object.values(EXAMPLES).flat()));
 const shared = (command: Command): Command =>
   command
     .addOption(
-      new Option('--extractor <name>', 'the network that looks at the videos')
+      new Option(
+        '--extractor <name>',
+        'network that makes the features: I3D for FVD, nsfwjs for RGB videos without a download, the digits classifier, or your own model',
+      )
         .choices([...EXTRACTOR_NAMES])
         .default('i3d'),
     )
@@ -40,59 +47,80 @@ const shared = (command: Command): Command =>
       '--weights <file>',
       "I3D's weights: .safetensors or .npz with PyTorch names, or a TensorFlow SavedModel or checkpoint",
     )
-    .option('--weights-sha256 <hex>', 'refuse weights whose SHA-256 does not begin so')
+    .option('--weights-sha256 <hex>', 'refuse weights whose SHA-256 does not begin with these digits')
     .addOption(
-      new Option('--protocol <name>', 'how frames are resized and the covariance is divided')
+      new Option('--protocol <name>', 'how frames are resized, and whether the covariance is divided by N or N - 1')
         .choices(Object.keys(PROTOCOL_PRESETS))
         .default('stylegan-v'),
     )
-    .option('--model <file>', 'model for --extractor onnx: VideoMAE, CLIP, DINO or your own; never FVD')
+    .option('--model <file>', 'model for --extractor onnx: VideoMAE, CLIP, DINO or your own (its distance is not FVD)')
     .addOption(
-      new Option(
-        '--layout <axes>',
-        "axes of the model's input; BCHW sees single frames, and their features are averaged",
-      )
+      new Option('--layout <axes>', "axes of the model's input; with BCHW, features of single frames are averaged")
         .choices(['BFCHW', 'BCFHW', 'BCHW'])
         .default('BFCHW'),
     )
-    .option('--mean <r,g,b>', 'per-channel mean of the model, of pixels in [0, 1]', triple, [0.485, 0.456, 0.406])
-    .option('--std <r,g,b>', 'per-channel standard deviation of the model', triple, [0.229, 0.224, 0.225])
+    .option(
+      '--mean <r,g,b>',
+      'per-channel mean that the model expects, for pixels in [0, 1]',
+      triple,
+      [0.485, 0.456, 0.406],
+    )
+    .option('--std <r,g,b>', 'per-channel standard deviation that the model expects', triple, [0.229, 0.224, 0.225])
     .option('--side <pixels>', "height and width of the model's frames", integer(1), 224)
-    .option('--pooled', 'take the 1024 pooled features in place of the 400 logits: not FVD')
-    .option('--frames <n>', "frames per clip (default: the protocol's)", integer(1))
-    .option('--stride <n>', 'take every n-th frame of a video', integer(1), 1)
-    .option('--videos <n>', 'measure at most n videos of each kind, drawn by the seed', integer(LEAST_VIDEOS), 2048)
-    .option('--batch <n>', 'clips at a time; more take more memory', integer(1), 4)
-    .option('--seed <n>', 'draws videos, clips of prepared videos, and the bootstrap', integer(0, MAX_SEED), 0);
+    .option('--pooled', 'use the 1024 pooled features instead of the 400 logits (not FVD)')
+    .option(
+      '--frames <n>',
+      "frames per clip (default: the protocol's, or as many as generated shards have)",
+      integer(1),
+    )
+    .option(
+      '--stride <n>',
+      'take every n-th frame of a video (default: as the run behind generated shards was trained, or 1)',
+      integer(1),
+    )
+    .option(
+      '--videos <n>',
+      'measure at most n real and n generated videos, drawn by the seed',
+      integer(LEAST_VIDEOS),
+      2048,
+    )
+    .option('--batch <n>', 'clips per batch; more take more memory', integer(1), 4)
+    .option('--seed <n>', 'seed for drawing videos, starts of clips, and the bootstrap', integer(0, MAX_SEED), 0);
 
 shared(program.command('compare', { isDefault: true }).argument('<real>').argument('<generated>'))
   .description(
     'Prints FVD, KVD, coverage and motion of <generated> against <real>: folders of videos, manifests, tars, prepared shards, or .npz files of features.',
   )
-  .option('--split <name>', 'name of the split that the real videos are, for the record', 'train')
+  .option('--split <name>', 'split that the real videos belong to, for the record', 'train')
   .option(
     '--bootstrap <n>',
-    'draws for a 95 % interval; each takes as long as the distance itself',
+    'resamples for a 95 % bootstrap interval; each takes as long as the distance itself',
     number('0, or an integer of at least 20', (value) => Number.isSafeInteger(value) && (value === 0 || value >= 20)),
     0,
   )
-  .option('--json <file>', 'write all figures with their protocol')
-  .option('--cache <folder>', 'where features are kept for the next run', join(cacheFolder(), 'fvd'))
-  .option('--no-cache', 'keep nothing, and look at all videos again')
+  .option('--json <file>', 'write all figures and their protocol')
+  .option('--cache <folder>', 'folder that keeps features for the next run', join(cacheFolder(), 'fvd'))
+  .option('--no-cache', 'compute all features again, and keep none')
+  .addHelpText('after', examples('fvd', ...EXAMPLES.compare))
   .action(compare);
 shared(program.command('features').argument('<videos>').argument('<out.npz>'))
-  .description('Writes the features of videos, to be compared later or elsewhere.')
+  .description('Writes the features of videos to a file, for later comparisons.')
+  .addHelpText('after', examples('fvd', ...EXAMPLES.features))
   .action(features);
 program
   .command('table')
   .argument('<json...>')
   .description(
-    'Prints one table of what compare --json, training and evaluations measured; refuses those measured by different protocols.',
+    'Prints one table of the figures that compare --json, training and evaluate wrote; refuses to mix protocols.',
   )
+  .addHelpText('after', examples('fvd', ...EXAMPLES.table))
   .action(table);
 program
   .command('self-check')
-  .description('Checks that weights are those of the original FVD: 16 black against 16 white videos give about 131.')
+  .description(
+    'Checks that weights are those of the original FVD (16 black against 16 white videos give about 131), and remembers those that pass.',
+  )
   .requiredOption('--weights <file>', "I3D's weights")
+  .addHelpText('after', examples('fvd', ...EXAMPLES.selfCheck))
   .action(selfCheck);
 await runProgram(program);

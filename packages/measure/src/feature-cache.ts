@@ -16,7 +16,7 @@ import type { FileSource, SourceSpec } from './sources.ts';
 import { createTally } from './tally.ts';
 
 /** Raise it when what is kept of videos changes, such as how their motion is measured. */
-const CACHE_VERSION = 2;
+const CACHE_VERSION = 3;
 
 /** Rejections that a less busy machine may not repeat: what was seen beside them is not kept. */
 const MAY_PASS = ['deadline', 'memory', 'crash'] as const;
@@ -62,7 +62,7 @@ const packageVersion = (): string =>
  * UTF-8 after the other: in Python `bytes(x["record"].astype("uint8"))`.
  */
 export const writeSeen = (file: string, { features: { features, numFeatures }, ...rest }: Seen): Promise<void> => {
-  const { motion, record, tally } = rest;
+  const { motion, record, tally, frameSize } = rest;
   return writeNpz(file, {
     features: { shape: [features.length / numFeatures, numFeatures], data: features },
     ...(motion && {
@@ -72,6 +72,7 @@ export const writeSeen = (file: string, { features: { features, numFeatures }, .
       },
     }),
     ...(record && { record: encode(record) }),
+    ...(frameSize && { frameSize: { shape: [2], data: Float32Array.from(frameSize) } }),
     tally: encode(tally),
   });
 };
@@ -95,12 +96,13 @@ export async function readSeen(file: string): Promise<Seen> {
     throw new Error(`${file}: expected an array 'features' of floats, [videos, features]`);
   }
   const [count, numFeatures] = [shape[0]!, shape[1]!];
-  const [motion, record, tally] = ['motion', 'record', 'tally'].map((name) => arrays.get(name));
+  const [motion, record, tally, size] = ['motion', 'record', 'tally', 'frameSize'].map((name) => arrays.get(name));
   try {
     return {
       features: { features: data, numFeatures },
       tally: tally ? decode(tally) : createTally({ seen: count, measured: count, seed: 0 }),
       record: record && decode(record),
+      frameSize: size && [Number(size.data[0]), Number(size.data[1])],
       motion: motion && toFigures(motion.shape[0]!, motion.data as ArrayLike<number>),
     };
   } catch (error) {

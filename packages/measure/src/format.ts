@@ -1,6 +1,7 @@
 import { assertComparable, type Coverage, type Draw, isFvd, type Protocol } from '@eflow/fvd';
 import { fourFigures } from './four-figures.ts';
 import type { Measurement } from './measure.ts';
+import { areUnknown, describeExtractor } from './self-checked.ts';
 import { formatTally } from './tally.ts';
 
 /**
@@ -36,7 +37,7 @@ export function formatMeasurement({ protocol, videos, ...figures }: Measurement)
   const fvd = isFvd(protocol);
   const { interval, floor, limit, coverage: covers, nearest, motion } = figures;
   const rows: [string, string][] = [
-    [fvd ? 'FVD' : `Frechet distance (${protocol.extractor}, not FVD)`, fourFigures(figures.frechetDistance)],
+    [nameDistance(protocol), fourFigures(figures.frechetDistance)],
     ...optional(interval, ([low, high]) => [
       '  95 % bootstrap interval',
       `${fourFigures(low)} .. ${fourFigures(high)}`,
@@ -74,13 +75,19 @@ export function formatMeasurement({ protocol, videos, ...figures }: Measurement)
   ].join('\n');
 }
 
+/** What a Frechet distance is called: FVD of I3D's logits alone. */
+function nameDistance(protocol: Protocol): string {
+  if (!isFvd(protocol)) return `Frechet distance (${protocol.extractor}, not FVD)`;
+  return areUnknown(protocol) ? 'FVD (weights unknown)' : 'FVD';
+}
+
 const optional = <Value>(value: Value | undefined, tell: (value: Value) => [string, string]): [string, string][] =>
   value ? [tell(value)] : [];
 
 function formatProtocol(protocol: ShownProtocol): string {
   const { resize, preprocessing, numReal, realDraw, numGenerated, generatedDraw, split } = protocol;
   return [
-    `${protocol.extractor}, ${protocol.feature}, weights ${protocol.weightsSha256.slice(0, 12)}`,
+    describeExtractor(protocol),
     `${formatDraw(numReal, realDraw, 'real', [split])} and ${formatDraw(numGenerated, generatedDraw, 'generated', [])}`,
     `${protocol.numFrames} frames, stride ${protocol.frameStride}`,
     ...(resize ? [`frames to ${resize.height}x${resize.width}, ${resize.rule}, crop ${resize.crop}`] : []),

@@ -16,6 +16,8 @@ import type { Tally } from './tally.ts';
 /** What an extractor saw of one kind of videos, and how they move. */
 export interface Seen {
   features: FeatureSet;
+  /** Height and width of the frames that were looked at, in pixels; absent: features came from elsewhere. */
+  frameSize?: readonly [number, number];
   /** What became of the videos that there were. */
   tally: Tally;
   /** Absent: features came from elsewhere, or clips have fewer than 3 frames. */
@@ -56,11 +58,13 @@ export async function look(
   { batchSize = 4, judge = false, onProgress = () => {} }: LookOptions = {},
 ): Promise<Seen> {
   const motion: TemporalFigures[] = [];
+  let frameSize: Seen['frameSize'];
   const judged = { logits: [] as number[], frameLogits: [] as number[], labels: [] as number[] };
   const features = await extractFeatures(
     extractor,
     source.batches(batchSize),
     (count, clips, { logits, frameLogits }) => {
+      frameSize = [clips.shape[2], clips.shape[3]];
       if (clips.shape[1] >= 3) motion.push(...temporalFigures(clips));
       if (judge) {
         if (!logits || !frameLogits)
@@ -75,6 +79,7 @@ export async function look(
   );
   return {
     features,
+    frameSize,
     tally: source.tally(),
     record: recordFeatures(extractor, source.clip),
     motion: motion.length > 0 ? motion : undefined,
@@ -102,6 +107,18 @@ export const recordFeatures = (
   numFrames,
   frameStride,
 });
+
+/** Throws if frames of real and generated videos differ in size: a distance would be one of resolutions. Sizes not known pass. */
+export function assertSameSize(
+  real: { frameSize?: readonly [number, number] },
+  generated: { frameSize?: readonly [number, number] },
+): void {
+  const [a, b] = [real.frameSize?.join('x'), generated.frameSize?.join('x')];
+  if (a === undefined || b === undefined || a === b) return;
+  throw new Error(
+    `frames of the real videos are ${a} pixels, those of the generated ones ${b}: bring both to one size, with eflow-data prepare --size ${b}`,
+  );
+}
 
 /** Videos of which there are features. */
 export const countVideos = ({ features }: Pick<Seen, 'features'>): number =>

@@ -16,7 +16,7 @@ import {
   pickRows,
 } from '@eflow/fvd';
 import { fourFigures } from './four-figures.ts';
-import { countVideos, type FeatureRecord, type Judgement, type Seen } from './look.ts';
+import { assertSameSize, countVideos, type FeatureRecord, type Judgement, type Seen } from './look.ts';
 import { drawOf, type Tally } from './tally.ts';
 
 /**
@@ -86,7 +86,7 @@ function createProtocol(real: Seen, generated: Seen, { record, covarianceRule, s
   };
 }
 
-/** All figures of generated videos against real ones. Throws on fewer than 3 videos of a kind, or features of two extractors. */
+/** All figures of generated videos against real ones. Throws on fewer than 3 videos of a kind, features of two extractors, and frames of two sizes. */
 export function measure(
   real: Seen,
   generated: Seen,
@@ -94,6 +94,7 @@ export function measure(
   { brief = false, bootstrap = 0, seed = 0, onProgress = () => {} }: MeasureOptions = {},
 ): Measurement {
   const protocol = createProtocol(real, generated, by);
+  assertSameSize(real, generated);
   const few = Math.min(protocol.numReal, protocol.numGenerated);
   const isHalved = !brief && protocol.numReal >= 4;
   const isExtrapolated = !brief && few >= FOR_LIMIT;

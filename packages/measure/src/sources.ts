@@ -19,6 +19,7 @@ import { createTally, type Tally } from './tally.ts';
 /** Which clips of videos are measured. */
 export interface SourceSpec {
   numFrames: number;
+  /** Every n-th frame of a video. Shards of generated clips that say what stride they stand for are read at n over that. */
   frameStride: number;
   /** At most so many videos. */
   most: number;
@@ -38,8 +39,27 @@ export interface ClipSource {
   tally(): Tally;
 }
 
+/** What shards of generated clips say of clips that they are to be compared with. */
+export interface Carried {
+  numFrames: number;
+  frameStride: number;
+}
+
+/** What the clips of a model that `sample --shards` wrote stand for; undefined for all else. Throws as `readIndex` does. */
+export function carriedBy(path: string): Carried | undefined {
+  if (!isPrepared(path)) return undefined;
+  const { frameStride, shards } = readIndex(path);
+  if (frameStride === undefined) return undefined;
+  const lengths = shards.flatMap(({ videos }) => videos.map(({ numFrames }) => numFrames));
+  return { frameStride, numFrames: Math.min(...lengths) };
+}
+
+const isPrepared = (path: string): boolean => existsSync(join(path, 'index.json'));
+
 /** Clips of files. */
 export interface FileSource extends ClipSource {
+  /** Height and width of all frames, where they are known before any is read. */
+  frameSize?: readonly [number, number];
   /** Differs if a video, or what reads it, has changed. */
   fingerprint(): Promise<string>;
 }
@@ -78,7 +98,7 @@ export async function realSource(
 
 /** Lists what lies at `path`; no video is read before the first batch. Throws if there is no such path, or nothing in it that can be read. */
 export async function openSource(path: string, spec: SourceSpec): Promise<FileSource> {
-  const source = existsSync(join(path, 'index.json')) ? openPrepared(path, spec) : await openFiles(path, spec);
+  const source = isPrepared(path) ? openPrepared(path, spec) : await openFiles(path, spec);
   if (source.expected() > 0) return source;
   const { rejections } = source.tally();
   const why = rejections[0] ? `; rejected ${rejections[0].path} (${rejections[0].code}): ${rejections[0].problem}` : '';
@@ -86,15 +106,23 @@ export async function openSource(path: string, spec: SourceSpec): Promise<FileSo
 }
 
 function openPrepared(folder: string, { numFrames, frameStride, most, seed }: SourceSpec): FileSource {
-  const span = (numFrames - 1) * frameStride + 1;
-  const prepared = readIndex(folder).shards.flatMap(({ videos }) => videos);
-  const rejections = prepared
+  const { height, width, frameStride: carried = 1, shards, counts } = readIndex(folder);
+  const step = frameStride / carried;
+  if (!Number.isInteger(step)) {
+    throw new Error(
+      `${folder} holds clips of a model that saw every n-th frame, n = ${carried}; a stride of ${frameStride} was asked for: leave --stride out, or give a multiple of ${carried}`,
+    );
+  }
+  const span = (numFrames - 1) * step + 1;
+  const prepared = shards.flatMap(({ videos }) => videos);
+  const tooShortOnes = prepared
     .filter((video) => video.numFrames < span)
     .map(({ path, numFrames: has }): Rejection => ({ path, code: 'too-short', problem: tooShort(has, span) }));
-  const expected = Math.min(most, prepared.length - rejections.length);
+  const expected = Math.min(most, prepared.length - tooShortOnes.length);
+  const rejections = [...readRejected(folder), ...tooShortOnes];
   let measured = 0;
   async function* batches(batchSize: number): AsyncGenerator<Clips> {
-    const videos = openVideos({ folder, numFrames, frameStride, start: 'random', flip: false, seed });
+    const videos = openVideos({ folder, numFrames, frameStride: step, start: 'random', flip: false, seed });
     measured = 0;
     try {
       for (let first = 0; first < expected; first += batchSize) {
@@ -112,9 +140,20 @@ function openPrepared(folder: string, { numFrames, frameStride, most, seed }: So
     clip: { numFrames, frameStride },
     batches,
     expected: () => expected,
-    tally: () => createTally({ seen: prepared.length, measured, start, seed }, rejections),
+    frameSize: [height, width],
+    tally: () => createTally({ seen: counts.seen, measured, skipped: counts.skipped, start, seed }, rejections),
     fingerprint: async () => readFileSync(join(folder, 'index.json'), 'utf8'), // which has the hashes of the shards
   };
+}
+
+/** The videos that `prepare` could not use. */
+function readRejected(folder: string): Rejection[] {
+  const file = join(folder, 'rejected.jsonl');
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Rejection);
 }
 
 const tooShort = (has: number, needed: number) => `it has ${has} frames, and ${needed} are needed`;

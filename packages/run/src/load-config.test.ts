@@ -1,7 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeClips } from '@eflow/data';
+import type { Clips } from '@eflow/tensor';
 import { VIDEO_DIT_PRESETS } from '@eflow/video-dit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
@@ -11,6 +13,12 @@ import { loadConfig, presetNames } from './load-config.ts';
 const folder = mkdtempSync(join(tmpdir(), 'config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Clips of one colour, of a square side. */
+const clips = (count: number, numFrames: number, side: number): Clips => ({
+  pixels: new Uint8Array(count * numFrames * side * side),
+  shape: [count, numFrames, side, side, 1],
+});
+
 function file(name: string, text: string): string {
   const path = join(folder, name);
   writeFileSync(path, text);
@@ -19,10 +27,102 @@ function file(name: string, text: string): string {
 
 describe('loadConfig', () => {
   it.each(presetNames())('reads the preset %s, whose filled-in form reads as the same config', (name) => {
-    const config = loadConfig(name);
+    const shards = join(folder, `shards of ${name}`);
+    writeClips(shards, clips(10, 32, 64), { labels: Array.from({ length: 10 }, (_, i) => String(i)) });
+    const config = loadConfig(name, name.startsWith('videos') ? [`data.folder=${shards}`] : []);
+    rmSync(shards, { recursive: true });
     expect(config.name).toBe(name);
-    expect(loadConfig(file(`${name}.yaml`, stringify(config)))).toEqual(config);
+    expect(loadConfig(file(`${name}.yaml`, stringify(config)))).toEqual(config); // the shards are needed no more
     expect(videoDiTConfig(config).numClasses).toBe(10);
+  });
+
+  describe('with a base', () => {
+    it('says what differs from a preset, section by section', () => {
+      const config = loadConfig(
+        file(
+          'mine.yaml',
+          'base: digits-tiny\nname: mine\nnetwork: { depth: [1, 2, 1], attention: { kind: softmax } }\ntraining: { maxSeconds: null }',
+        ),
+        ['training.batchSize=4'],
+      );
+      const preset = loadConfig('digits-tiny');
+      const { maxSeconds: _, ...training } = preset.training;
+      expect(config).toEqual({
+        ...preset,
+        name: 'mine',
+        network: { ...preset.network, depth: [1, 2, 1], attention: { kind: 'softmax' } },
+        training: { ...training, batchSize: 4 },
+      });
+      expect(loadConfig(file('saved.yaml', stringify(config)))).toEqual(config);
+    });
+
+    it('may be a file, whose place its own base is told from, and a kind drops what it does not have', () => {
+      mkdirSync(join(folder, 'below'), { recursive: true });
+      file('below/fm.yaml', 'base: digits-small\nobjective: { kind: flowMatching }');
+      const config = loadConfig(file('wide.yaml', 'base: ./below/fm.yaml\nnetwork: { preset: VideoDiT-S, depth: 6 }'));
+      expect(config.objective).toEqual(loadConfig('digits-small', ['objective.kind=flowMatching']).objective);
+      expect(config.network).toMatchObject({ hiddenSize: 384, depth: [1, 4, 1], patchSize: [1, 2, 2] });
+    });
+
+    it.each([
+      ['itself', 'base: ./circle.yaml', /circle.yaml': its base is itself: .*circle.yaml -> .*circle.yaml$/],
+      ['a file that has it as its base', 'base: ./back.yaml', /: its base is itself: .*circle.yaml -> .*back.yaml -> /],
+      ['an unknown preset', 'base: digits-tine', /its base 'digits-tine': no such preset; presets: digits-long, /],
+      [
+        'a file that is not there',
+        'base: ./none.yaml',
+        /circle.yaml': its base '.*none.yaml': cannot be read \(ENOENT\)/,
+      ],
+      ['a number', 'base: 3', /base is 3; expected a preset or a .yaml file/],
+      [
+        'an unknown key',
+        'base: digits-tiny\ntraining: { step: 3 }',
+        /training.step: unknown key; did you mean 'steps'/,
+      ],
+      ['a value for a section', 'base: digits-tiny\ntraining: 3', /training: Invalid input: expected object/],
+    ])('refuses %s', (_case, text, message) => {
+      file('back.yaml', 'base: ./circle.yaml');
+      expect(() => loadConfig(file('circle.yaml', text))).toThrow(message);
+    });
+  });
+
+  describe('of videos', () => {
+    const shards = (name: string, numFrames: number, fps: number) => {
+      const path = join(folder, name);
+      if (!existsSync(path)) writeClips(path, clips(2, numFrames, 32), { labels: ['falling', 'a b'], fps });
+      return path;
+    };
+
+    it('takes sizes, classes and stride from the shards, and writes them out', () => {
+      const { data } = loadConfig('videos-tiny', [`data.folder=${shards('thirty', 40, 30)}`]);
+      const sizes = { height: 32, width: 32, numClasses: 2, numFrames: 8, frameStride: 4 };
+      expect(data).toMatchObject(sizes); // 30 / 4 frames per second
+    });
+
+    it.each([
+      ['8 frames at a stride of 2, where videos are too short for 4', 20, 30, [], { numFrames: 8, frameStride: 2 }],
+      ['every frame of slow videos', 40, 8, [], { numFrames: 8, frameStride: 1 }],
+      ['16 frames, where nothing is said', 40, 8, ['data.numFrames=null'], { numFrames: 16, frameStride: 1 }],
+      ['a stride that is said', 40, 30, ['data.frameStride=3'], { numFrames: 8, frameStride: 3 }],
+    ])('takes %s', (_case, frames, fps, overrides, expected) => {
+      const folder = shards(`${frames} at ${fps}`, frames, fps);
+      expect(loadConfig('videos-tiny', [`data.folder=${folder}`, ...overrides]).data).toMatchObject(expected);
+    });
+
+    it.each([
+      ['no folder', [], /^videos-tiny: data.folder is missing: make it with eflow-data prepare/],
+      ['a folder without shards', ['data.folder=nowhere'], /nowhere holds no prepared videos/],
+      ['a folder that is none', ['data.folder=3'], /data.folder: Invalid input: expected string/],
+    ])('refuses %s', (_case, overrides, message) => {
+      expect(() => loadConfig('videos-tiny', overrides)).toThrow(message);
+    });
+
+    it('refuses patches that do not divide the frames, and says which would', () => {
+      const overrides = [`data.folder=${shards('eight', 8, 8)}`, 'network.patchSize=8,5,4'];
+      expect(() => loadConfig('videos-tiny', overrides)).toThrow(
+        'data does not suit network.patchSize: VideoDiT: height 32 is not a multiple of its patch, 5; patches that divide it: 1, 2, 4, 8, 16, 32',
+      );
+    });
   });
 
   it('applies dotted overrides, also to lists, sections that are not in the file, and whole sections', () => {

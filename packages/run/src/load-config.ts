@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { completeSection } from '@eflow/data';
 import { closest } from 'fastest-levenshtein';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -21,7 +23,8 @@ export const presetNames = (): string[] =>
 
 /**
  * The config in a YAML or JSON file, or in a preset of that name, with dotted overrides such as
- * `training.batchSize=16` applied and defaults filled in. `network.preset` stands for a preset's keys: keys beside it win,
+ * `training.batchSize=16` applied and defaults filled in. A file with a `base`, a preset or another file, says only what differs
+ * from that; a section `data` of videos only what differs from its shards. `network.preset` stands for a preset's keys: keys beside it win,
  * and as an override it replaces what was said before it. `training.maxSeconds=null` takes a key out, so that its default or its
  * absence holds. An override of a `kind`, of the data, the objective or the attention, drops
  * the keys that the new kind does not have. Throws an Error that names every wrong key with the nearest known
@@ -29,9 +32,7 @@ export const presetNames = (): string[] =>
  * configs before (MOVED_KEYS) are moved; an override says where they are now.
  */
 export function loadConfig(source: string, overrides: readonly string[] = []): RunConfig {
-  const document = readDocument(source);
-  moveKeys(document, source);
-  expandPreset(document);
+  const document = readWithBase(source);
   for (const [section, kind] of Object.entries(DEFAULT_KINDS)) {
     const { [section]: given = {} } = document;
     if (isDocument(given)) document[section] = { kind, ...given };
@@ -41,7 +42,50 @@ export function loadConfig(source: string, overrides: readonly string[] = []): R
     refuseMovedKeys(document, override);
     expandPreset(document);
   }
+  if (isDocument(document.data)) document.data = completeData(document.data, source);
   return validateConfig(document, source);
+}
+
+/**
+ * The document of a file or a preset, over those that it is based on. `path` has the files that led here. Throws, naming them, if they
+ * go round in a circle.
+ */
+function readWithBase(source: string, path: readonly string[] = []): Document {
+  const known = [...path, source];
+  if (path.includes(source)) throw new Error(`config '${path[0]}': its base is itself: ${known.join(' -> ')}`);
+  const { base, ...document } = readDocument(source, path.at(-1));
+  moveKeys(document, source);
+  expandPreset(document);
+  if (base === undefined) return document;
+  if (typeof base !== 'string' || base === '') {
+    throw new Error(`config '${source}': base is ${JSON.stringify(base)}; expected a preset or a .yaml file`);
+  }
+  const result = readWithBase(isFile(base) ? resolve(dirname(source), base) : base, known);
+  layOver(result, document);
+  return result;
+}
+
+/** Sets the keys of a document, section by section, as overrides do: null takes a key out, and a new kind drops what it does not have. */
+function layOver(target: Document, document: Document, path: readonly string[] = []): void {
+  // The kind first, so that it drops old keys only.
+  const entries = Object.entries(document).sort(([a], [b]) => Number(b === 'kind') - Number(a === 'kind'));
+  for (const [key, value] of entries) {
+    const at = [...path, key];
+    const own = valueAt(target, at);
+    if (isDocument(value) && isDocument(own)) layOver(target, value, at);
+    else setValue(target, at, value, at.join('.'));
+    if (value === null) unset(target, at);
+    if (key === 'kind') keepKnownKeys(target, path);
+  }
+}
+
+/** A section `data` with what its shards say. Throws, naming the config, if they are needed and not there. */
+function completeData(data: Document, source: string): Document {
+  try {
+    return completeSection(data);
+  } catch (error) {
+    throw new Error(`${source}: ${(error as Error).message}`);
+  }
 }
 
 /** Checks a parsed document against the schema and its sizes against each other; throws as `loadConfig` does. */
@@ -62,26 +106,29 @@ function validateConfig(document: unknown, source: string): RunConfig {
   return result.data;
 }
 
-function readDocument(source: string): Document {
-  const isFile = /[./]/.test(source);
-  if (!isFile && !presetNames().includes(source)) {
-    throw new Error(`config '${source}': no such preset; presets: ${presetNames().join(', ')}, or give a .yaml file`);
+const isFile = (source: string): boolean => /[./]/.test(source);
+
+/** What a file or a preset says; `by` is the config that names it as its base. */
+function readDocument(source: string, by?: string): Document {
+  const what = by === undefined ? `config '${source}'` : `config '${by}': its base '${source}'`;
+  if (!isFile(source) && !presetNames().includes(source)) {
+    throw new Error(`${what}: no such preset; presets: ${presetNames().join(', ')}, or give a .yaml file`);
   }
   let text: string;
   try {
-    text = readFileSync(isFile ? source : new URL(`${source}.yaml`, PRESETS), 'utf8');
+    text = readFileSync(isFile(source) ? source : new URL(`${source}.yaml`, PRESETS), 'utf8');
   } catch (error) {
     throw new Error(
-      `config '${source}': cannot be read (${(error as NodeJS.ErrnoException).code}); give a file or one of the presets: ${presetNames().join(', ')}`,
+      `${what}: cannot be read (${(error as NodeJS.ErrnoException).code}); give a file or one of the presets: ${presetNames().join(', ')}`,
     );
   }
   let document: unknown;
   try {
     document = parse(text);
   } catch (error) {
-    throw new Error(`config '${source}': not valid YAML: ${(error as Error).message}`);
+    throw new Error(`${what}: not valid YAML: ${(error as Error).message}`);
   }
-  if (!isDocument(document)) throw new Error(`config '${source}': expected keys and values, such as 'seed: 1'`);
+  if (!isDocument(document)) throw new Error(`${what}: expected keys and values, such as 'seed: 1'`);
   return document;
 }
 
@@ -131,19 +178,21 @@ function applyOverride(document: Document, override: string): void {
   const isList = /^[^[{'"]*,/.test(text); // network.depth=1,4,1 is network.depth=[1,4,1]
   const value: unknown = parse(isList ? `[${text}]` : text);
   if (path.join('.') !== 'network.preset') {
-    setValue(document, path, value, override);
+    setValue(document, path, value, `override '${override}'`);
     if (text.trim() === 'null') unset(document, path);
     if (path.at(-1) === 'kind') keepKnownKeys(document, path.slice(0, -1));
     return;
   }
-  for (const [key, part] of Object.entries(networkPreset(value))) setValue(document, ['network', key], part, override);
+  for (const [key, part] of Object.entries(networkPreset(value))) {
+    setValue(document, ['network', key], part, `override '${override}'`);
+  }
 }
 
-function setValue(document: Document, path: readonly string[], value: unknown, override: string): void {
+function setValue(document: Document, path: readonly string[], value: unknown, by: string): void {
   path.reduce((node, key, i) => {
     const own = Object.hasOwn(node, key) ? node[key] : undefined;
     if (i < path.length - 1 && own !== undefined && !isDocument(own)) {
-      throw new Error(`override '${override}': '${key}' is a value, not a section`);
+      throw new Error(`${by}: '${key}' is a value, not a section`);
     }
     const next = i === path.length - 1 ? value : (own ?? {});
     // Not an assignment: that would take __proto__ for more than a name.
@@ -157,6 +206,9 @@ function unset(document: Document, path: readonly string[]): void {
   const [section, key] = [path.slice(0, -1), path.at(-1)!];
   if (knownKeys(section, document).includes(key)) delete sectionAt(document, section)[key];
 }
+
+const valueAt = (document: Document, path: readonly string[]): unknown =>
+  path.reduce<unknown>((node, key) => (isDocument(node) && Object.hasOwn(node, key) ? node[key] : undefined), document);
 
 const sectionAt = (document: Document, path: readonly string[]): Document =>
   path.reduce((node, key) => node[key] as Document, document);

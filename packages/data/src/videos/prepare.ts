@@ -162,9 +162,23 @@ function summarise(rejected: readonly Rejection[], out: string): string {
 }
 
 function checkOptions(options: PrepareOptions): void {
-  const { height, width, fps, jobs = 1, maxRejected = 0, minFrames = 1, maxFrames = 1, videosPerShard = 1 } = options;
+  const {
+    height,
+    width,
+    fps,
+    jobs = 1,
+    maxRejected = 0,
+    minFrames = 1,
+    maxFrames = 10_000,
+    videosPerShard = 1,
+  } = options;
   for (const [name, value] of Object.entries({ height, width, jobs, minFrames, maxFrames, videosPerShard })) {
     checkInteger(name, value, 1, name === 'maxFrames' ? Number.MAX_SAFE_INTEGER : 65_535);
+  }
+  if (minFrames > maxFrames) {
+    throw new Error(
+      `minFrames is ${minFrames} and maxFrames ${maxFrames}: no video has so many frames; set --min-frames to at most --max-frames`,
+    );
   }
   const { deadlineSeconds = 1 } = options;
   if (!(deadlineSeconds > 0)) throw new Error(`deadlineSeconds: expected more than 0, got ${deadlineSeconds}`);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DataRecord } from '../dataset-kind.ts';
-import { readIndex } from './shards.ts';
+import { middleFps, readIndex } from './shards.ts';
 import { openVideos } from './video-clips.ts';
 import type { VideosSection } from './videos-spec.ts';
 
@@ -19,6 +19,7 @@ export function recordVideos(data: VideosSection & { seed: number }): DataRecord
     videos: clips.length + clips.tooShort,
     tooShort: clips.tooShort,
     span: clips.span,
+    fps: middleFps(shards),
     emptyClasses: classes.filter((_, i) => clips.classCounts[i]!.tooShort === clips.classCounts[i]!.videos),
   };
   if (record.tooShort > data.maxTooShort * record.videos) {

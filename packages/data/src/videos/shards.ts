@@ -44,6 +44,8 @@ export interface ShardIndex {
   channels: 3;
   /** Labels in the order of their numbers; some may have no video that can be used. */
   classes: string[];
+  /** Of a model's clips: it was trained on every n-th frame of its videos, so that one frame here is n there. Absent: these are videos. */
+  frameStride?: number;
   shards: Shard[];
   counts: Counts;
 }
@@ -95,6 +97,12 @@ export const allRejected = (shards: readonly Shard[], listed: readonly Rejection
   ...listed,
   ...shards.flatMap(({ rejected }) => rejected),
 ];
+
+/** The frame rate in the middle of those of the videos, in frames per second. */
+export function middleFps(shards: readonly Shard[]): number {
+  const rates = shards.flatMap(({ videos }) => videos.map(({ fps }) => fps)).sort((a, b) => a - b);
+  return rates[Math.floor(rates.length / 2)]!;
+}
 
 /** Throws if the folder holds no complete set of shards. */
 export function readIndex(folder: string): ShardIndex {

@@ -7,10 +7,15 @@ const CLIP_STARTS = ['random', 'first', 'middle'] as const;
 /** A config's section `data` of prepared videos. */
 export const videosSchema = z.strictObject({
   kind: z.literal('videos'),
-  folder: z.string().min(1).describe('that eflow-data prepare wrote'),
+  folder: z
+    .string()
+    .min(1)
+    .describe(
+      'written by eflow-data prepare; says height, width, numClasses, numFrames and frameStride where they are left out',
+    ),
   ...clipSize,
   numClasses: z.int().min(1),
-  frameStride: z.int().min(1).default(1).describe("frames of the video from one of the clip's to the next"),
+  frameStride: z.int().min(1).default(1).describe('take every n-th frame of a video'),
   start: z.enum(CLIP_STARTS).default('random').describe('where in its video a clip begins'),
   flip: z.boolean().default(false).describe('mirrors half of the clips'),
   maxTooShort: z

@@ -1,4 +1,5 @@
 import type { DatasetKind } from '../dataset-kind.ts';
+import { completeVideos } from './complete-videos.ts';
 import { recordVideos } from './record-videos.ts';
 import { openVideos } from './video-clips.ts';
 import { type VideosSection, type VideosSpec, videosSchema } from './videos-spec.ts';
@@ -7,6 +8,7 @@ import { type VideosSection, type VideosSpec, videosSchema } from './videos-spec
 export const videos = {
   kind: 'videos',
   schema: videosSchema,
+  complete: completeVideos,
   splits: ['train'],
   measuredBy: 'i3d',
   open: openVideos,

@@ -2,19 +2,25 @@ import { createHash, type Hash, randomBytes } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Clips, clipBytes } from '@eflow/tensor/clips';
+import { checkCount } from '../check.ts';
 import { writeFully } from './file-pieces.ts';
 import { INDEX, orderClasses, type Shard, type ShardIndex, type ShardVideo, UNLABELLED } from './shards.ts';
 
-export interface WriteClipsOptions {
-  /** The class of every clip; none unless given. */
-  labels?: readonly string[];
+interface ClipTimes {
   /** Frames per second; 8 unless given. */
   fps?: number;
+  /** Which frames of a video the clips stand for, as those do that their model was trained on: every n-th; 1 unless given. */
+  frameStride?: number;
 }
 
-export interface ClipWriterOptions {
-  /** Frames per second; 8 unless given. */
-  fps?: number;
+export interface WriteClipsOptions extends ClipTimes {
+  /** The class of every clip; none unless given. */
+  labels?: readonly string[];
+}
+
+export interface ClipWriterOptions extends ClipTimes {
+  /** The names of all classes in the order of their numbers; those that clips have, in order, unless given. */
+  classes?: readonly string[];
   /** A shard's file is ended once it is as large; 1 GiB unless given. */
   shardBytes?: number;
 }
@@ -39,8 +45,9 @@ export interface ClipWriter {
  */
 export function createClipWriter(
   folder: string,
-  { fps = 8, shardBytes = 2 ** 30 }: ClipWriterOptions = {},
+  { fps = 8, frameStride = 1, classes: known, shardBytes = 2 ** 30 }: ClipWriterOptions = {},
 ): ClipWriter {
+  checkCount('frameStride', frameStride);
   const temporary = openTemporary(folder);
   const shards: Shard[] = [];
   const classes = new Set<string>();
@@ -86,6 +93,8 @@ export function createClipWriter(
       for (let i = 0; i < count; i++) {
         const pixels = clips.pixels.subarray(i * size, (i + 1) * size);
         const label = labels?.[i];
+        if (known && !known.includes(label ?? UNLABELLED))
+          throw new Error(`writeClips: no class '${label}' among ${known.join(', ')}`);
         classes.add(label ?? UNLABELLED);
         append(channels === 3 ? pixels : toRgb(pixels), {
           path: `clip-${String(written++).padStart(6, '0')}`,
@@ -103,7 +112,8 @@ export function createClipWriter(
         format: 'eflow-shards-1',
         ...frame,
         channels: 3,
-        classes: orderClasses(classes),
+        classes: known ? [...known] : orderClasses(classes),
+        frameStride,
         shards,
         counts: { seen: written, ok: written, short: 0, rejected: 0, skipped: 0 },
       };
@@ -119,8 +129,8 @@ export function createClipWriter(
 }
 
 /** Writes clips as `createClipWriter` does, all at once. Throws as it does, and leaves nothing then. */
-export function writeClips(folder: string, clips: Clips, { labels, fps }: WriteClipsOptions = {}): void {
-  const writer = createClipWriter(folder, { fps });
+export function writeClips(folder: string, clips: Clips, { labels, ...times }: WriteClipsOptions = {}): void {
+  const writer = createClipWriter(folder, times);
   try {
     writer.add(clips, labels);
     writer.finish();

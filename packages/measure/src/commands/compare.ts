@@ -1,10 +1,11 @@
-import { createProgress } from '@eflow/cli';
+import { countOf, createProgress } from '@eflow/cli';
 import { assertComparable, type Extractor, PROTOCOL_PRESETS } from '@eflow/fvd';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { readSeen, takeVideos, throughCache } from '../feature-cache.ts';
 import { formatMeasurement } from '../format.ts';
-import { countVideos, recordFeatures, type Seen } from '../look.ts';
+import { assertSameSize, countVideos, recordFeatures, type Seen } from '../look.ts';
 import { measure } from '../measure.ts';
+import { areUnknown } from '../self-checked.ts';
 import { type FileSource, openSource, type SourceSpec } from '../sources.ts';
 import { formatRejections, formatTally } from '../tally.ts';
 import { extractorSpec, type LookFlags, openExtractor, sourceSpec } from './flags.ts';
@@ -25,18 +26,21 @@ export const LEAST_VIDEOS = 3;
 type Side = { what: string; path: string } & ({ seen: Seen } | { source: FileSource });
 
 /** Prints all figures of generated videos against real ones. Throws before weights are loaded where that can be known. */
-export async function compare(realPath: string, generatedPath: string, flags: CompareFlags): Promise<void> {
-  const { protocol, split, bootstrap, seed, json } = flags;
-  const spec = sourceSpec(flags);
+export async function compare(realPath: string, generatedPath: string, asked: CompareFlags): Promise<void> {
+  const { protocol, split, bootstrap, seed, json } = asked;
   const paths = [realPath, generatedPath];
   for (const path of paths) checkSource(path);
+  const spec = sourceSpec(asked, paths);
+  const flags = { ...asked, frames: spec.numFrames };
   if (paths.some((path) => !isNpz(path))) extractorSpec(flags);
   if (json) checkWritable(json);
   const sides = [await openSide('real', realPath, spec), await openSide('generated', generatedPath, spec)] as const;
   for (const side of sides) requireEnoughListed(side);
+  assertSameSize(sizeOf(sides[0]), sizeOf(sides[1]));
   const extractor = sides.every((side) => 'seen' in side) ? undefined : await openExtractor(flags);
   checkRecords(sides, extractor, spec);
   const real = await see(sides[0], extractor, spec, flags);
+  assertSameSize(real, sizeOf(sides[1]));
   const generated = await see(sides[1], extractor, spec, flags);
 
   const progress = createProgress(1);
@@ -51,6 +55,11 @@ export async function compare(realPath: string, generatedPath: string, flags: Co
     if (seen.record) continue;
     measurement.warnings.push(
       `${paths[i]} does not say what made its features: the figures mean something only if one extractor made both`,
+    );
+  }
+  if (areUnknown(measurement.protocol)) {
+    measurement.warnings.push(
+      'nothing tells that these weights of I3D are those of the original FVD: check them once by eflow-fvd self-check --weights FILE',
     );
   }
   console.log(formatMeasurement(measurement));
@@ -68,6 +77,8 @@ async function openSide(what: string, path: string, spec: SourceSpec): Promise<S
   return { what, path, source: await openSource(path, spec) };
 }
 
+const sizeOf = (side: Side) => ('seen' in side ? side.seen : side.source);
+
 /** Throws, after what was rejected is told, if too few videos are listed. */
 function requireEnoughListed(side: Side): void {
   const videos = 'seen' in side ? countVideos(side.seen) : side.source.expected();
@@ -79,7 +90,7 @@ function requireEnoughListed(side: Side): void {
 
 function requireEnough(path: string, videos: number): void {
   if (videos >= LEAST_VIDEOS) return;
-  throw new Error(`${path}: ${videos} videos to measure; at least ${LEAST_VIDEOS} of each kind are needed`);
+  throw new Error(`${path}: ${countOf(videos, 'video')} to measure; at least ${LEAST_VIDEOS} of each kind are needed`);
 }
 
 /** Throws, before anything is looked at, if the features of a file were made otherwise than the others are or would be. */

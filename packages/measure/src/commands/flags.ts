@@ -1,7 +1,7 @@
 import { setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import { type Extractor, type OnnxExtractorOptions, PROTOCOL_PRESETS, type ProtocolName } from '@eflow/fvd';
 import { type ExtractorName, type ExtractorSpec, loadExtractor } from '../extractors.ts';
-import type { SourceSpec } from '../sources.ts';
+import { carriedBy, type SourceSpec } from '../sources.ts';
 
 type Triple = [number, number, number];
 
@@ -18,19 +18,30 @@ export interface LookFlags {
   protocol: ProtocolName;
   pooled?: boolean;
   frames?: number;
-  stride: number;
+  /** Absent: that of generated shards, or 1. */
+  stride?: number;
   videos: number;
   batch: number;
   seed: number;
 }
 
-/** The clips that flags ask for. */
-export const sourceSpec = ({ frames, protocol, stride, videos, seed }: LookFlags): SourceSpec => ({
-  numFrames: frames ?? PROTOCOL_PRESETS[protocol].numFrames,
-  frameStride: stride,
-  most: videos,
-  seed,
-});
+/**
+ * The clips that flags ask for, of sources at these paths. Where one of them has a model's clips, all are read to match: at the stride
+ * that its model was trained at, and no longer than its clips are.
+ */
+export function sourceSpec(
+  { frames, protocol, stride, videos, seed }: LookFlags,
+  paths: readonly string[],
+): SourceSpec {
+  const carried = paths.map(carriedBy).filter((one) => one !== undefined);
+  const { numFrames } = PROTOCOL_PRESETS[protocol];
+  return {
+    numFrames: frames ?? Math.min(numFrames, ...carried.map((one) => one.numFrames)),
+    frameStride: stride ?? Math.max(1, ...carried.map((one) => one.frameStride)),
+    most: videos,
+    seed,
+  };
+}
 
 /** The extractor that flags ask for. Throws if a flag that it needs is missing. */
 export function extractorSpec(flags: LookFlags): ExtractorSpec {
