@@ -252,6 +252,15 @@ describe('eflow-fvd', () => {
     expect(status).toBe(1);
   });
 
+  it('counts what prepare could not use', async () => {
+    const [folder, shards] = [await writeVideos('with broken', 4, 50), join(root, 'shards without broken')];
+    writeFileSync(join(folder, 'broken.mp4'), 'no video');
+    await prepareVideos({ source: { path: folder }, out: shards, height: 32, width: 40, maxRejected: 0.5 });
+    const { stdout, stderr } = await run(shards, generated, ...means, '--no-cache');
+    expect(stdout).toContain('real: 5 videos seen = 4 measured + 0 not drawn + 1 rejected (format 1) + 0 skipped');
+    expect(stderr).toContain('real: rejected broken.mp4 (format)');
+  });
+
   it('names rows of a table by what their paths differ in', async () => {
     const json = join(root, 'one/fvd.json');
     for (const name of ['one', 'two']) mkdirSync(join(root, name));

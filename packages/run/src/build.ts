@@ -77,10 +77,12 @@ export function openClips(config: RunConfig, split: Split): ClipDataset {
   if (dataset.shape.join(' x ') === wanted && dataset.numClasses === numClasses) return dataset;
   dataset.close?.();
   throw new Error(
-    `the config's data are clips of ${wanted} in ${numClasses} classes, and those that there are of ${dataset.shape.join(' x ')} in ${dataset.numClasses}; ` +
-      'set data.height, data.width and data.numClasses to these',
+    `the config's data are clips of ${wanted} in ${countClasses(numClasses)}, and those that there are of ${dataset.shape.join(' x ')} in ${countClasses(dataset.numClasses)}; ` +
+      'leave data.height, data.width and data.numClasses out, so that the data say them, or set them to these',
   );
 }
+
+const countClasses = (count: number) => `${count} class${count === 1 ? '' : 'es'}`;
 
 /**
  * The strong and the weak path with parameters bound, as @eflow/flow takes them; the condition is a `VideoDiTCondition`. The

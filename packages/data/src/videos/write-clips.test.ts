@@ -87,3 +87,13 @@ it('refuses what it cannot write', () => {
   );
   expect(() => writeClips(join(root, 'new'), clips, { labels: [] })).toThrow('0 labels for 1 clips');
 });
+
+it('keeps the numbers of classes that are given, and says the stride', () => {
+  const clips = { pixels: new Uint8Array(2 * 4), shape: [2, 1, 2, 2, 1] as const };
+  const writer = createClipWriter(join(root, 'classes'), { classes: ['emu', 'two cats', 'ant'], frameStride: 3 });
+  writer.add(clips, ['ant', 'two cats']);
+  expect(() => writer.add(clips, ['ant', 'bee'])).toThrow("no class 'bee' among emu, two cats, ant");
+  writer.finish();
+  expect(readIndex(join(root, 'classes'))).toMatchObject({ classes: ['emu', 'two cats', 'ant'], frameStride: 3 });
+  expect(() => createClipWriter(join(root, 'none'), { frameStride: 0 })).toThrow('frameStride');
+});

@@ -29,7 +29,7 @@ export interface ClipWriterOptions extends ClipTimes {
 export interface ClipWriter {
   /**
    * Appends clips, each with its label where there are any. Throws if pixels do not fill the shape, on channels other than 1
-   * or 3, on labels that are not as many as clips, and on frames of another size than before.
+   * or 3, on labels that are not as many as clips or not among the given classes, and on frames of another size than before.
    */
   add(clips: Clips, labels?: readonly string[]): void;
   /** Writes the index and puts the folder in its place. Throws if there is no clip. */
@@ -86,6 +86,8 @@ export function createClipWriter(
       if (labels && labels.length !== count) {
         throw new Error(`writeClips: ${labels.length} labels for ${count} clips`);
       }
+      const stranger = known && (labels ?? [UNLABELLED]).find((label) => !known.includes(label));
+      if (stranger !== undefined) throw new Error(`writeClips: no class '${stranger}' among ${known!.join(', ')}`);
       frame ??= { height, width };
       if (frame.height !== height || frame.width !== width) {
         throw new Error(`writeClips: frames of ${height}x${width} after those of ${frame.height}x${frame.width}`);
@@ -93,8 +95,6 @@ export function createClipWriter(
       for (let i = 0; i < count; i++) {
         const pixels = clips.pixels.subarray(i * size, (i + 1) * size);
         const label = labels?.[i];
-        if (known && !known.includes(label ?? UNLABELLED))
-          throw new Error(`writeClips: no class '${label}' among ${known.join(', ')}`);
         classes.add(label ?? UNLABELLED);
         append(channels === 3 ? pixels : toRgb(pixels), {
           path: `clip-${String(written++).padStart(6, '0')}`,
