@@ -7,16 +7,19 @@ import { initFromDiT, initVideoDiT, type VideoDiTConfig, type VideoDiTParams } f
 
 /** The learning rate after so many updates. */
 export function learningRateSchedule({ optimizer, training }: RunConfig): Schedule {
-  switch (optimizer.schedule) {
+  const { learningRate, warmupSteps, schedule } = optimizer;
+  switch (schedule) {
     case 'constant':
-      return warmupConstant(optimizer);
+      return warmupConstant({ learningRate, warmupSteps });
     case 'cosine':
-      return warmupCosine({ ...optimizer, totalSteps: training.steps });
+      return warmupCosine({ learningRate, warmupSteps, totalSteps: training.steps });
   }
 }
 
-export const createOptimizer = (config: RunConfig) =>
-  adamW({ ...config.optimizer, learningRate: learningRateSchedule(config) });
+export function createOptimizer(config: RunConfig) {
+  const { betas, weightDecay } = config.optimizer;
+  return adamW({ learningRate: learningRateSchedule(config), betas, weightDecay });
+}
 
 /** What training changes, and what the weights were trained on; absent for moving digits. */
 export interface RunState extends TrainState<VideoDiTParams> {

@@ -4,7 +4,7 @@ import { createObjective } from '@eflow/flow';
 import { bindNetworks, type RunConfig } from '@eflow/run';
 import { splitStream, uploadClips } from '@eflow/tensor';
 import { createTrainStep, objectiveLoss } from '@eflow/train';
-import { drawKeptTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
+import { drawKeptTokens, type FullVideoDiTConfig, keepRatioAt, tokenGrid } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { createOptimizer, type RunState } from './state.ts';
 
@@ -25,7 +25,7 @@ export const upload = (batch: Batch): DeviceBatch => ({
 /** The training step of a run's config: one TensorFlow graph, compiled at its first call, or single ops with `eager`. */
 export function createRunStep(
   config: RunConfig,
-  network: VideoDiTConfig,
+  network: FullVideoDiTConfig,
   unravel: RunState['unravel'],
   { eager = false } = {},
 ) {

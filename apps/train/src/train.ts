@@ -29,7 +29,7 @@ import {
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
 import { MOST_IN_A_ROW } from '@eflow/train';
-import type { VideoDiTConfig } from '@eflow/video-dit';
+import type { FullVideoDiTConfig } from '@eflow/video-dit';
 import { createMeasure } from './measure.ts';
 import { createMetricsLog, type MetricsLog } from './metrics-log.ts';
 import { createProgressLine } from './progress-line.ts';
@@ -127,7 +127,7 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
  * The state that training goes on from, or a new one, once config, data and checkpoint are seen to go together; only then is
  * anything in the folder changed.
  */
-async function openState(config: RunConfig, folder: RunFolder, network: VideoDiTConfig) {
+async function openState(config: RunConfig, folder: RunFolder, network: FullVideoDiTConfig) {
   const { latest, skipped } = await findLatestCheckpoint(folder.checkpoints);
   for (const { problem } of skipped) console.error(`Left out: ${problem}`);
   const state = latest ? await loadState(latest.folder, config, network) : await firstState(config, network);
@@ -216,7 +216,7 @@ function describeMeasurement({ step, protocol, data, ...figures }: StepMeasureme
  * Writes what the previews of a run show, and returns what makes one: a grid sampled from the EMA parameters, as a still and as
  * a movie.
  */
-function openPreviews(config: RunConfig, folder: RunFolder, network: VideoDiTConfig, sample: SampleFunction) {
+function openPreviews(config: RunConfig, folder: RunFolder, network: FullVideoDiTConfig, sample: SampleFunction) {
   const labels = cycleLabels(config.training.previewClips, network.numClasses);
   const names = classNames(folder, config);
   if (config.training.previewEvery > 0) {

@@ -63,7 +63,7 @@ export function attentionKind(
 
 /**
  * Runs the kernel that `spec` names among `kinds` on q, k, v [B, N, L, D]. Returns [B, N, L, D], owned by the caller.
- * Throws if shapes disagree, an option cannot be, the kind is unknown, or an input that it needs is missing.
+ * Throws if shapes disagree, an option cannot be or is unknown, the kind is unknown, or an input that it needs is missing.
  */
 export function attention(
   spec: AttentionSpec,
@@ -71,7 +71,7 @@ export function attention(
   kinds: readonly AnyAttentionKind[] = ATTENTION_KINDS,
 ): tf.Tensor {
   const kind = attentionKind(spec, kinds);
-  return kind.attend(inputs, fillIn(kind.schema, spec), pickLearned(kind, inputs));
+  return kind.attend(inputs, fillIn('attention', kind.schema, spec), pickLearned(kind, inputs));
 }
 
 /**
@@ -101,7 +101,7 @@ export function attentionOracle(
       return [name, isGate ? values.slice(index * L, (index + 1) * L) : values];
     });
     const head = { queries: rows(q), keys: rows(k), values: rows(v), turn };
-    return kind.oracle(head, fillIn(kind.schema, spec), Object.fromEntries(ofHead), grid).flat();
+    return kind.oracle(head, fillIn('attention', kind.schema, spec), Object.fromEntries(ofHead), grid).flat();
   }).flat();
 }
 

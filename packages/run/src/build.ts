@@ -2,6 +2,7 @@ import { attentionKind } from '@eflow/attention';
 import { type ClipDataset, datasetKind, datasetSpec, openDataset, type Split } from '@eflow/data';
 import { type Network, splitRows } from '@eflow/flow';
 import {
+  type FullVideoDiTConfig,
   tokenGrid,
   type VideoDiTConfig,
   type VideoDiTInput,
@@ -13,11 +14,9 @@ import {
 import type { RunConfig } from './config.ts';
 
 /** The network that a config describes. Throws if its sizes do not go together. */
-export function videoDiTConfig({ data, network }: RunConfig): VideoDiTConfig {
+export function videoDiTConfig({ data, network }: RunConfig): FullVideoDiTConfig {
   const { channels, numClasses } = datasetKind(data).describe(data);
-  const config: VideoDiTConfig = { channels, numClasses, ...network };
-  validateConfig(config);
-  return config;
+  return validateConfig({ channels, numClasses, ...network });
 }
 
 /**

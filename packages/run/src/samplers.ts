@@ -13,7 +13,7 @@ import {
   timeGrid,
 } from '@eflow/flow';
 import { type Compile, createStream, type RandomStream } from '@eflow/tensor';
-import type { VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
+import type { FullVideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { bindNetworks } from './build.ts';
 import type { RunConfig } from './config.ts';
@@ -97,7 +97,7 @@ export type SampleFunction = (
  * Throws as `checkSampler` does.
  */
 export function createSample(
-  network: VideoDiTConfig,
+  network: FullVideoDiTConfig,
   objective: Objective,
   spec: SamplerSpec,
   compile: Compile = (fn) => fn,
