@@ -126,7 +126,7 @@ function describePasses({ objective, training }: RunConfig): string {
 function measureStep(config: RunConfig, network: FullVideoDiTConfig, options: { eager: boolean }) {
   const state = newState(config, network);
   const dataset = openClips(config, 'train');
-  const trainStep = createRunStep(config, network, state.unravel, options);
+  const trainStep = createRunStep(config, network, options);
   let made = 0;
   const runFor = (least: { steps: number; seconds: number }): number[] => {
     const times: number[] = [];

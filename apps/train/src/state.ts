@@ -2,7 +2,7 @@ import { loadCheckpoint, readSafetensors, saveCheckpoint } from '@eflow/checkpoi
 import { type AdamWState, adamW, type Schedule, warmupConstant, warmupCosine } from '@eflow/optim';
 import type { DataRecord, RunConfig, RunFolder } from '@eflow/run';
 import { createStream, disposeTree, ravel, splitStream, type Tree } from '@eflow/tensor';
-import { type GuardState, initState, NEW_GUARD, type TrainState } from '@eflow/train';
+import { currentParams, emaParams, type GuardState, initState, NEW_GUARD, type TrainState } from '@eflow/train';
 import { initFromDiT, initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 
 /** The learning rate after so many updates. */
@@ -30,7 +30,7 @@ const initStream = ({ seed }: RunConfig) => splitStream(createStream(seed), 'ini
 
 /** The state before the first step, from the run's seed. */
 export const newState = (config: RunConfig, network: VideoDiTConfig): RunState =>
-  startFrom(config, initVideoDiT(initStream(config), network));
+  startFrom(initVideoDiT(initStream(config), network));
 
 /**
  * The state before the first step, from the run's seed or, with `training.initialWeights`, from those. Throws if they do not
@@ -46,12 +46,12 @@ export async function firstState(config: RunConfig, network: VideoDiTConfig): Pr
   console.log(
     `Starting from ${file}: ${tensors.size - unused.length} of its ${tensors.size} tensors${left}; new are ${[...layers].join(', ')}`,
   );
-  return startFrom(config, params);
+  return startFrom(params);
 }
 
 /** The state before the first step. Disposes of the parameters. */
-function startFrom(config: RunConfig, params: VideoDiTParams): RunState {
-  const state = initState(params, createOptimizer(config));
+function startFrom(params: VideoDiTParams): RunState {
+  const state = initState(params);
   disposeTree(params);
   return state;
 }
@@ -63,13 +63,14 @@ type SavedState = { sample: number; guard: GuardState; data?: DataRecord };
 export async function saveState(
   folder: RunFolder,
   config: RunConfig,
-  { step, weights, guard, data, unravel }: RunState,
+  state: RunState,
   environment: Record<string, string>,
 ) {
+  const { step, guard, data } = state;
   const trees = {
-    params: unravel(weights.params),
-    ema: unravel(weights.ema),
-    optimizer: mapMoments(weights.optimizer, unravel),
+    params: currentParams(state),
+    ema: emaParams(state),
+    optimizer: mapMoments(state.weights.optimizer, state.unravel),
   };
   try {
     return await saveCheckpoint(folder.checkpoints, {

@@ -1,16 +1,7 @@
 import { attentionKind } from '@eflow/attention';
 import { type ClipDataset, datasetKind, datasetSpec, openDataset, type Split } from '@eflow/data';
-import { type Network, splitRows } from '@eflow/flow';
-import {
-  type FullVideoDiTConfig,
-  tokenGrid,
-  type VideoDiTConfig,
-  type VideoDiTInput,
-  type VideoDiTParams,
-  validateConfig,
-  videoDiT,
-  weakVideoDiT,
-} from '@eflow/video-dit';
+import { splitRows } from '@eflow/flow';
+import { type FullVideoDiTConfig, tokenGrid, validateConfig } from '@eflow/video-dit';
 import type { RunConfig } from './config.ts';
 
 /** The network that a config describes. Throws if its sizes do not go together. */
@@ -85,15 +76,4 @@ export function openClips(config: RunConfig, split: Split): ClipDataset {
     `the config's data are clips of ${wanted} in ${numClasses} classes, and those that there are of ${dataset.shape.join(' x ')} in ${dataset.numClasses}; ` +
       'set data.height, data.width and data.numClasses to these',
   );
-}
-
-/**
- * The strong and the weak path with parameters bound, as @eflow/flow takes them; the condition is a `VideoDiTCondition`. The
- * parameters stay the caller's.
- */
-export function bindNetworks(params: VideoDiTParams, config: VideoDiTConfig): { strong: Network; weak: Network } {
-  return {
-    strong: (input) => videoDiT(params, config, input as VideoDiTInput),
-    weak: (input) => weakVideoDiT(params, config, input as VideoDiTInput),
-  };
 }
