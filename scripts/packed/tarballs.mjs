@@ -49,7 +49,8 @@ export async function findProblems({ tarball, manifest }, { forRelease = false }
     problems.push(`its package.json lacks ${ADDRESSES.join(', ')}: run node scripts/name-repository.mjs ADDRESS`);
   }
   const tools = [['publint', ['run', tarball, '--strict']]];
-  if (files.some((file) => file.endsWith('.d.ts'))) tools.push(['attw', [tarball, '--profile', 'esm-only', '--format', 'ascii']]);
+  if (files.some((file) => file.endsWith('.d.ts')))
+    tools.push(['attw', [tarball, '--profile', 'esm-only', '--format', 'ascii']]);
   for (const [tool, args] of tools) {
     await run(bin(tool), args).catch((error) => problems.push(`${tool}\n${error.message}`));
   }

@@ -1,6 +1,6 @@
 import { exportSavedModel } from '@eflow/engine';
 import { createSample, type RunConfig, type SamplerSpec } from '@eflow/run';
-import type { ClipSize, VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
+import type { ClipSize, FullVideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
 import type * as tf from '@tensorflow/tfjs-core';
 
 export interface ExportOptions {
@@ -19,7 +19,7 @@ export interface ExportOptions {
  */
 export function exportSampler(
   folder: string,
-  network: VideoDiTConfig,
+  network: FullVideoDiTConfig,
   params: VideoDiTParams,
   { spec, objective, clip, batchSize }: ExportOptions,
 ): Promise<void> {

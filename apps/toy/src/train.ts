@@ -3,7 +3,7 @@ import { compile } from '@eflow/engine';
 import { createObjective, type Network, type ObjectiveSpec } from '@eflow/flow';
 import { adamW, warmupCosine } from '@eflow/optim';
 import { createStream, disposeTree, splitStream } from '@eflow/tensor';
-import { createTrainStep, initState, objectiveLoss } from '@eflow/train';
+import { createTrainStep, disposeState, emaParams, initState, objectiveLoss } from '@eflow/train';
 import * as tf from '@tensorflow/tfjs-core';
 import { drawCheckerboard } from './checkerboard.ts';
 import { bindMlp, initMlp, type MlpParams } from './mlp.ts';
@@ -29,16 +29,15 @@ export async function train(
   const warmupSteps = Math.min(TRAINING.warmupSteps, steps - 1);
   const optimizer = adamW({ learningRate: warmupCosine({ learningRate, warmupSteps, totalSteps: steps }), betas });
   const initial = initMlp(splitStream(createStream(seed), 'init'));
-  const state = initState(initial, optimizer);
+  const state = initState(initial);
   disposeTree(initial);
   const trainStep = createTrainStep({
-    unravel: state.unravel,
     optimizer,
     clipNorm,
     emaDecay,
     seed,
     scheduleAt: (step) => objective.scheduleAt(step / steps),
-    loss: (params, _batch: object, { stream, schedule }) => {
+    loss: (params: MlpParams, _batch: object, { stream, schedule }) => {
       const data = drawCheckerboard(splitStream(stream, 'data'), batchSize);
       const condition = tf.zeros([batchSize], 'int32');
       const batch = { data, condition, nullCondition: tf.onesLike(condition) };
@@ -58,9 +57,9 @@ export async function train(
       onStep(step, velocityLoss);
       await setImmediate(); // a training step blocks the event loop: let the progress line and signals in
     }
-    return state.unravel(state.weights.ema);
+    return emaParams(state);
   } finally {
-    disposeTree(state.weights);
+    disposeState(state);
   }
 }
 

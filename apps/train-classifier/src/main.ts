@@ -16,7 +16,7 @@ import {
 import { type Judgement, look, realSource } from '@eflow/measure';
 import { adamW, warmupCosine } from '@eflow/optim';
 import { createStream, disposeTree, splitStream, treeEntries, uploadClips } from '@eflow/tensor';
-import { createTrainStep, initState } from '@eflow/train';
+import { createTrainStep, currentParams, disposeState, initState } from '@eflow/train';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
 import { CLIPS } from './clips.ts';
@@ -107,14 +107,14 @@ async function train({ steps, batchSize, learningRate, seed }: Flags): Promise<D
     weightDecay: WEIGHT_DECAY,
   });
   const initial = initDigitsClassifier(splitStream(createStream(seed), 'init'));
-  const state = initState(initial, optimizer);
+  const state = initState(initial);
   disposeTree(initial);
   const trainStep = createTrainStep({
-    unravel: state.unravel,
     optimizer,
+    clipNorm: Number.POSITIVE_INFINITY,
     emaDecay: 0, // the last weights are those that are kept
     seed,
-    loss: (params, { clips, labels }: DeviceBatch) => {
+    loss: (params: DigitsClassifierParams, { clips, labels }: DeviceBatch) => {
       const logProbabilities = tf.logSoftmax(digitsClassifier(params, clips).frameLogits);
       const wanted = tf.expandDims(tf.oneHot(labels, 10), 1);
       return { loss: tf.neg(tf.mean(tf.sum(tf.mul(logProbabilities, wanted), -1))) as tf.Scalar };
@@ -135,8 +135,8 @@ async function train({ steps, batchSize, learningRate, seed }: Flags): Promise<D
     progress.end();
   }
   await batches.close();
-  const params = state.unravel(state.weights.params);
-  disposeTree(state.weights);
+  const params = currentParams(state);
+  disposeState(state);
   return params;
 }
 

@@ -15,7 +15,14 @@ import {
   videoDiTConfig,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
-import { countKept, countNetwork, countTokens, keepRatioAt, tokenGrid, type VideoDiTConfig } from '@eflow/video-dit';
+import {
+  countKept,
+  countNetwork,
+  countTokens,
+  type FullVideoDiTConfig,
+  keepRatioAt,
+  tokenGrid,
+} from '@eflow/video-dit';
 import { newState } from './state.ts';
 import type { Task } from './supervise.ts';
 import { createRunStep, upload } from './train-step.ts';
@@ -116,10 +123,10 @@ function describePasses({ objective, training }: RunConfig): string {
 }
 
 /** Median seconds of a few steps. The first compiles, and those after it are slower, too, for a while. */
-function measureStep(config: RunConfig, network: VideoDiTConfig, options: { eager: boolean }) {
+function measureStep(config: RunConfig, network: FullVideoDiTConfig, options: { eager: boolean }) {
   const state = newState(config, network);
   const dataset = openClips(config, 'train');
-  const trainStep = createRunStep(config, network, state.unravel, options);
+  const trainStep = createRunStep(config, network, options);
   let made = 0;
   const runFor = (least: { steps: number; seconds: number }): number[] => {
     const times: number[] = [];

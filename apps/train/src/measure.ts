@@ -19,7 +19,7 @@ import {
   sampleClips,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
-import type { VideoDiTConfig } from '@eflow/video-dit';
+import type { FullVideoDiTConfig } from '@eflow/video-dit';
 import type { RunState } from './state.ts';
 
 /**
@@ -29,7 +29,7 @@ import type { RunState } from './state.ts';
  */
 export async function createMeasure(
   config: RunConfig,
-  network: VideoDiTConfig,
+  network: FullVideoDiTConfig,
   sample: SampleFunction,
   record?: DataRecord,
 ) {

@@ -2,7 +2,7 @@ import { loadCheckpoint, readSafetensors, saveCheckpoint } from '@eflow/checkpoi
 import { type AdamWState, adamW, type Schedule, warmupConstant, warmupCosine } from '@eflow/optim';
 import type { DataRecord, RunConfig, RunFolder } from '@eflow/run';
 import { createStream, disposeTree, ravel, splitStream, type Tree } from '@eflow/tensor';
-import { type GuardState, initState, NEW_GUARD, type TrainState } from '@eflow/train';
+import { currentParams, emaParams, type GuardState, initState, NEW_GUARD, type TrainState } from '@eflow/train';
 import { initFromDiT, initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 
 /** The learning rate after so many updates. */
@@ -17,8 +17,10 @@ export function learningRateSchedule({ optimizer, training }: RunConfig): Schedu
   }
 }
 
-export const createOptimizer = (config: RunConfig) =>
-  adamW({ ...config.optimizer, learningRate: learningRateSchedule(config) });
+export function createOptimizer(config: RunConfig) {
+  const { betas, weightDecay } = config.optimizer;
+  return adamW({ learningRate: learningRateSchedule(config), betas, weightDecay });
+}
 
 /** What training changes, and what the weights were trained on; absent for moving digits. */
 export interface RunState extends TrainState<VideoDiTParams> {
@@ -29,7 +31,7 @@ const initStream = ({ seed }: RunConfig) => splitStream(createStream(seed), 'ini
 
 /** The state before the first step, from the run's seed. */
 export const newState = (config: RunConfig, network: VideoDiTConfig): RunState =>
-  startFrom(config, initVideoDiT(initStream(config), network));
+  startFrom(initVideoDiT(initStream(config), network));
 
 /**
  * The state before the first step, from the run's seed or, with `training.initialWeights`, from those. Throws if they do not
@@ -45,12 +47,12 @@ export async function firstState(config: RunConfig, network: VideoDiTConfig): Pr
   console.log(
     `Starting from ${file}: ${tensors.size - unused.length} of its ${tensors.size} tensors${left}; new are ${[...layers].join(', ')}`,
   );
-  return startFrom(config, params);
+  return startFrom(params);
 }
 
 /** The state before the first step. Disposes of the parameters. */
-function startFrom(config: RunConfig, params: VideoDiTParams): RunState {
-  const state = initState(params, createOptimizer(config));
+function startFrom(params: VideoDiTParams): RunState {
+  const state = initState(params);
   disposeTree(params);
   return state;
 }
@@ -62,13 +64,14 @@ type SavedState = { sample: number; guard: GuardState; data?: DataRecord };
 export async function saveState(
   folder: RunFolder,
   config: RunConfig,
-  { step, weights, guard, data, unravel }: RunState,
+  state: RunState,
   environment: Record<string, string>,
 ) {
+  const { step, guard, data } = state;
   const trees = {
-    params: unravel(weights.params),
-    ema: unravel(weights.ema),
-    optimizer: mapMoments(weights.optimizer, unravel),
+    params: currentParams(state),
+    ema: emaParams(state),
+    optimizer: mapMoments(state.weights.optimizer, state.unravel),
   };
   try {
     return await saveCheckpoint(folder.checkpoints, {

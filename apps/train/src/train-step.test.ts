@@ -24,7 +24,7 @@ it.each([
   const config = loadConfig('digits-tiny', TINY);
   const network = videoDiTConfig(config);
   const state = newState(config, network);
-  const trainStep = createRunStep(config, network, state.unravel, { eager });
+  const trainStep = createRunStep(config, network, { eager });
   const dataset = openClips(config, 'train');
   const good = (step: number) => upload(makeBatch(dataset, 4, step));
   const step = (batch: ReturnType<typeof good>) => {

@@ -29,8 +29,8 @@ import {
   writeDataRecord,
 } from '@eflow/run';
 import { disposeTree } from '@eflow/tensor';
-import { MOST_IN_A_ROW } from '@eflow/train';
-import type { VideoDiTConfig } from '@eflow/video-dit';
+import { disposeState, emaParams, MOST_IN_A_ROW } from '@eflow/train';
+import type { FullVideoDiTConfig } from '@eflow/video-dit';
 import { createMeasure } from './measure.ts';
 import { createMetricsLog, type MetricsLog } from './metrics-log.ts';
 import { createProgressLine } from './progress-line.ts';
@@ -55,7 +55,7 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
   const { training } = config;
   const network = videoDiTConfig(config);
   const { state, isNew, record } = await openState(config, folder, network);
-  const trainStep = createRunStep(config, network, state.unravel, { eager });
+  const trainStep = createRunStep(config, network, { eager });
   const sampler = (numSteps: number) => {
     const spec = { sampler: defaultSampler(config.objective), numSteps };
     return createSample(network, config.objective, spec, eager ? undefined : compile);
@@ -128,7 +128,7 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
  * The state that training goes on from, or a new one, once config, data and checkpoint are seen to go together; only then is
  * anything in the folder changed.
  */
-async function openState(config: RunConfig, folder: RunFolder, network: VideoDiTConfig) {
+async function openState(config: RunConfig, folder: RunFolder, network: FullVideoDiTConfig) {
   const { latest, skipped } = await findLatestCheckpoint(folder.checkpoints);
   for (const { problem } of skipped) console.error(`Left out: ${problem}`);
   const state = latest ? await loadState(latest.folder, config, network) : await firstState(config, network);
@@ -201,8 +201,7 @@ const isDue = (every: number, { step }: RunState): boolean => every > 0 && step 
 export async function checkStart(config: RunConfig): Promise<void> {
   recordData(config);
   openClips(config, 'train').close?.();
-  const { weights } = await firstState(config, videoDiTConfig(config));
-  disposeTree(weights);
+  disposeState(await firstState(config, videoDiTConfig(config)));
 }
 
 function describeMeasurement({ step, protocol, data, ...figures }: StepMeasurement): string {
@@ -217,18 +216,18 @@ function describeMeasurement({ step, protocol, data, ...figures }: StepMeasureme
  * Writes what the previews of a run show, and returns what makes one: a grid sampled from the EMA parameters, as a still and as
  * a movie.
  */
-function openPreviews(config: RunConfig, folder: RunFolder, network: VideoDiTConfig, sample: SampleFunction) {
+function openPreviews(config: RunConfig, folder: RunFolder, network: FullVideoDiTConfig, sample: SampleFunction) {
   const labels = cycleLabels(config.training.previewClips, network.numClasses);
   const names = classNames(folder, config);
   if (config.training.previewEvery > 0) {
     const shown = names ? { labels, classes: labels.map((label) => names[label]) } : { labels };
     writeFileSync(join(folder.previews, 'labels.json'), `${JSON.stringify(shown, null, 2)}\n`);
   }
-  return async ({ weights, unravel, step }: RunState): Promise<void> => {
-    const params = unravel(weights.ema);
+  return async (state: RunState): Promise<void> => {
+    const params = emaParams(state);
     const clips = sampleClips(sample, params, network, { clip: config.data, labels, seed: config.seed });
     disposeTree(params);
-    const file = join(folder.previews, `step-${String(step).padStart(6, '0')}`);
+    const file = join(folder.previews, `step-${String(state.step).padStart(6, '0')}`);
     await writeGridPng(`${file}.png`, clips, { frames: 'strip', scale: 2 });
     await writeGridWebp(`${file}.webp`, clips, { scale: 4 });
   };

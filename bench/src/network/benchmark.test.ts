@@ -1,12 +1,11 @@
-import type { VideoDiTConfig } from '@eflow/video-dit';
 import { expect, it } from 'vitest';
 import { recordProgress } from '../../fixtures/progress.ts';
 import { rateProducts } from '../products.ts';
 import { countTurns, runVideoDiTBenchmark } from './benchmark.ts';
 import { CONTESTANTS, type Entrant } from './contestants.ts';
-import { countMiddle, type Run, type Workload } from './workload.ts';
+import { countMiddle, type Network, type Run, type Workload } from './workload.ts';
 
-const network: VideoDiTConfig = {
+const network: Network = {
   channels: 3,
   patchSize: [2, 4, 4],
   hiddenSize: 12,

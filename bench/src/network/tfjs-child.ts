@@ -94,14 +94,13 @@ function createContestant() {
     weak: prepare((p, b) => weakVideoDiT(p, network, b)),
   };
   const optimizer = adamW({ learningRate: 1e-4, betas: [0.9, 0.99] });
-  const state = initState(params, optimizer);
+  const state = initState(params);
   // As in apps/train, but with a plain loss: the mean squared error of the velocity.
   const trainStep = createTrainStep({
-    unravel: state.unravel,
     optimizer,
-    clipNorm: 1,
-    seed: 0,
-    loss: (p, b: Batch) => ({ loss: tf.mean<tf.Scalar>(tf.squaredDifference(videoDiT(p, network, b), b.velocity)) }),
+    loss: (p: VideoDiTParams, b: Batch) => ({
+      loss: tf.mean<tf.Scalar>(tf.squaredDifference(videoDiT(p, network, b), b.velocity)),
+    }),
     compile: compileHere,
   });
 

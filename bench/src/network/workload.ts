@@ -1,5 +1,8 @@
 import { attentionFlops } from '@eflow/attention';
-import { type ClipSize, countKept, countNetwork, type VideoDiTConfig } from '@eflow/video-dit';
+import { type ClipSize, countKept, countNetwork, type FullVideoDiTConfig, type VideoDiTConfig } from '@eflow/video-dit';
+
+/** A config that says which attention it has. */
+export type Network = VideoDiTConfig & Pick<FullVideoDiTConfig, 'attention'>;
 
 /** What contestants compute: one network on one batch. */
 export interface Workload {
@@ -8,7 +11,7 @@ export interface Workload {
   /** B */
   batchSize: number;
   clip: ClipSize;
-  network: VideoDiTConfig;
+  network: Network;
   /** Share of tokens that the middle sees in a forward pass and in a step, in (0, 1]. */
   keepRatio: number;
 }
@@ -53,7 +56,7 @@ const BATCHES: Readonly<Record<number, { rows: number; columns: number; batchSiz
 export const TOKENS = Object.keys(BATCHES).map(Number);
 
 /** Throws on a number of tokens other than those in TOKENS. */
-export function createWorkload(tokens: number, network: VideoDiTConfig, keepRatio = 1): Workload {
+export function createWorkload(tokens: number, network: Network, keepRatio = 1): Workload {
   const batch = BATCHES[tokens];
   if (!batch) throw new Error(`tokens is ${tokens}; expected one of ${TOKENS.join(', ')}`);
   const [pF, pH, pW] = network.patchSize;

@@ -17,6 +17,7 @@ import {
   type VideoDiTConfig,
   type VideoDiTInput,
   type VideoDiTParams,
+  validateConfig,
   videoDiT,
 } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -118,7 +119,7 @@ function drawCondition({ contextSize }: VideoDiTConfig): VideoDiTCondition {
 
 /** One call of the network, whose tokens are dropped in the one pattern or the other, if the attention needs no grid. */
 function drawDropped(config: VideoDiTConfig, clip: Clip): VideoDiTInput {
-  const { attention } = config;
+  const { attention } = validateConfig(config);
   const timestep = randomUniform(splitStream(createStream(1), 'timestep'), [BATCH_SIZE]);
   const needsGrid = attention.kind === 'local' && typeof attention.windowSize !== 'number';
   const pattern = clip === clips[0] ? 'uniform' : 'structured';

@@ -64,7 +64,7 @@ export function attentionKind(
 
 /**
  * Runs the kernel that `spec` names among `kinds` on q, k, v [B, N, L, D]. Returns [B, N, L, D], owned by the caller.
- * Throws if shapes disagree, an option cannot be, the kind is unknown, or an input that it needs is missing.
+ * Throws if shapes disagree, an option cannot be or is unknown, the kind is unknown, or an input that it needs is missing.
  */
 export function attention(
   spec: AttentionSpec,
@@ -72,7 +72,7 @@ export function attention(
   kinds: readonly AnyAttentionKind[] = ATTENTION_KINDS,
 ): tf.Tensor {
   const kind = attentionKind(spec, kinds);
-  const options = fillIn(kind.schema, spec);
+  const options = fillIn('attention', kind.schema, spec);
   return explain(() => kind.attend(inputs, options, pickLearned(kind, inputs)));
 }
 
@@ -103,7 +103,7 @@ export function attentionOracle(
       return [name, isGate ? values.slice(index * L, (index + 1) * L) : values];
     });
     const head = { queries: rows(q), keys: rows(k), values: rows(v), turn };
-    return kind.oracle(head, fillIn(kind.schema, spec), Object.fromEntries(ofHead), grid).flat();
+    return kind.oracle(head, fillIn('attention', kind.schema, spec), Object.fromEntries(ofHead), grid).flat();
   }).flat();
 }
 

@@ -39,7 +39,10 @@ export function attentionFlops(
 ): Flops {
   assertLengths('attentionFlops', { batchSize, numHeads, length, headDim });
   const kind = attentionKind(spec, kinds);
-  return countFlops(batchSize * numHeads, kind.products(fillIn(kind.schema, spec), { length, headDim, grid }));
+  return countFlops(
+    batchSize * numHeads,
+    kind.products(fillIn('attentionFlops', kind.schema, spec), { length, headDim, grid }),
+  );
 }
 
 /**

@@ -39,7 +39,7 @@ describe.each<GatedLocalGlobalOptions>([
     const inputs = drawInputs([2, 3, 19, 6], 7);
     const gated = (value: number) =>
       gatedLocalGlobalAttention({ ...inputs, gate: tf.fill([2, 3, 19, 1], value) }, options);
-    expectClose(gated(1), linearAttention(inputs, options), { rtol: 1e-5, atol: 1e-5 });
+    expectClose(gated(1), linearAttention(inputs, { featureMap: options.featureMap }), { rtol: 1e-5, atol: 1e-5 });
     expectClose(gated(0), slidingWindowAttention(inputs, options.windowSize), { rtol: 0, atol: 0 });
   });
 

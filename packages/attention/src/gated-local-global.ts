@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as z from 'zod';
 import { featureMapSchema } from './feature-map.ts';
 import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
-import type { AttentionKind } from './kind.ts';
+import { type AttentionKind, fillIn } from './kind.ts';
 import { composedLinear, linearProducts } from './linear.ts';
 import { nativeAttention } from './native.ts';
 import { linearSum, softmaxSum } from './oracle.ts';
@@ -11,18 +11,19 @@ import {
   checkWindow,
   composedSlidingWindow,
   countVisiblePairs,
+  DEFAULT_WINDOW_SIZE,
   seesWithin,
   windowSizeSchema,
 } from './sliding-window.ts';
 
 const schema = z.strictObject({
   kind: z.literal('glga'),
-  windowSize: windowSizeSchema,
+  windowSize: windowSizeSchema.default(DEFAULT_WINDOW_SIZE),
   featureMap: featureMapSchema.default('relu'),
 });
 
-/** The options of `gatedLocalGlobalKind.schema`, which says what they mean. */
-export type GatedLocalGlobalOptions = Omit<z.output<typeof schema>, 'kind'>;
+/** The options of `gatedLocalGlobalKind.schema`, which says what they mean; all have defaults. */
+export type GatedLocalGlobalOptions = Omit<z.input<typeof schema>, 'kind'>;
 
 export const gatedLocalGlobalKind = {
   kind: 'glga',
@@ -51,18 +52,20 @@ export const gatedLocalGlobalKind = {
  */
 export function gatedLocalGlobalAttention(
   inputs: AttentionInputs & { gate: tf.Tensor },
-  options: GatedLocalGlobalOptions,
+  options: GatedLocalGlobalOptions = {},
 ): tf.Tensor {
+  const { windowSize, featureMap } = fillIn('gatedLocalGlobalAttention', schema, { kind: 'glga', ...options });
   const { B, N, L } = assertInputs('gatedLocalGlobalAttention', inputs);
   assertShape('gatedLocalGlobalAttention', 'gate', inputs.gate, [B, N, L, 1]);
-  assertCount('gatedLocalGlobalAttention', 'windowSize', options.windowSize, 'tokens per side');
-  return nativeAttention(inputs, { ...options, gate: inputs.gate }) ?? composedGatedLocalGlobal(inputs, options);
+  assertCount('gatedLocalGlobalAttention', 'windowSize', windowSize, 'tokens per side');
+  const native = nativeAttention(inputs, { windowSize, featureMap, gate: inputs.gate });
+  return native ?? composedGatedLocalGlobal(inputs, { windowSize, featureMap });
 }
 
 /** The same of TensorFlow.js ops alone, of inputs that are checked. */
 export function composedGatedLocalGlobal(
   inputs: AttentionInputs & { gate: tf.Tensor },
-  { windowSize, featureMap }: GatedLocalGlobalOptions,
+  { windowSize, featureMap }: Required<GatedLocalGlobalOptions>,
 ): tf.Tensor {
   return tf.tidy(() => {
     const globalOut = composedLinear(inputs, { featureMap });

@@ -1,3 +1,4 @@
+import { withDefaults } from '@eflow/tensor';
 import type * as tf from '@tensorflow/tfjs-core';
 import * as z from 'zod';
 import type { AttentionInputs } from './inputs.ts';
@@ -80,10 +81,15 @@ export type AnyAttentionKind = AttentionKind<z.ZodObject, string>;
 /** A positive integer, as an option. */
 export const count = z.int().min(1);
 
-/** A spec with the defaults of what it leaves out; it is not checked. */
-export function fillIn<Schema extends z.ZodObject>(schema: Schema, spec: object): z.output<Schema> {
+/** A spec with the defaults of what it leaves out; values are not checked. Throws, naming the nearest, on an unknown option. */
+export function fillIn<Schema extends z.ZodObject>(where: string, schema: Schema, spec: object): z.output<Schema> {
   const defaults = Object.entries(schema.shape).flatMap(([key, option]) =>
     option instanceof z.ZodDefault ? [[key, option.def.defaultValue]] : [],
   );
-  return { ...Object.fromEntries(defaults), ...spec };
+  return withDefaults(
+    where,
+    spec,
+    Object.fromEntries(defaults),
+    Object.keys(schema.shape) as never[],
+  ) as z.output<Schema>;
 }

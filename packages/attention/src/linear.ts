@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { cumulativeSum } from './cumulative-sum.ts';
 import { featureMapSchema, LINEAR_EPS, mapFeatures } from './feature-map.ts';
 import { type AttentionInputs, assertCount, assertInputs } from './inputs.ts';
-import { type AttentionKind, count } from './kind.ts';
+import { type AttentionKind, count, fillIn } from './kind.ts';
 import { nativeAttention } from './native.ts';
 import { linearSum } from './oracle.ts';
 import { rotate } from './rotary.ts';
@@ -15,8 +15,10 @@ const schema = z.strictObject({
   causalBlockSize: count.optional().describe('tokens of a block, which sees itself and those before it; absent: all'),
 });
 
-/** The options of `linearKind.schema`, which says what they mean. */
-export type LinearOptions = Omit<z.output<typeof schema>, 'kind'>;
+/** The options of `linearKind.schema`, which says what they mean; all have defaults. */
+export type LinearOptions = Omit<z.input<typeof schema>, 'kind'>;
+
+type Filled = Omit<z.output<typeof schema>, 'kind'>;
 
 export const linearKind = {
   kind: 'linear',
@@ -47,16 +49,19 @@ export const linearKind = {
  * alone, so that the denominator stays positive. Returns [B, N, L, D], owned by the caller; cost O(L D^2); block-causal
  * memory holds a [D, D] state for each block. Throws if the shapes disagree or an option cannot be.
  */
-export function linearAttention(inputs: AttentionInputs, options: LinearOptions): tf.Tensor {
+export function linearAttention(inputs: AttentionInputs, options: LinearOptions = {}): tf.Tensor {
   const { L } = assertInputs('linearAttention', inputs);
-  const { causalBlockSize } = options;
+  const { featureMap, causalBlockSize } = fillIn('linearAttention', schema, { kind: 'linear', ...options });
   if (causalBlockSize !== undefined) assertCausal('linearAttention', causalBlockSize);
   const isCausal = causalBlockSize !== undefined && causalBlockSize < L;
-  return (isCausal ? undefined : nativeAttention(inputs, options)) ?? composedLinear(inputs, options);
+  return (
+    (isCausal ? undefined : nativeAttention(inputs, { featureMap })) ??
+    composedLinear(inputs, { featureMap, causalBlockSize })
+  );
 }
 
 /** The same of TensorFlow.js ops alone, of inputs that are checked. */
-export function composedLinear({ q, k, v, rotary }: AttentionInputs, options: LinearOptions): tf.Tensor {
+export function composedLinear({ q, k, v, rotary }: AttentionInputs, options: Filled): tf.Tensor {
   const { featureMap, causalBlockSize } = options;
   const L = q.shape[2]!;
   const blockSize = Math.min(causalBlockSize ?? L, L);

@@ -12,12 +12,16 @@ import { chooseCuts, cutQueries, cutTiles, type Grid, joinTiles, visibleKeys } f
 /** Tokens per side: in sequence order, or in frames, rows and columns. */
 export type WindowSize = number | Grid;
 
+/** Our choice: the paper gives none. */
+export const DEFAULT_WINDOW_SIZE = 64;
+
 export const windowSizeSchema = count.describe('tokens per side');
 const side = z.int().min(0);
 const schema = z.strictObject({
   kind: z.literal('local'),
   windowSize: z
     .union([windowSizeSchema, z.tuple([side, side, side]).readonly()])
+    .default(DEFAULT_WINDOW_SIZE)
     .describe('tokens per side, or frames, rows and columns per side, which keepRatio 1 is for'),
 });
 
@@ -47,7 +51,10 @@ const MASKED = 1e9;
  * O(L windowSize), or L times the tokens of a window. Throws if the shapes disagree, if windowSize is not a positive
  * integer or three of at least 0 and not all 0, or if a window [f, h, w] comes without the grid of the tokens.
  */
-export function slidingWindowAttention(inputs: AttentionInputs & { grid?: Grid }, windowSize: WindowSize): tf.Tensor {
+export function slidingWindowAttention(
+  inputs: AttentionInputs & { grid?: Grid },
+  windowSize: WindowSize = DEFAULT_WINDOW_SIZE,
+): tf.Tensor {
   const { L } = assertInputs('slidingWindowAttention', inputs);
   assertWindow('slidingWindowAttention', windowSize, L, inputs.grid);
   const native = typeof windowSize === 'number' ? nativeAttention(inputs, { windowSize }) : undefined;

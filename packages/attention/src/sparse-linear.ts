@@ -85,7 +85,7 @@ export function sparseLinearAttention(
  * sees at all. Throws if an option cannot be.
  */
 function planBlocks(where: string, L: number, options: SparseLinearOptions) {
-  const plan = fillIn(schema, { kind: 'sla', ...options });
+  const plan = fillIn(where, schema, { kind: 'sla', ...options });
   const { blockSize, topRatio, skipRatio, variant } = plan;
   assertCount(where, 'blockSize', blockSize, 'tokens of a block');
   assertShare(where, 'topRatio', topRatio, topRatio > 0 && topRatio <= 1, 'in (0, 1]');

@@ -27,7 +27,11 @@ describe('createObjective', () => {
 
   it.each<[string, object, string]>([
     ['a kind that there is not', { kind: 'ddpm' }, 'Invalid discriminator value'],
-    ['an option of another kind', { kind: 'flowMatching', additivityWeight: 1 }, '"additivityWeight"'],
+    [
+      'an option of another kind',
+      { kind: 'flowMatching', additivityWeight: 1 },
+      "unknown option 'additivityWeight'; did you mean",
+    ],
     ['an option out of range', { kind: 'eflow', guidanceScale: 0.5 }, 'at guidanceScale'],
     ['a step for which there is no room', { kind: 'meanFlow', differenceStep: 0.5 }, 'at differenceStep'],
   ])('refuses %s', (_case, spec, message) => {

@@ -1,4 +1,4 @@
-import { createStream } from '@eflow/tensor';
+import { createStream, refuseUnknownKeys } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { flowMatchingKind } from './flow-matching.ts';
@@ -31,15 +31,38 @@ export const objectiveSchema = z.discriminatedUnion(
 /** An objective as data; options that are absent have their defaults. */
 export type ObjectiveSpec = z.input<typeof objectiveSchema>;
 
+/** The objective of who names none: EFlow's own. */
+export const DEFAULT_OBJECTIVE = { kind: 'eflow' } as const satisfies ObjectiveSpec;
+
 /** The record of a kind. */
 export const objectiveKind = (kind: ObjectiveSpec['kind']): ObjectiveKind =>
   OBJECTIVES.find((record) => record.kind === kind) as ObjectiveKind;
 
-/** The objective that a spec describes. Throws, naming the options, on those that there are not or that are out of range. */
-export function createObjective(spec: ObjectiveSpec): Objective {
+/**
+ * The objective that a spec describes, EFlow's own unless given. Throws, naming the options, on those that there are not, with the nearest
+ * that there is, or that are out of range.
+ */
+export function createObjective(spec: ObjectiveSpec = DEFAULT_OBJECTIVE): Objective {
   const { data, error } = objectiveSchema.safeParse(spec);
-  if (error) throw new Error(`createObjective: ${z.prettifyError(error)}`);
-  return objectiveKind(data.kind).create(data);
+  if (data) return objectiveKind(data.kind).create(data);
+  for (const issue of error.issues) if (issue.code === 'unrecognized_keys') refuseUnknownAt(spec, issue.path);
+  throw new Error(`createObjective: ${z.prettifyError(error)}`);
+}
+
+/** Throws on an unknown option, which is at this path of a spec of a kind that there is. */
+function refuseUnknownAt(spec: ObjectiveSpec, path: readonly PropertyKey[]): void {
+  let schema: z.ZodType = objectiveKind(spec.kind).schema;
+  let options: unknown = spec;
+  for (const key of path as readonly string[]) {
+    schema = (schema as z.ZodObject).shape[key] as z.ZodType;
+    while (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault) schema = schema.unwrap() as z.ZodType;
+    options = (options as Record<string, unknown>)[key];
+  }
+  refuseUnknownKeys(
+    ['createObjective', ...path].join(': '),
+    options as object,
+    Object.keys((schema as z.ZodObject).shape),
+  );
 }
 
 /**

@@ -3,6 +3,7 @@
 export {
   countPasses,
   createObjective,
+  DEFAULT_OBJECTIVE,
   LOSS_TERMS,
   type LossTerm,
   OBJECTIVES,
@@ -13,6 +14,7 @@ export {
 export type { Condition, Network, NetworkInput } from './network.ts';
 export type { Networks, Objective, ObjectiveBatch, ObjectiveLoss, ObjectiveSchedule, Pass } from './objective.ts';
 export {
+  DEFAULT_STEPS,
   type Sample,
   type SampleGuidance,
   type SampleInput,

@@ -1,4 +1,4 @@
-import { type RandomStream, randomNormal, splitStream } from '@eflow/tensor';
+import { type RandomStream, randomNormal, refuseUnknownKeys, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Condition, Network } from './network.ts';
 import { interpolate, type Path } from './path.ts';
@@ -9,10 +9,13 @@ import { assertTimeGrid, timeGrid } from './time-grid.ts';
 export interface SampleInput {
   /** x at the first time; x_1 ~ N(0, I) where that is 1. [B, ...]; stays the caller's. */
   noise: tf.Tensor;
-  /** c, every leaf [B, ...]. */
-  condition: Condition;
-  /** The number of equal steps from 1 to 0, or their times, which fall within [0, 1], such as those of `timeGrid`. */
-  steps: number | readonly number[];
+  /** c, every leaf [B, ...]; none unless given. */
+  condition?: Condition;
+  /**
+   * The number of equal steps from 1 to 0, or their times, which fall within [0, 1], such as those of `timeGrid`. `DEFAULT_STEPS` of the
+   * sampler unless given.
+   */
+  steps?: number | readonly number[];
   /** The form that the network was trained in; `euler` unless given. */
   map?: SolutionMap;
   /** Called after every step. */
@@ -56,9 +59,14 @@ export interface SampleGuidance {
   weak?: Network;
 }
 
+/** Steps of a sampler that is told none: four jumps; of those that follow the velocity as many as take 50 passes or one fewer. */
+export const DEFAULT_STEPS = { sampleFewStep: 4, sampleWithRenoising: 4, sampleEuler: 50, sampleHeun: 25 } as const;
+
+type Sampler = keyof typeof DEFAULT_STEPS;
+
 /**
  * x <- g(x, t_i, t_{i+1}, c) along the times: one evaluation per step. Throws on zero steps, on times that do not fall or
- * leave [0, 1], on a guidance scale (a few-step network has guidance trained in), and on NaN, where it can be read.
+ * leave [0, 1], on a guidance scale (a few-step network has guidance trained in), on an unknown option, and on NaN, where it can be read.
  */
 export function sampleFewStep(network: Network, input: SampleInput): Sample {
   refuseGuidance('sampleFewStep', input);
@@ -129,9 +137,18 @@ interface Step {
   rows(time: number): tf.Tensor1D;
 }
 
+const OPTIONS = ['noise', 'condition', 'steps', 'map', 'onStep', 'signal'];
+const OWN_OPTIONS: Record<Sampler, string[]> = {
+  sampleFewStep: [],
+  sampleWithRenoising: ['stream', 'path'],
+  sampleEuler: ['guidance'],
+  sampleHeun: ['guidance'],
+};
+
 /** Takes `step` along the times, and counts the passes. */
-function walk(where: string, network: Network, input: GuidedInput, step: (at: Step) => tf.Tensor): Sample {
-  const { noise, steps, map = 'euler', guidance, signal, onStep } = input;
+function walk(where: Sampler, network: Network, input: GuidedInput, step: (at: Step) => tf.Tensor): Sample {
+  refuseUnknownKeys(where, input, [...OPTIONS, ...OWN_OPTIONS[where]]);
+  const { noise, condition = {}, steps = DEFAULT_STEPS[where], map = 'euler', guidance, signal, onStep } = input;
   const times = typeof steps === 'number' ? timeGrid(steps) : steps;
   assertTimeGrid(where, times);
   if (guidance && !(guidance.scale >= 0 && Number.isFinite(guidance.scale))) {
@@ -147,7 +164,7 @@ function walk(where: string, network: Network, input: GuidedInput, step: (at: St
   };
   const predict = (x: tf.Tensor, t: number, s: number) => {
     count.nfe++;
-    return network({ noisy: x, timestep: rows(t), targetTimestep: rows(s), condition: input.condition });
+    return network({ noisy: x, timestep: rows(t), targetTimestep: rows(s), condition });
   };
   const reference = (x: tf.Tensor, t: number, { weak, nullCondition }: SampleGuidance) => {
     count[weak ? 'weakNfe' : 'nfe']++;

@@ -1,15 +1,15 @@
-import { mapTree, mapTrees, type Tree } from '@eflow/tensor';
+import { mapTree, mapTrees, type Tree, withDefaults } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { assertAlike } from './assert-alike.ts';
 import { lerp } from './lerp.ts';
-import { checkRate, checkSteps, type Schedule } from './schedules.ts';
+import { checkRate, checkSteps, type Schedule, WARMUP_DEFAULTS } from './schedules.ts';
 
 /** Running means of the gradients and of their squares, each like the parameters: a tree, so checkpoints hold it as is. */
 export type AdamWState<T extends Tree> = { firstMoment: T; secondMoment: T };
 
 export interface AdamWOptions {
   /** A number >= 0, or a function of the updates made so far. */
-  learningRate: number | Schedule;
+  learningRate?: number | Schedule;
   /** Decay of the two moments, each in [0, 1). */
   betas?: readonly [number, number];
   /** Added to the root of the second moment, > 0. */
@@ -17,6 +17,13 @@ export interface AdamWOptions {
   /** Every update first shrinks the parameters by learningRate * weightDecay; >= 0. */
   weightDecay?: number;
 }
+
+export const ADAMW_DEFAULTS = {
+  learningRate: WARMUP_DEFAULTS.learningRate,
+  betas: [0.9, 0.99],
+  eps: 1e-8,
+  weightDecay: 0,
+} as const;
 
 /**
  * What an update multiplies with and adds that differs from step to step. Tensors are for compiled functions: a number
@@ -40,11 +47,11 @@ export interface AdamW {
    */
   coefficients(step: number): AdamWCoefficients<number>;
   /**
-   * One update. Returns new trees that the caller owns; the arguments are untouched and stay the caller's. Throws if names
+   * One update by gradients that are like `params`. Returns new trees that the caller owns; the arguments are untouched and stay the caller's. Throws if names
    * or shapes differ between the trees, or if a coefficient is neither a finite number nor a scalar.
    */
   update<T extends Tree>(
-    grads: T,
+    grads: Tree,
     state: AdamWState<T>,
     params: T,
     coefficients: AdamWCoefficients,
@@ -54,9 +61,11 @@ export interface AdamW {
 /**
  * AdamW of Loshchilov and Hutter, "Decoupled Weight Decay Regularization", arXiv 1711.05101, algorithm 2, with the
  * learning rate as the decay's factor, as torch.optim.AdamW has it. About 12 ops per leaf: ravel the tree into one
- * vector for speed. Throws on options outside the ranges given there.
+ * vector for speed. Options that are absent are those of `ADAMW_DEFAULTS`. Throws on options outside the ranges given there, and on
+ * unknown ones.
  */
-export function adamW({ learningRate, betas = [0.9, 0.99], eps = 1e-8, weightDecay = 0 }: AdamWOptions): AdamW {
+export function adamW(options: AdamWOptions = {}): AdamW {
+  const { learningRate, betas, eps, weightDecay } = withDefaults('adamW', options, ADAMW_DEFAULTS);
   const rateAt: Schedule = typeof learningRate === 'number' ? () => learningRate : learningRate;
   if (typeof learningRate === 'number') checkRate('adamW', learningRate);
   for (const beta of betas) {
@@ -83,11 +92,13 @@ export function adamW({ learningRate, betas = [0.9, 0.99], eps = 1e-8, weightDec
       checkCoefficients(coefficients);
       assertAlike('adamW', { params, grads, ...state });
       const { shrink, stepSize, eps: scaledEps } = coefficients;
-      const firstMoment = mapTrees('adamW', { old: state.firstMoment, grads }, ([old, grad]) =>
+      const firstMoment = mapTrees('adamW', { old: state.firstMoment, grads: grads as typeof params }, ([old, grad]) =>
         tf.tidy(() => lerp(old!, grad!, beta1)),
       );
-      const secondMoment = mapTrees('adamW', { old: state.secondMoment, grads }, ([old, grad]) =>
-        tf.tidy(() => lerp(old!, tf.square(grad!), beta2)),
+      const secondMoment = mapTrees(
+        'adamW',
+        { old: state.secondMoment, grads: grads as typeof params },
+        ([old, grad]) => tf.tidy(() => lerp(old!, tf.square(grad!), beta2)),
       );
       // With bias = sqrt(1 - beta2^n): p -= rate m / (1 - beta1^n) / (sqrt(v) / bias + eps), in fewer ops.
       const next = mapTrees('adamW', { params, firstMoment, secondMoment }, ([param, m, v]) =>

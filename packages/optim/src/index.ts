@@ -1,4 +1,11 @@
-export { type AdamW, type AdamWCoefficients, type AdamWOptions, type AdamWState, adamW } from './adamw.ts';
-export { clipByGlobalNorm } from './clip-by-global-norm.ts';
-export { emaDecay, updateEma } from './ema.ts';
-export { type Schedule, warmupConstant, warmupCosine } from './schedules.ts';
+export {
+  ADAMW_DEFAULTS,
+  type AdamW,
+  type AdamWCoefficients,
+  type AdamWOptions,
+  type AdamWState,
+  adamW,
+} from './adamw.ts';
+export { clipByGlobalNorm, DEFAULT_CLIP_NORM } from './clip-by-global-norm.ts';
+export { EMA_DEFAULTS, emaDecay, initEma, updateEma } from './ema.ts';
+export { type Schedule, WARMUP_DEFAULTS, type WarmupOptions, warmupConstant, warmupCosine } from './schedules.ts';

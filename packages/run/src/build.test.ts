@@ -1,13 +1,12 @@
 import { compile } from '@eflow/engine';
 import { createObjective } from '@eflow/flow';
 import { createStream, fillTree, randomNormal, splitStream, treeLeaves, valueAndGrad } from '@eflow/tensor';
-import { initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
+import { bindVideoDiT, initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { bindNetworks } from './build.ts';
 import { loadConfig } from './load-config.ts';
 
-describe('bindNetworks', () => {
+describe('bindVideoDiT', () => {
   const network: VideoDiTConfig = {
     channels: 1,
     patchSize: [1, 2, 2],
@@ -40,7 +39,7 @@ describe('bindNetworks', () => {
   const descend = (params: VideoDiTParams, given: typeof batch) =>
     tf.tidy(() => {
       const { values, grads } = valueAndGrad(() => {
-        const { loss, terms } = objective.loss(bindNetworks(params, network), given, draws, schedule);
+        const { loss, terms } = objective.loss(bindVideoDiT(params, network), given, draws, schedule);
         return { loss, velocityLoss: terms.velocityLoss };
       }, params);
       const [leaves, slopes] = [treeLeaves(params), treeLeaves(grads)];
@@ -70,7 +69,7 @@ describe('bindNetworks', () => {
     const { context: __, ...nothing } = batch.nullCondition;
     const loss = (condition: object, nullCondition: object) => () =>
       objective.loss(
-        bindNetworks(params, network),
+        bindVideoDiT(params, network),
         { ...batch, condition, nullCondition } as typeof batch,
         draws,
         schedule,

@@ -1,23 +1,13 @@
 import { attentionKind } from '@eflow/attention';
 import { type ClipDataset, datasetKind, datasetSpec, openDataset, type Split } from '@eflow/data';
-import { type Network, splitRows } from '@eflow/flow';
-import {
-  tokenGrid,
-  type VideoDiTConfig,
-  type VideoDiTInput,
-  type VideoDiTParams,
-  validateConfig,
-  videoDiT,
-  weakVideoDiT,
-} from '@eflow/video-dit';
+import { splitRows } from '@eflow/flow';
+import { type FullVideoDiTConfig, tokenGrid, validateConfig } from '@eflow/video-dit';
 import type { RunConfig } from './config.ts';
 
 /** The network that a config describes. Throws if its sizes do not go together. */
-export function videoDiTConfig({ data, network }: RunConfig): VideoDiTConfig {
+export function videoDiTConfig({ data, network }: RunConfig): FullVideoDiTConfig {
   const { channels, numClasses } = datasetKind(data).describe(data);
-  const config: VideoDiTConfig = { channels, numClasses, ...network };
-  validateConfig(config);
-  return config;
+  return validateConfig({ channels, numClasses, ...network });
 }
 
 /**
@@ -83,14 +73,3 @@ export function openClips(config: RunConfig, split: Split): ClipDataset {
 }
 
 const countClasses = (count: number) => `${count} class${count === 1 ? '' : 'es'}`;
-
-/**
- * The strong and the weak path with parameters bound, as @eflow/flow takes them; the condition is a `VideoDiTCondition`. The
- * parameters stay the caller's.
- */
-export function bindNetworks(params: VideoDiTParams, config: VideoDiTConfig): { strong: Network; weak: Network } {
-  return {
-    strong: (input) => videoDiT(params, config, input as VideoDiTInput),
-    weak: (input) => weakVideoDiT(params, config, input as VideoDiTInput),
-  };
-}

@@ -1,8 +1,9 @@
 import { attentionSchema } from '@eflow/attention';
 import { datasetSchema } from '@eflow/data';
-import { objectiveSchema } from '@eflow/flow';
+import { DEFAULT_OBJECTIVE, objectiveSchema } from '@eflow/flow';
 import { PROTOCOL_PRESETS, type ProtocolName } from '@eflow/fvd';
-import { splitDepth } from '@eflow/video-dit';
+import { ADAMW_DEFAULTS, DEFAULT_CLIP_NORM, EMA_DEFAULTS, WARMUP_DEFAULTS } from '@eflow/optim';
+import { splitDepth, TOKEN_DROP_DEFAULTS, VIDEO_DIT_DEFAULTS } from '@eflow/video-dit';
 import { z } from 'zod';
 
 const PROTOCOLS = Object.keys(PROTOCOL_PRESETS) as [ProtocolName, ...ProtocolName[]];
@@ -30,37 +31,51 @@ const network = z.strictObject({
   hiddenSize: count,
   depth,
   numHeads: count,
-  mlpRatio: positive.default(4),
-  mlp: z.enum(['gelu', 'swiglu']).default('gelu'),
-  attention: attentionSchema,
-  maskToken: z.enum(['frozen', 'trained']).default('frozen').describe('what stands for dropped tokens'),
+  mlpRatio: positive.default(VIDEO_DIT_DEFAULTS.mlpRatio),
+  mlp: z.enum(['gelu', 'swiglu']).default(VIDEO_DIT_DEFAULTS.mlp),
+  attention: attentionSchema.prefault(VIDEO_DIT_DEFAULTS.attention),
+  maskToken: z
+    .enum(['frozen', 'trained'])
+    .default(VIDEO_DIT_DEFAULTS.maskToken)
+    .describe('what stands for dropped tokens'),
   checkpoint: z
     .enum(['none', 'blocks'])
-    .default('none')
+    .default(VIDEO_DIT_DEFAULTS.checkpoint)
     .describe(
       "'blocks' runs every block a second time for the gradient: less memory for long clips, a third more work",
     ),
 });
 
 const optimizer = z.strictObject({
-  learningRate: positive.default(1e-4),
-  warmupSteps: z.int().min(0).default(0).describe('of the learning rate; a shorter run ends them with its last step'),
+  learningRate: positive.default(ADAMW_DEFAULTS.learningRate),
+  warmupSteps: z
+    .int()
+    .min(0)
+    .default(WARMUP_DEFAULTS.warmupSteps)
+    .describe('of the learning rate; a shorter run ends them with its last step'),
   schedule: z.enum(['constant', 'cosine']).default('constant').describe('of the learning rate after its warm-up'),
-  betas: z.tuple([share, share]).default([0.9, 0.99]),
-  weightDecay: z.number().min(0).default(0),
-  clipNorm: positive.default(1),
-  emaDecay: share.default(0.9999),
+  betas: z.tuple([share, share]).default([...ADAMW_DEFAULTS.betas]),
+  weightDecay: z.number().min(0).default(ADAMW_DEFAULTS.weightDecay),
+  clipNorm: positive.default(DEFAULT_CLIP_NORM),
+  emaDecay: share.default(EMA_DEFAULTS.decay),
 });
 
 const training = z.strictObject({
   batchSize: count,
   steps: count.describe('updates; schedules run over these'),
-  keepRatio: z.number().gt(0).max(1).default(0.25).describe("share of the tokens that the network's middle sees"),
+  keepRatio: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(TOKEN_DROP_DEFAULTS.keepRatio)
+    .describe("share of the tokens that the network's middle sees"),
   keepPattern: z
     .enum(['uniform', 'structured'])
-    .default('uniform')
+    .default(TOKEN_DROP_DEFAULTS.pattern)
     .describe("'structured' keeps as many in each 2 x 2 x 2 neighbours as in the others"),
-  denseTail: share.default(0.05).describe('share of the steps, at the end, that keep all tokens'),
+  denseTail: share
+    .default(TOKEN_DROP_DEFAULTS.denseTail)
+    .describe('share of the steps, at the end, that keep all tokens'),
   initialWeights: z
     .string()
     .min(1)
@@ -95,7 +110,7 @@ const measurement = z.strictObject({
 });
 
 /** The kind of a section that does not name it. */
-export const DEFAULT_KINDS = { data: 'movingDigits', objective: 'eflow' } as const;
+export const DEFAULT_KINDS = { data: 'movingDigits', objective: DEFAULT_OBJECTIVE.kind } as const;
 
 /** The whole of a run, strict at every level: an unknown key is an error. */
 export const runConfigSchema = z.strictObject({

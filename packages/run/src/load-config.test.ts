@@ -205,7 +205,7 @@ describe('loadConfig', () => {
       const beside = { preset: 'VideoDiT-S', patchSize: [4, 2, 2], mlp: 'swiglu' };
       const config = loadConfig(file('preset.yaml', stringify({ ...rest, network: beside })));
       expect(config.network).toMatchObject({ ...sizes, patchSize: [4, 2, 2], mlp: 'swiglu', checkpoint: 'none' });
-      expect(config.network.attention).toEqual(VIDEO_DIT_PRESETS['VideoDiT-S'].attention);
+      expect(config.network.attention).toMatchObject(VIDEO_DIT_PRESETS['VideoDiT-S'].attention!);
       expect(config.network).not.toHaveProperty('preset');
       expect(loadConfig('digits-tiny', ['network={ preset: VideoDiT-S, patchSize: [4, 2, 2], mlp: swiglu }'])).toEqual(
         config,
@@ -220,7 +220,7 @@ describe('loadConfig', () => {
         'network.attention.windowSize=8',
       ]);
       expect(config.network).toMatchObject({ ...sizes, depth: [1, 1, 1], attention: { windowSize: 8 } });
-      expect(config.network.patchSize).toEqual(VIDEO_DIT_PRESETS['VideoDiT-S'].patchSize);
+      expect(config.network.patchSize).toMatchObject(VIDEO_DIT_PRESETS['VideoDiT-S'].patchSize);
       expect(config.network).not.toHaveProperty('preset');
       expect(loadConfig('digits-tiny', ['network.preset=VideoDiT-S']).network).toMatchObject({
         ...sizes,

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadCheckpoint } from '@eflow/checkpoint';
 import { createStream, disposeTree } from '@eflow/tensor';
-import { initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
+import { type FullVideoDiTConfig, initVideoDiT, type VideoDiTParams } from '@eflow/video-dit';
 import { videoDiTConfig } from './build.ts';
 import type { RunConfig } from './config.ts';
 import { openRunFolder } from './run-folder.ts';
@@ -16,7 +16,7 @@ export interface LoadOptions {
 
 export interface LoadedNetwork {
   config: RunConfig;
-  network: VideoDiTConfig;
+  network: FullVideoDiTConfig;
   /** The caller owns them. */
   params: VideoDiTParams;
   step: number;

@@ -1,5 +1,5 @@
 import { type Clips, createStream, joinClips, randomNormal, splitStream, toClips } from '@eflow/tensor';
-import { assertLabels, type ClipSize, tokenGrid, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
+import { assertLabels, type ClipSize, type FullVideoDiTConfig, tokenGrid, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import type { SampleFunction } from './samplers.ts';
 
@@ -23,7 +23,7 @@ export interface SampleOptions {
 export function sampleInBatches(
   sample: SampleFunction,
   params: VideoDiTParams,
-  config: VideoDiTConfig,
+  config: FullVideoDiTConfig,
   { clip, labels, seed, batchSize = 64, onStep }: SampleOptions,
 ): Generator<Clips> {
   assertLabels(labels, config.numClasses);
@@ -53,13 +53,13 @@ export function sampleInBatches(
 export function sampleClips(
   sample: SampleFunction,
   params: VideoDiTParams,
-  config: VideoDiTConfig,
+  config: FullVideoDiTConfig,
   options: SampleOptions,
 ): Clips {
   return joinClips([...sampleInBatches(sample, params, config, options)]);
 }
 
-const clipShape = ({ channels }: VideoDiTConfig, { numFrames, height, width }: ClipSize) =>
+const clipShape = ({ channels }: FullVideoDiTConfig, { numFrames, height, width }: ClipSize) =>
   [numFrames, height, width, channels] as const;
 
 /** Labels 0, 1, ..., numClasses - 1, 0, 1, ... */

@@ -2,10 +2,10 @@ import { compile } from '@eflow/engine';
 import { sampleHeun, timeGrid } from '@eflow/flow';
 import { type Compile, createStream, mapTree, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
-import { initVideoDiT } from '@eflow/video-dit';
+import { bindVideoDiT, initVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { bindNetworks, videoDiTConfig } from './build.ts';
+import { videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
 import {
   countEvaluations,
@@ -107,7 +107,7 @@ describe('createSample', () => {
     (guidance, isWeak) => {
       const objective = { ...flowMatching, map: 'trigonometric' as const };
       const spec = samplerSpec(objective, 3, { sampler: 'heun', grid: 'quadratic', guidance, guidanceScale: 2 });
-      const { strong, weak } = bindNetworks(params, config);
+      const { strong, weak } = bindVideoDiT(params, config);
       const expected = sampleHeun(strong, {
         noise,
         condition: { labels },
@@ -160,7 +160,7 @@ describe('createSample', () => {
       'objective.weakCondition=same',
     ]).objective;
     const spec = samplerSpec(objective, 2, { sampler: 'heun', guidance: 'path-drop', guidanceScale: 2 });
-    const { strong, weak } = bindNetworks(params, config);
+    const { strong, weak } = bindVideoDiT(params, config);
     const condition = { labels };
     const guidance = { scale: 2, nullCondition: condition, weak };
     const expected = sampleHeun(strong, { noise, condition, steps: 2, guidance }).data;

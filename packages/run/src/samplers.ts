@@ -13,9 +13,8 @@ import {
   timeGrid,
 } from '@eflow/flow';
 import { type Compile, createStream, type RandomStream } from '@eflow/tensor';
-import type { VideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
+import { bindVideoDiT, type FullVideoDiTConfig, nullCondition, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
-import { bindNetworks } from './build.ts';
 import type { RunConfig } from './config.ts';
 
 /**
@@ -97,14 +96,14 @@ export type SampleFunction = (
  * Throws as `checkSampler` does.
  */
 export function createSample(
-  network: VideoDiTConfig,
+  network: FullVideoDiTConfig,
   objective: Objective,
   spec: SamplerSpec,
   compile: Compile = (fn) => fn,
 ): SampleFunction {
   checkSampler(objective, spec);
-  const strong = compile((params: VideoDiTParams, input: NetworkInput) => bindNetworks(params, network).strong(input));
-  const weak = compile((params: VideoDiTParams, input: NetworkInput) => bindNetworks(params, network).weak(input));
+  const strong = compile((params: VideoDiTParams, input: NetworkInput) => bindVideoDiT(params, network).strong(input));
+  const weak = compile((params: VideoDiTParams, input: NetworkInput) => bindVideoDiT(params, network).weak(input));
   return (params, noise, labels, options = {}) =>
     tf.tidy(() => {
       const bound = {
@@ -112,8 +111,8 @@ export function createSample(
         weak: (input: NetworkInput) => weak(params, input),
       };
       const condition = { labels };
-      const nullCondition = { labels: tf.fill([noise.shape[0]!], network.numClasses, 'int32') };
-      return run(bound, { noise, condition, nullCondition }, objective, spec, options).data;
+      const without = nullCondition(network, condition);
+      return run(bound, { noise, condition, nullCondition: without }, objective, spec, options).data;
     });
 }
 

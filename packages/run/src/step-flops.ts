@@ -1,5 +1,5 @@
 import { countPasses, createObjective } from '@eflow/flow';
-import { countNetwork, type VideoDiTConfig } from '@eflow/video-dit';
+import { countNetwork, type FullVideoDiTConfig } from '@eflow/video-dit';
 import type { RunConfig } from './config.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { RunConfig } from './config.ts';
  */
 export function countStepFlops(
   { data, objective, training }: RunConfig,
-  network: VideoDiTConfig,
+  network: FullVideoDiTConfig,
   keepRatio: number,
 ): number {
   return countPasses(createObjective(objective), training.batchSize).reduce((total, pass) => {

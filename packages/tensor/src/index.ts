@@ -22,6 +22,7 @@ export {
   runNative,
 } from './native.ts';
 export { requireOneTfjs, requireVersion } from './one-tfjs.ts';
+export { refuseUnknownKeys, type WithDefaults, withDefaults } from './options.ts';
 export { philoxBits, philoxNormal, philoxUniform, SCRAMBLE_KEY, type Seed } from './philox.ts';
 export {
   createStream,
@@ -35,10 +36,12 @@ export {
   uploadStream,
 } from './random.ts';
 export { BARRIER_KERNEL, placeBehind, rematerialise } from './rematerialise.ts';
+export { type NumberTree, readScalars, type ScalarTree, uploadScalars } from './scalars.ts';
 export { type Axis, assertShape } from './shape.ts';
 export type { StateDict } from './state-dict.ts';
 export { withoutTape } from './tape.ts';
 export {
+  cloneTree,
   countParameters,
   disposeTree,
   fillTree,

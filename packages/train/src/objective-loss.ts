@@ -11,10 +11,12 @@ export function objectiveLoss(
   networks: Networks,
   batch: ObjectiveBatch,
   { stream, schedule }: { stream: RandomStream; schedule: ObjectiveSchedule },
-): { loss: tf.Scalar; velocityLoss: tf.Scalar } & Partial<Record<LossTerm, tf.Scalar>> {
+): ObjectiveLosses {
   const isGuided = objective.scheduleAt(1).guidanceScale !== 1;
   const used = isGuided ? schedule : { ...schedule, guidanceScale: 1 };
   const draws = objective.draw(splitStream(stream, 'draws'), batch.data.shape, used);
   const { loss, terms } = objective.loss(networks, batch, draws, used);
   return { loss, ...terms };
 }
+
+export type ObjectiveLosses = { loss: tf.Scalar; velocityLoss: tf.Scalar } & Partial<Record<LossTerm, tf.Scalar>>;

@@ -1,5 +1,5 @@
-import type { AdamW, AdamWState } from '@eflow/optim';
-import { ravel, type Tree } from '@eflow/tensor';
+import { type AdamWState, adamW } from '@eflow/optim';
+import { disposeTree, ravel, type Tree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type GuardState, NEW_GUARD } from './guard.ts';
 
@@ -9,7 +9,10 @@ import { type GuardState, NEW_GUARD } from './guard.ts';
  */
 export type Weights = { params: tf.Tensor1D; ema: tf.Tensor1D; optimizer: AdamWState<tf.Tensor1D> };
 
-/** What training changes. Its owner disposes of `weights`. */
+/**
+ * What training changes. Its owner disposes of it by `disposeState`; a step disposes of the weights that it replaces. `emaParams` and
+ * `currentParams` make trees of its vectors.
+ */
 export interface TrainState<Params extends Tree> {
   /** Steps made so far, those that the guard left out included. */
   step: number;
@@ -20,8 +23,19 @@ export interface TrainState<Params extends Tree> {
 }
 
 /** The state before the first step. The parameters stay the caller's, who may dispose of them. */
-export function initState<Params extends Tree>(params: Params, optimizer: AdamW): TrainState<Params> {
+export function initState<Params extends Tree>(params: Params): TrainState<Params> {
   const { vector, unravel } = ravel(params);
-  const weights = { params: vector, ema: tf.clone(vector), optimizer: optimizer.init(vector) };
+  const weights = { params: vector, ema: tf.clone(vector), optimizer: adamW().init(vector) };
   return { step: 0, weights, guard: NEW_GUARD, unravel };
 }
+
+/** The moving average of the parameters, which to sample and to measure with: a tree of its own that the caller owns. */
+export const emaParams = <Params extends Tree>({ weights, unravel }: TrainState<Params>): Params =>
+  unravel(weights.ema);
+
+/** The parameters as the last update left them: a tree of its own that the caller owns. */
+export const currentParams = <Params extends Tree>({ weights, unravel }: TrainState<Params>): Params =>
+  unravel(weights.params);
+
+/** Disposes of all tensors of a state. Trees that were made of it stay. */
+export const disposeState = ({ weights }: TrainState<Tree>): void => disposeTree(weights);

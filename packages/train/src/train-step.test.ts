@@ -5,7 +5,7 @@ import { type Compile, createStream, disposeTree, randomNormal, ravel, splitStre
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { createTrainStep, initState, objectiveLoss, type TrainState } from './index.ts';
+import { createTrainStep, initState, objectiveLoss } from './index.ts';
 
 beforeAll(async () => void (await useTensorFlow()));
 
@@ -30,16 +30,15 @@ function loss({ slope, offset }: Line, { x, y }: Points, noise: tf.Tensor, stren
 
 const strengthAt = (step: number) => 0.5 / (step + 1);
 
-function createLineStep(unravel: TrainState<Line>['unravel'], compile?: Compile, power = () => 1) {
+function createLineStep(compile?: Compile, power = () => 1) {
   return createTrainStep({
-    unravel,
     optimizer,
     clipNorm: 0.5,
     emaDecay: 0.9,
     seed: 5,
     scheduleAt: (step) => ({ strength: strengthAt(step) }),
     fixedAt: () => ({ power: power() }),
-    loss: (params, points: Points, { stream, schedule, fixed }) => {
+    loss: (params: Line, points: Points, { stream, schedule, fixed }) => {
       const noise = tf.pow(randomNormal(splitStream(stream, 'noise'), [7, 3]), fixed.power);
       return loss(params, points, noise, schedule.strength);
     },
@@ -68,7 +67,7 @@ function stepsByHand(count: number) {
 
 function start() {
   const params = initial();
-  const state = initState(params, optimizer);
+  const state = initState(params);
   disposeTree(params);
   return state;
 }
@@ -80,7 +79,7 @@ describe.each<[string, Compile | undefined]>([
   it('makes the steps that the parts make by hand', () => {
     const expected = tf.tidy(() => stepsByHand(4));
     const state = start();
-    const trainStep = createLineStep(state.unravel, compileWith);
+    const trainStep = createLineStep(compileWith);
     for (const [step, [wantedLoss, largest, gradNorm]] of expected.losses.entries()) {
       const points = pointsAt(step);
       const losses = trainStep(state, points);
@@ -99,7 +98,7 @@ describe.each<[string, Compile | undefined]>([
     const run = (stops: number[]) => {
       const state = start();
       for (const stop of stops) {
-        const trainStep = createLineStep(state.unravel, compileWith);
+        const trainStep = createLineStep(compileWith);
         while (state.step < stop) {
           const points = pointsAt(state.step);
           trainStep(state, points);
@@ -117,7 +116,7 @@ describe.each<[string, Compile | undefined]>([
 
   it('changes no weight at a loss that is not finite, says why, and counts the step', () => {
     const state = start();
-    const trainStep = createLineStep(state.unravel, compileWith);
+    const trainStep = createLineStep(compileWith);
     const { x, y } = pointsAt(0);
     const spoilt = { x, y: tf.mul(y, Number.NaN) as tf.Tensor2D };
     const params = [...state.weights.params.dataSync()];
@@ -143,7 +142,7 @@ it('compiles one graph while the schedule changes, and another where what is fix
     }, hints);
   const state = start();
   let power = 1;
-  const trainStep = createLineStep(state.unravel, watched, () => power);
+  const trainStep = createLineStep(watched, () => power);
   const points = pointsAt(0);
   for (let i = 0; i < 3; i++) trainStep(state, points);
   const steps = () => traced.mock.calls.filter(([name]) => name === 'train step').length;

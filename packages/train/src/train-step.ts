@@ -1,14 +1,26 @@
-import { type AdamW, type AdamWCoefficients, clipByGlobalNorm, emaDecay, updateEma } from '@eflow/optim';
+import {
+  type AdamW,
+  type AdamWCoefficients,
+  adamW,
+  clipByGlobalNorm,
+  DEFAULT_CLIP_NORM,
+  EMA_DEFAULTS,
+  emaDecay,
+  updateEma,
+} from '@eflow/optim';
 import {
   type Compile,
   createStream,
   disposeTree,
   type RandomStream,
   ravel,
+  readScalars,
   splitStream,
   type Tree,
+  uploadScalars,
   uploadStream,
   valueAndGrad,
+  withDefaults,
 } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { judge } from './guard.ts';
@@ -35,33 +47,41 @@ export interface TrainStepOptions<
   Schedule extends Numbers,
   Fixed extends Numbers,
 > {
-  /** The state's own. */
-  unravel: TrainState<Params>['unravel'];
-  optimizer: AdamW;
-  /** What the gradient's norm is clipped to, above 0; not clipped unless given. */
+  /** The loss to be differentiated, and other scalars for the log. It must depend on nothing but its arguments. */
+  loss: (params: Params, batch: Batch, context: StepContext<Schedule, Fixed>) => Losses;
+  optimizer?: AdamW;
+  /** What the gradient's norm is clipped to, above 0; Infinity clips nothing. */
   clipNorm?: number;
-  /** The moving average's decay in [0, 1], reached by a warm-up; 0.9999 unless given. */
+  /** The moving average's decay in [0, 1], reached by a warm-up; 0 keeps the last parameters. */
   emaDecay?: number;
   /** The seed of the draws, an integer in [0, 2^53). */
-  seed: number;
+  seed?: number;
   /** What changes from step to step; nothing unless given. */
   scheduleAt?: (step: number) => Schedule;
   /** What is part of the graph, which is compiled anew where it changes; nothing unless given. */
   fixedAt?: (step: number) => Fixed;
-  /** The loss to be differentiated, and other scalars for the log. It must depend on nothing but its arguments. */
-  loss: (params: Params, batch: Batch, context: StepContext<Schedule, Fixed>) => Losses;
   /** Standard deviations above which the guard takes a step for a spike, see `judge`; never unless given. */
   spikeDeviations?: number;
   /** Makes one graph of the step, such as `compile` of @eflow/engine; op by op unless given. */
   compile?: Compile;
 }
 
+/** What a step does that is told nothing but its loss. */
+export const TRAIN_STEP_DEFAULTS = {
+  optimizer: adamW(),
+  clipNorm: DEFAULT_CLIP_NORM,
+  emaDecay: EMA_DEFAULTS.decay,
+  seed: 0,
+};
+
+const OTHERS = ['loss', 'scheduleAt', 'fixedAt', 'spikeDeviations', 'compile'] as const;
+
 /** The loss, its terms and the norm of its gradient before clipping. */
 export type StepLosses<Terms extends string> = Record<Terms | 'loss' | 'gradNorm', number>;
 
 /**
  * One step: the loss and its gradient on a batch, which stays the caller's, clipping, the optimizer's update, the moving
- * average. Replaces the tensors in `state` and counts the step. Where the guard refuses the update, `skipped` says why, and no
+ * average. Replaces the tensors in `state`, whose old ones it disposes of, and counts the step. The losses are numbers. Where the guard refuses the update, `skipped` says why, and no
  * weight has been changed.
  */
 export type TrainStep<Params extends Tree, Batch, Terms extends string = string> = (
@@ -71,7 +91,8 @@ export type TrainStep<Params extends Tree, Batch, Terms extends string = string>
 
 /**
  * The training step of any loss, in one graph with `compile`. It draws from the seed and the step's number alone, so that a run
- * that goes on makes the same steps. Throws as `clipByGlobalNorm`, `updateEma` and the optimizer do, and what `loss` throws.
+ * that goes on makes the same steps. Options that are absent are those of `TRAIN_STEP_DEFAULTS`. Throws on an unknown option; a step throws as
+ * `clipByGlobalNorm`, `updateEma` and the optimizer do, and what `loss` throws.
  */
 export function createTrainStep<
   Params extends Tree,
@@ -82,8 +103,8 @@ export function createTrainStep<
 >(
   options: TrainStepOptions<Params, Batch, Losses, Schedule, Fixed>,
 ): TrainStep<Params, Batch, Extract<keyof Losses, string>> {
-  const { loss, unravel, optimizer, seed, spikeDeviations, compile } = options;
-  const { clipNorm = Number.POSITIVE_INFINITY, emaDecay: decay = 0.9999 } = options;
+  const filled = withDefaults('createTrainStep', options, TRAIN_STEP_DEFAULTS, OTHERS);
+  const { loss, optimizer, clipNorm, emaDecay: decay, seed, spikeDeviations, compile } = filled;
 
   type Rates = { coefficients: AdamWCoefficients; emaDecay: number | tf.Scalar };
   type Scalars = { rates: Rates; schedule: Values<Schedule> };
@@ -102,24 +123,30 @@ export function createTrainStep<
   // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
   const apply = compile?.(applyGradient, { name: 'apply gradient', xla: true }) ?? applyGradient;
 
-  function update(fixed: Fixed, stream: RandomStream, { rates, schedule }: Scalars, weights: Weights, batch: Batch) {
-    return tf.tidy(() => {
-      const params = unravel(weights.params);
-      const { values, grads } = valueAndGrad(() => loss(params, batch, { stream, schedule, fixed }), params);
-      const gradient = ravel(grads).vector;
-      disposeTree(grads);
-      const { gradNorm, weights: next } = apply(gradient, weights, rates);
-      return { losses: { ...values, gradNorm }, weights: next };
-    });
+  /** The update of states whose parameters are such a tree. */
+  function createUpdate(unravel: TrainState<Params>['unravel']) {
+    const update = (fixed: Fixed, stream: RandomStream, { rates, schedule }: Scalars, weights: Weights, batch: Batch) =>
+      tf.tidy(() => {
+        const params = unravel(weights.params);
+        const { values, grads } = valueAndGrad(() => loss(params, batch, { stream, schedule, fixed }), params);
+        const gradient = ravel(grads).vector;
+        disposeTree(grads);
+        const { gradNorm, weights: next } = apply(gradient, weights, rates);
+        return { losses: { ...values, gradNorm }, weights: next };
+      });
+    const compiled = compile?.(update, { name: 'train step', captures: 'refuse' });
+    return { unravel, update, compiled };
   }
-  const compiled = compile?.(update, { name: 'train step', captures: 'refuse' });
+  let made: ReturnType<typeof createUpdate> | undefined;
 
   return (state, batch) => {
-    const { step, weights } = state;
+    const { step, weights, unravel } = state;
+    if (made?.unravel !== unravel) made = createUpdate(unravel);
+    const { update, compiled } = made;
     const stream = splitStream(splitStream(createStream(seed), 'train'), step);
     const fixed = options.fixedAt?.(step) ?? ({} as Fixed);
     const { losses, weights: next } = compiled
-      ? tf.tidy(() => compiled(fixed, uploadStream(stream), upload(scalarsAt(step)) as Scalars, weights, batch))
+      ? tf.tidy(() => compiled(fixed, uploadStream(stream), uploadScalars(scalarsAt(step)) as Scalars, weights, batch))
       : update(fixed, stream, scalarsAt(step), weights, batch);
     const read = readScalars(losses) as StepLosses<Extract<keyof Losses, string>>;
     // A weighted loss hides spikes, which the velocity's plain mean square shows.
@@ -130,19 +157,4 @@ export function createTrainStep<
     state.step++;
     return reason === undefined ? read : { ...read, skipped: reason };
   };
-}
-
-type NumberTree = number | { readonly [name: string]: NumberTree };
-
-/** A tree of scalars, which the caller owns. */
-function upload(numbers: NumberTree): Tree {
-  if (typeof numbers === 'number') return tf.scalar(numbers);
-  return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, upload(value)]));
-}
-
-/** The numbers in scalars, which are disposed. */
-function readScalars(scalars: { [name: string]: tf.Scalar }): { [name: string]: number } {
-  const numbers = Object.entries(scalars).map(([name, scalar]) => [name, scalar.dataSync()[0]!] as const);
-  disposeTree(scalars);
-  return Object.fromEntries(numbers);
 }

@@ -1,7 +1,7 @@
 import { gelu, initLinear, type LinearParams, layerNorm, linear, modulate, swiglu } from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { mlpWidth, type VideoDiTConfig } from './config.ts';
+import { type FullVideoDiTConfig, mlpWidth, type VideoDiTConfig } from './config.ts';
 import { attendToContext, type Context, type CrossAttentionParams, initCrossAttention } from './context.ts';
 import { initSelfAttention, type SelfAttentionParams, selfAttention, type TokenPlaces } from './self-attention.ts';
 import { STARTS } from './starts.ts';
@@ -14,10 +14,8 @@ export type BlockParams = {
 };
 
 /** What a block is made from. */
-export type BlockConfig = Pick<
-  VideoDiTConfig,
-  'hiddenSize' | 'numHeads' | 'mlpRatio' | 'mlp' | 'attention' | 'attentionKinds' | 'contextSize'
->;
+export type BlockConfig = Pick<FullVideoDiTConfig, 'hiddenSize' | 'numHeads' | 'mlpRatio' | 'attention'> &
+  Pick<VideoDiTConfig, 'mlp' | 'attentionKinds' | 'contextSize'>;
 
 /** Parameters of a block, which starts as the identity. The caller owns them. */
 export function initBlock(stream: RandomStream, config: BlockConfig): BlockParams {

@@ -1,6 +1,7 @@
 import type { AnyAttentionKind, AttentionSpec, Grid } from '@eflow/attention';
+import { type WithDefaults, withDefaults } from '@eflow/tensor';
 
-/** The sizes of a VideoDiT. Those of a clip are free at every call. */
+/** The sizes of a VideoDiT. Those of a clip are free at every call. What may be absent is then as in `VIDEO_DIT_DEFAULTS`. */
 export interface VideoDiTConfig {
   /** C, of pixels or latents. */
   channels: number;
@@ -13,27 +14,39 @@ export interface VideoDiTConfig {
   /** N */
   numHeads: number;
   /** Width of the MLP over E. */
-  mlpRatio: number;
+  mlpRatio?: number;
   /**
    * 'gelu' in its tanh form, or 'swiglu' (Shazeer, arXiv 2002.05202), whose width is two thirds of the other's, so that it
-   * has as many parameters. 'gelu' unless given.
+   * has as many parameters.
    */
   mlp?: 'gelu' | 'swiglu';
-  attention: AttentionSpec;
+  attention?: AttentionSpec;
   /** What `attention` is looked up in: `ATTENTION_KINDS` of @eflow/attention unless given, to which yours can be added. */
   attentionKinds?: readonly AnyAttentionKind[];
   /** Labels 0 .. numClasses - 1; numClasses itself stands for "no class". 0: the network takes no labels. */
-  numClasses: number;
+  numClasses?: number;
   /** Width of the vectors of a sequence that every block's cross-attention sees, such as a text's. Absent: none. */
   contextSize?: number;
-  /** Whether the token that stands for dropped ones is trained; SPRINT's code leaves it as drawn. 'frozen' unless given. */
+  /** Whether the token that stands for dropped ones is trained; SPRINT's code leaves it as drawn. */
   maskToken?: 'frozen' | 'trained';
   /**
    * 'blocks' keeps of every block the inputs alone for the gradient and runs the block again there: the same numbers, for
-   * less memory and about a third more work. 'none' unless given.
+   * less memory and about a third more work.
    */
   checkpoint?: 'none' | 'blocks';
 }
+
+export const VIDEO_DIT_DEFAULTS = {
+  mlpRatio: 4,
+  mlp: 'gelu',
+  attention: { kind: 'glga' },
+  numClasses: 0,
+  maskToken: 'frozen',
+  checkpoint: 'none',
+} as const satisfies Partial<VideoDiTConfig>;
+
+/** A config with nothing left to its defaults. */
+export type FullVideoDiTConfig = WithDefaults<VideoDiTConfig, typeof VIDEO_DIT_DEFAULTS>;
 
 /** An image is a clip of one frame, for patches of one frame. */
 export interface ClipSize {
@@ -70,12 +83,14 @@ export const mlpWidth = ({
   hiddenSize,
   mlpRatio,
   mlp,
-}: Pick<VideoDiTConfig, 'hiddenSize' | 'mlpRatio' | 'mlp'>): number =>
+}: Pick<FullVideoDiTConfig, 'hiddenSize' | 'mlpRatio'> & Pick<VideoDiTConfig, 'mlp'>): number =>
   Math.round(hiddenSize * mlpRatio * (mlp === 'swiglu' ? 2 / 3 : 1));
 
-/** Throws an error that names the first impossible size and the possible ones. */
-export function validateConfig(config: VideoDiTConfig): void {
-  const { hiddenSize, numHeads, depth, patchSize, mlp = 'gelu', maskToken = 'frozen', checkpoint = 'none' } = config;
+/** The config with its defaults filled in. Throws an error that names the first impossible size and the possible ones, or an unknown key. */
+export function validateConfig(given: VideoDiTConfig): FullVideoDiTConfig {
+  const config = withDefaults('VideoDiT', given, VIDEO_DIT_DEFAULTS, [...REQUIRED, 'attentionKinds', 'contextSize']);
+  for (const name of REQUIRED) if (config[name] === undefined) throw new Error(`VideoDiT: the config has no ${name}`);
+  const { hiddenSize, numHeads, depth, patchSize, mlp, maskToken, checkpoint } = config;
   for (const [i, axis] of ['frames', 'rows', 'columns'].entries())
     requireInteger(`patchSize (${axis})`, patchSize[i]!, 1);
   requireInteger('channels', config.channels, 1);
@@ -99,7 +114,10 @@ export function validateConfig(config: VideoDiTConfig): void {
   requireOneOf('mlp', mlp, ['gelu', 'swiglu']);
   requireOneOf('maskToken', maskToken, ['frozen', 'trained']);
   requireOneOf('checkpoint', checkpoint, ['none', 'blocks']);
+  return config;
 }
+
+const REQUIRED = ['channels', 'patchSize', 'hiddenSize', 'depth', 'numHeads'] as const;
 
 function requireInteger(name: string, value: number, least: number): void {
   if (!Number.isInteger(value) || value < least) {

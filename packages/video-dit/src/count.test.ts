@@ -3,7 +3,7 @@ import { compile } from '@eflow/engine';
 import { countParameters, createStream, disposeTree, type Tree, uploadStream, valueAndGrad } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it, vi } from 'vitest';
-import type { ClipSize, VideoDiTConfig } from './config.ts';
+import { type ClipSize, type VideoDiTConfig, validateConfig } from './config.ts';
 import { type CountOptions, countNetwork } from './count.ts';
 import { initVideoDiT } from './params.ts';
 import { VIDEO_DIT_PRESETS } from './presets.ts';
@@ -103,8 +103,16 @@ function trace(network: VideoDiTConfig, { batchSize = 1, keepRatio = 1, contextL
 }
 
 /** What the graphs have besides the products of the definition; less than nothing for what they leave out. */
-function ownAffair(network: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, contextLength: S = 0 }: CountOptions) {
-  const { hiddenSize: E, numHeads: N, depth, numClasses, attention, contextSize = 0 } = network;
+function ownAffair(config: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, contextLength: S = 0 }: CountOptions) {
+  const {
+    hiddenSize: E,
+    numHeads: N,
+    depth,
+    numClasses,
+    attention,
+    maskToken,
+    contextSize = 0,
+  } = validateConfig(config);
   const [L, K, D] = [12, Math.round(12 * keepRatio), E / N];
   const product = (m: number, k: number, n: number) => 2 * m * k * n;
   const perBlock = (flops: (length: number) => number) => {
@@ -121,7 +129,7 @@ function ownAffair(network: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, c
     product(L, 2 * D, E) +
     2 * product(B, 256, E) +
     product(B * S, contextSize, E) +
-    (keepRatio < 1 ? (network.maskToken === 'trained' ? 0 : 1) : 2) * product(1, E, E);
+    (keepRatio < 1 ? (maskToken === 'trained' ? 0 : 1) : 2) * product(1, E, E);
   // Scores are kept for the gradient, which counts them once more.
   const keys = (length: number) => (attention.kind === 'linear' ? 0 : attention.kind === 'sla' ? 4 : length);
   const scores = perBlock((length) => B * N * product(length, D, keys(length) + S));

@@ -1,5 +1,12 @@
 import { attentionFlops, attentionKind, crossAttentionFlops, type Flops, type Grid } from '@eflow/attention';
-import { type ClipSize, mlpWidth, tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
+import {
+  type ClipSize,
+  type FullVideoDiTConfig,
+  mlpWidth,
+  tokenGrid,
+  type VideoDiTConfig,
+  validateConfig,
+} from './config.ts';
 import { countKept } from './token-drop.ts';
 
 /** Parameters, and FLOPs of matrix products, two for each multiplication. */
@@ -37,8 +44,8 @@ const TIME_FEATURES = 256;
  * `initVideoDiT`, `tokenGrid` and `countKept` do, and unless a context length is given just where the network takes a
  * context.
  */
-export function countNetwork(config: VideoDiTConfig, clip: ClipSize, options: CountOptions = {}): NetworkCount {
-  validateConfig(config);
+export function countNetwork(given: VideoDiTConfig, clip: ClipSize, options: CountOptions = {}): NetworkCount {
+  const config = validateConfig(given);
   const { batchSize: B = 1, keepRatio = 1, contextLength: S = 0 } = options;
   const { hiddenSize: E, depth } = config;
   if (S > 0 !== (config.contextSize !== undefined)) {
@@ -64,7 +71,7 @@ export function countNetwork(config: VideoDiTConfig, clip: ClipSize, options: Co
 /** Clips, and tokens and vectors of each. */
 type Lengths = { B: number; L: number; S: number };
 
-function countBlock(config: VideoDiTConfig, { B, L, S, grid }: Lengths & { grid?: Grid }): PartCount {
+function countBlock(config: FullVideoDiTConfig, { B, L, S, grid }: Lengths & { grid?: Grid }): PartCount {
   const { hiddenSize: E, numHeads: N, attention, attentionKinds, contextSize, mlp } = config;
   const D = E / N;
   const heads = { batchSize: B, numHeads: N, length: L, headDim: D };
@@ -94,7 +101,7 @@ function countBlock(config: VideoDiTConfig, { B, L, S, grid }: Lengths & { grid?
 }
 
 /** All but the blocks and the middle's half of the fusion. */
-function countRest(config: VideoDiTConfig, { B, L, S }: Lengths): PartCount {
+function countRest(config: FullVideoDiTConfig, { B, L, S }: Lengths): PartCount {
   const { hiddenSize: E, numHeads: N, depth, patchSize, channels, numClasses, contextSize } = config;
   const patchLength = patchSize[0] * patchSize[1] * patchSize[2] * channels;
   const counts = [

@@ -1,5 +1,14 @@
+export { bindVideoDiT, nullCondition } from './bind.ts';
 export { type BlockConfig, type BlockParams, type BlockSurroundings, block, initBlock } from './block.ts';
-export { type ClipSize, countTokens, tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
+export {
+  type ClipSize,
+  countTokens,
+  type FullVideoDiTConfig,
+  tokenGrid,
+  VIDEO_DIT_DEFAULTS,
+  type VideoDiTConfig,
+  validateConfig,
+} from './config.ts';
 export { type CountOptions, countNetwork, type NetworkCount, type PartCount } from './count.ts';
 export { type FromDiT, initFromDiT } from './from-dit.ts';
 export { assertLabels, type VideoDiTCondition, type VideoDiTInput } from './input.ts';
@@ -13,5 +22,6 @@ export {
   type KeptTokensOptions,
   keepRatioAt,
   restoreTokens,
+  TOKEN_DROP_DEFAULTS,
 } from './token-drop.ts';
 export { videoDiT, weakVideoDiT } from './video-dit.ts';

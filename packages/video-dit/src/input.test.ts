@@ -1,8 +1,7 @@
 import { createStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { config, drawInput } from '../fixtures/networks.ts';
-import type { VideoDiTConfig } from './config.ts';
+import { config, drawInput, type SizedConfig } from '../fixtures/networks.ts';
 import { assertLabels, type VideoDiTCondition, type VideoDiTInput } from './input.ts';
 import { initVideoDiT } from './params.ts';
 import { videoDiT } from './video-dit.ts';
@@ -11,7 +10,7 @@ describe('a call', () => {
   const withContext = { ...config, contextSize: 3 };
   const condition = (parts: VideoDiTCondition) => ({ condition: { labels: tf.zeros([3], 'int32'), ...parts } });
 
-  it.each<[string, VideoDiTConfig, Partial<VideoDiTInput>, string]>([
+  it.each<[string, SizedConfig, Partial<VideoDiTInput>, string]>([
     ['times of another batch', config, { timestep: tf.zeros([2]) }, 'expected timestep [3], got [2]'],
     ['other channels', config, { noisy: tf.zeros([3, 3, 4, 10, 1]) }, 'expected clips [B, F, H, W, 2]'],
     ['frames that are no patch', { ...config, patchSize: [2, 2, 5] }, {}, 'numFrames 3 is not a multiple of its patch'],

@@ -1,7 +1,7 @@
 import type { Grid } from '@eflow/attention';
 import { assertShape } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { type ClipSize, tokenGrid, type VideoDiTConfig } from './config.ts';
+import { type ClipSize, type FullVideoDiTConfig, tokenGrid } from './config.ts';
 import { clipSize } from './patchify.ts';
 
 /** What a network is told of each of B clips, as its config asks for it; a network without classes leaves labels aside. */
@@ -30,7 +30,7 @@ export interface VideoDiTInput {
 }
 
 /** The size of the clips and their tokens. Throws if shapes disagree with the config, or a condition is missing. */
-export function checkInput(config: VideoDiTConfig, input: VideoDiTInput): { clip: ClipSize; grid: Grid } {
+export function checkInput(config: FullVideoDiTConfig, input: VideoDiTInput): { clip: ClipSize; grid: Grid } {
   const { condition, keptTokens, pathDropped } = input;
   const clip = clipSize('videoDiT', config, input.noisy);
   const grid = tokenGrid(config, clip);
@@ -47,7 +47,7 @@ export function checkInput(config: VideoDiTConfig, input: VideoDiTInput): { clip
   return { clip, grid };
 }
 
-function checkCondition(config: VideoDiTConfig, condition: VideoDiTCondition, B: number): void {
+function checkCondition(config: FullVideoDiTConfig, condition: VideoDiTCondition, B: number): void {
   const { labels, context, contextMask, ...others } = condition;
   if (condition instanceof tf.Tensor || Object.keys(others).length > 0) {
     const given = condition instanceof tf.Tensor ? 'a tensor' : `{ ${Object.keys(condition).join(', ')} }`;

@@ -39,8 +39,8 @@ export type VideoDiTParams = {
  * New parameters from a stream, as `STARTS` says, so that a new network predicts 0. The caller owns them.
  * Throws if the config's sizes do not go together.
  */
-export function initVideoDiT(stream: RandomStream, config: VideoDiTConfig): VideoDiTParams {
-  validateConfig(config);
+export function initVideoDiT(stream: RandomStream, given: VideoDiTConfig): VideoDiTParams {
+  const config = validateConfig(given);
   const { hiddenSize: E, depth, channels, patchSize, numClasses, contextSize } = config;
   const patchLength = patchSize[0] * patchSize[1] * patchSize[2] * channels;
   const at = (label: string) => splitStream(stream, label);

@@ -1,4 +1,4 @@
-import type { VideoDiTConfig } from './config.ts';
+import { VIDEO_DIT_DEFAULTS, type VideoDiTConfig } from './config.ts';
 
 /** All of a config but what the data decides. */
 export type VideoDiTPreset = Omit<VideoDiTConfig, 'channels' | 'numClasses'>;
@@ -22,8 +22,7 @@ const preset = (hiddenSize: number, numHeads: number, depth: VideoDiTConfig['dep
   hiddenSize,
   depth,
   numHeads,
-  mlpRatio: 4,
-  attention: { kind: 'glga', windowSize: 64, featureMap: 'relu' },
+  attention: VIDEO_DIT_DEFAULTS.attention,
 });
 
 /** Sizes by name. Add what the data decides: `{ ...VIDEO_DIT_PRESETS['VideoDiT-B'], channels: 4, numClasses: 101 }`. */

@@ -1,6 +1,9 @@
 import type { Grid } from '@eflow/attention';
-import { assertShape, type RandomStream, randomUniform, splitStream } from '@eflow/tensor';
+import { assertShape, type RandomStream, randomUniform, refuseUnknownKeys, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+
+/** The shares are SPRINT's (arXiv 2510.21986). */
+export const TOKEN_DROP_DEFAULTS = { keepRatio: 0.25, pattern: 'uniform', denseTail: 0.05 } as const;
 
 /** Tokens that stay of `length` at a keep ratio in (0, 1]: at least one. Throws on a ratio outside. */
 export function countKept(length: number, keepRatio: number): number {
@@ -16,7 +19,10 @@ export function countKept(length: number, keepRatio: number): number {
  */
 export function keepRatioAt(
   progress: number,
-  { keepRatio, denseTail }: { keepRatio: number; denseTail: number },
+  {
+    keepRatio = TOKEN_DROP_DEFAULTS.keepRatio,
+    denseTail = TOKEN_DROP_DEFAULTS.denseTail,
+  }: { keepRatio?: number; denseTail?: number } = {},
 ): number {
   return progress < 1 - denseTail ? keepRatio : 1;
 }
@@ -26,8 +32,8 @@ export interface KeptTokensOptions {
   batchSize: number;
   /** Frames, rows and columns of the tokens, L in all. */
   grid: Grid;
-  /** K / L, in (0, 1]. */
-  keepRatio: number;
+  /** K / L, in (0, 1]; that of `TOKEN_DROP_DEFAULTS` unless given. */
+  keepRatio?: number;
   /**
    * 'uniform': any K tokens, each choice as likely as another. 'structured': spread evenly, so that of n tokens in a group
    * of 2 x 2 x 2 neighbours (fewer at an odd edge) n K / L stay, rounded down or up. 'uniform' unless given.
@@ -41,7 +47,9 @@ export interface KeptTokensOptions {
  * owns the result. Throws on a size, ratio or pattern that cannot be.
  */
 export function drawKeptTokens(stream: RandomStream, options: KeptTokensOptions): tf.Tensor {
-  const { batchSize, grid, keepRatio, pattern = 'uniform' } = options;
+  refuseUnknownKeys('drawKeptTokens', options, ['batchSize', 'grid', 'keepRatio', 'pattern']);
+  const { keepRatio = TOKEN_DROP_DEFAULTS.keepRatio, pattern = TOKEN_DROP_DEFAULTS.pattern } = options;
+  const { batchSize, grid } = options;
   if (![batchSize, ...grid].every((size) => Number.isInteger(size) && size > 0)) {
     throw new Error(
       `drawKeptTokens: batchSize is ${batchSize} and grid [${grid.join(', ')}]; expected integers of at least 1`,

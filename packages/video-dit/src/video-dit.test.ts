@@ -3,8 +3,7 @@ import { createStream, mapTree, ravel, valueAndGrad } from '@eflow/tensor';
 import { expectClose, expectGradients, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { batchSize, clip, config, drawInput, drawKept, trainedParams } from '../fixtures/networks.ts';
-import type { VideoDiTConfig } from './config.ts';
+import { batchSize, clip, config, drawInput, drawKept, type SizedConfig, trainedParams } from '../fixtures/networks.ts';
 import type { VideoDiTCondition, VideoDiTInput } from './input.ts';
 import { initVideoDiT, type VideoDiTParams } from './params.ts';
 import { patchify, unpatchify } from './patchify.ts';
@@ -26,7 +25,7 @@ const close = { rtol: 1e-5, atol: 1e-5 };
 const norm = (x: tf.Tensor) => tf.norm(x).dataSync()[0]!;
 
 /** Differences along random directions of all parameters at once; torch-fixtures.test.ts has each parameter's gradient. */
-function expectParameterGradients(c: VideoDiTConfig): void {
+function expectParameterGradients(c: SizedConfig): void {
   const { vector, unravel } = ravel(trainedParams(c, 1));
   const input = { ...drawInput(2, c), keptTokens, pathDropped };
   expectGradients((at) => videoDiT(unravel(at as tf.Tensor1D), c, input), [vector], { epsilon: 3e-3 });
@@ -160,7 +159,7 @@ describe('token drop and path drop', () => {
   });
 
   it('the middle has no gradient from a clip whose path is dropped, and a frozen mask token never has one', () => {
-    const gradients = (c: VideoDiTConfig, inputs: VideoDiTInput) =>
+    const gradients = (c: SizedConfig, inputs: VideoDiTInput) =>
       valueAndGrad(() => ({ loss: tf.sum(tf.square(videoDiT(params, c, inputs))) as tf.Scalar }), params).grads;
     const { middleBlocks, encoderBlocks } = gradients(config, { ...at, pathDropped: tf.onesLike(pathDropped) });
     expect(norm(middleBlocks[0]!.attn.qkv.weight)).toBe(0);
@@ -172,7 +171,7 @@ describe('token drop and path drop', () => {
 });
 
 describe('conditions', () => {
-  const differs = (params: VideoDiTParams, c: VideoDiTConfig, at: VideoDiTInput, change: Partial<VideoDiTInput>) =>
+  const differs = (params: VideoDiTParams, c: SizedConfig, at: VideoDiTInput, change: Partial<VideoDiTInput>) =>
     norm(tf.sub(videoDiT(params, c, { ...at, ...change }), videoDiT(params, c, at)));
 
   it('the class, t and t - s change the prediction', () => {

@@ -3,7 +3,7 @@ import { type LinearParams, labelEmbedder, layerNorm, linear, modulate, scalarEm
 import { explain, rematerialise, stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BlockParams, block } from './block.ts';
-import type { VideoDiTConfig } from './config.ts';
+import { type FullVideoDiTConfig, type VideoDiTConfig, validateConfig } from './config.ts';
 import { type Context, contextEmbedder } from './context.ts';
 import { checkInput, type VideoDiTInput } from './input.ts';
 import type { VideoDiTParams } from './params.ts';
@@ -15,16 +15,16 @@ import { gatherTokens, restoreTokens } from './token-drop.ts';
  * all tokens, the middle blocks those in `keptTokens`. Throws if the inputs' shapes disagree with the config.
  */
 export const videoDiT = (params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput): tf.Tensor =>
-  explain(() => run(params, config, input, true));
+  explain(() => run(params, validateConfig(config), input, true));
 
 /**
  * The weak path (SPRINT, arXiv 2510.21986): the same network with the middle skipped, mask tokens in its place. A
  * `VideoDiTInput` whose `pathDropped` is all true gives the same, at the price of the middle.
  */
 export const weakVideoDiT = (params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput): tf.Tensor =>
-  explain(() => run(params, config, input, false));
+  explain(() => run(params, validateConfig(config), input, false));
 
-function run(params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput, hasMiddle: boolean): tf.Tensor {
+function run(params: VideoDiTParams, config: FullVideoDiTConfig, input: VideoDiTInput, hasMiddle: boolean): tf.Tensor {
   const { clip, grid } = checkInput(config, input);
   const { keptTokens, pathDropped } = input;
   return tf.tidy(() => {
@@ -93,7 +93,7 @@ function embedConditions(params: VideoDiTParams, input: VideoDiTInput): Pick<Sur
 /** Runs x [B, L, E] through blocks, in turn. */
 function applyBlocks(
   blocks: readonly BlockParams[],
-  config: VideoDiTConfig,
+  config: FullVideoDiTConfig,
   x: tf.Tensor,
   { grid, ...tensors }: Surroundings,
 ): tf.Tensor {

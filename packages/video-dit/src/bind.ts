@@ -1,0 +1,40 @@
+import type { Tree } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { VideoDiTConfig } from './config.ts';
+import type { VideoDiTCondition, VideoDiTInput } from './input.ts';
+import type { VideoDiTParams } from './params.ts';
+import { videoDiT, weakVideoDiT } from './video-dit.ts';
+
+/** A network with its parameters bound: a `Network` of @eflow/flow, whose condition is to be a `VideoDiTCondition`. */
+type Bound = (input: Omit<VideoDiTInput, 'condition'> & { condition: Tree }) => tf.Tensor;
+
+/**
+ * The network and its weak path with parameters bound, as objectives and samplers of @eflow/flow take them. The parameters stay
+ * the caller's.
+ */
+export function bindVideoDiT(params: VideoDiTParams, config: VideoDiTConfig): { strong: Bound; weak: Bound } {
+  return {
+    strong: (input) => videoDiT(params, config, input as VideoDiTInput),
+    weak: (input) => weakVideoDiT(params, config, input as VideoDiTInput),
+  };
+}
+
+/**
+ * What stands for "no condition" beside a condition: labels of `numClasses`; vectors of a context that are not there. The caller owns the
+ * tensors. Throws on a context without a mask, which could not say so.
+ */
+export function nullCondition(
+  { numClasses = 0 }: Pick<VideoDiTConfig, 'numClasses'>,
+  { labels, context, contextMask }: VideoDiTCondition,
+): VideoDiTCondition {
+  if (context && !contextMask) {
+    throw new Error(
+      'nullCondition: the context has no contextMask; give one, [B, S] bool, which false says "no context" in',
+    );
+  }
+  return {
+    ...(labels && { labels: tf.fill(labels.shape, numClasses, 'int32') }),
+    ...(context && { context: tf.zerosLike(context) }),
+    ...(contextMask && { contextMask: tf.zerosLike(contextMask) }),
+  };
+}
