@@ -1,4 +1,4 @@
-import { formatClock, median, percent } from '@eflow/cli';
+import { countOf, formatClock, median, percent } from '@eflow/cli';
 import { makeBatch } from '@eflow/data';
 import { type EngineInfo, reportMemory } from '@eflow/engine';
 import { countPasses, createObjective, type Pass } from '@eflow/flow';
@@ -101,7 +101,7 @@ export function describeDryRun(config: RunConfig, run: DryRun, engine: EngineInf
     '  weak path': `${giga(dense.weakFlops)}, ${percent(dense.weakFlops / dense.forwardFlops)} of a dense forward pass`,
     '  step': formatSaving(run.stepFlops, countStepFlops(config, network, 1)),
     'a step': `${(1000 * run.stepSeconds).toFixed(0)} ms (median of ${run.measuredSteps}), ${(training.batchSize / run.stepSeconds).toFixed(0)} clips/s, ${giga(run.stepFlops / run.stepSeconds)} GFLOP/s on TensorFlow ${engine.tensorflowVersion}, ${engine.device}`,
-    training: `${training.steps} steps${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatClock(run.plannedSeconds)}, ${run.plannedSteps} steps`,
+    training: `${countOf(training.steps, 'step')}${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatClock(run.plannedSeconds)}, ${countOf(run.plannedSteps, 'step')}`,
     memory: `${megabytes(run.peakResidentBytes)} at its peak`,
     'a checkpoint': `${megabytes(4 * 4 * run.parameters)} (parameters, EMA and the optimizer's two moments)`,
   };

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { appFile } from '@eflow/cli';
+import { appFile, countOf } from '@eflow/cli';
 import type { RunConfig } from '@eflow/run';
 
 /** Training was ended by Ctrl-C or SIGTERM and left a checkpoint. */
@@ -58,7 +58,7 @@ export async function supervise({ config, root, start, eager }: Task): Promise<n
       if (isStopping()) return EXIT_FAILED;
       if (restarts === maxRestarts) {
         console.error(
-          `\ntrain: training was ${how}, and was started again ${restarts} times (training.maxRestarts); the same command goes on from the newest checkpoint`,
+          `\ntrain: training was ${how}, and was started again ${countOf(restarts, 'time')} (training.maxRestarts); the same command goes on from the newest checkpoint`,
         );
         return EXIT_FAILED;
       }
