@@ -135,14 +135,14 @@ export function createTrainStep<
         return { losses: { ...values, gradNorm }, weights: next };
       });
     const compiled = compile?.(update, { name: 'train step', captures: 'refuse' });
-    return { unravel, update, compiled };
+    return { update, compiled };
   }
-  let made: ReturnType<typeof createUpdate> | undefined;
+  const updates = new WeakMap<TrainState<Params>['unravel'], ReturnType<typeof createUpdate>>();
 
   return (state, batch) => {
     const { step, weights, unravel } = state;
-    if (made?.unravel !== unravel) made = createUpdate(unravel);
-    const { update, compiled } = made;
+    if (!updates.has(unravel)) updates.set(unravel, createUpdate(unravel));
+    const { update, compiled } = updates.get(unravel)!;
     const stream = splitStream(splitStream(createStream(seed), 'train'), step);
     const fixed = options.fixedAt?.(step) ?? ({} as Fixed);
     const { losses, weights: next } = compiled
