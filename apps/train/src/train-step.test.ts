@@ -3,6 +3,8 @@ import { makeBatch } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
 import { loadConfig, openClips, videoDiTConfig } from '@eflow/run';
 import { disposeTree, treeLeaves } from '@eflow/tensor';
+import { createVideoDiTStep } from '@eflow/train';
+import type { VideoDiTConfig } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
 import { newState, type RunState } from './state.ts';
@@ -49,4 +51,29 @@ it.each([
   expect(step(good(2)).skipped).toBeUndefined();
   expect(digest(state)).not.toBe(before);
   expect(state).toMatchObject({ step: 3, guard: { skipped: 1, notFiniteInARow: 0 } });
+});
+
+it('a config that leaves all to its defaults is the step of @eflow/train that is given none, to the bit', () => {
+  const leftOut = ['objective', 'optimizer', 'network.attention.featureMap', 'training.keepRatio'].map(
+    (key) => `${key}=null`,
+  );
+  const config = loadConfig('digits-tiny', [...TINY, ...leftOut, 'training.steps=3']);
+  const { patchSize, hiddenSize, depth, numHeads } = config.network;
+  const attention = { kind: 'glga', windowSize: 3 } as const;
+  const network: VideoDiTConfig = { channels: 1, numClasses: 10, patchSize, hiddenSize, depth, numHeads, attention };
+  const dataset = openClips(config, 'train');
+  const [app, own] = [
+    createRunStep(config, videoDiTConfig(config), { eager: true }),
+    createVideoDiTStep(network, { totalSteps: 3 }),
+  ].map((trainStep) => {
+    const state = newState(config, network);
+    const losses = [0, 1, 2].map((step) => {
+      const batch = upload(makeBatch(dataset, 4, step));
+      const values = trainStep(state, batch);
+      disposeTree(batch);
+      return values;
+    });
+    return { losses, weights: digest(state) };
+  });
+  expect(own).toEqual(app);
 });

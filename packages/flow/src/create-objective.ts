@@ -31,7 +31,7 @@ export const objectiveSchema = z.discriminatedUnion(
 /** An objective as data; options that are absent have their defaults. */
 export type ObjectiveSpec = z.input<typeof objectiveSchema>;
 
-/** The objective of who names none: EFlow's own. */
+/** The objective where none is named: EFlow's own. */
 export const DEFAULT_OBJECTIVE = { kind: 'eflow' } as const satisfies ObjectiveSpec;
 
 /** The record of a kind. */
@@ -39,8 +39,8 @@ export const objectiveKind = (kind: ObjectiveSpec['kind']): ObjectiveKind =>
   OBJECTIVES.find((record) => record.kind === kind) as ObjectiveKind;
 
 /**
- * The objective that a spec describes, EFlow's own unless given. Throws, naming the options, on those that there are not, with the nearest
- * that there is, or that are out of range.
+ * The objective that a spec describes, EFlow's own unless given. Throws on an unknown option, naming the nearest, and on one
+ * that is out of range.
  */
 export function createObjective(spec: ObjectiveSpec = DEFAULT_OBJECTIVE): Objective {
   const { data, error } = objectiveSchema.safeParse(spec);
@@ -49,7 +49,7 @@ export function createObjective(spec: ObjectiveSpec = DEFAULT_OBJECTIVE): Object
   throw new Error(`createObjective: ${z.prettifyError(error)}`);
 }
 
-/** Throws on an unknown option, which is at this path of a spec of a kind that there is. */
+/** Throws on an unknown option in the section of the spec that is at `path`, and names the nearest. */
 function refuseUnknownAt(spec: ObjectiveSpec, path: readonly PropertyKey[]): void {
   let schema: z.ZodType = objectiveKind(spec.kind).schema;
   let options: unknown = spec;

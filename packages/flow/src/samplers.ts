@@ -59,7 +59,7 @@ export interface SampleGuidance {
   weak?: Network;
 }
 
-/** Steps of a sampler that is told none: four jumps; of those that follow the velocity as many as take 50 passes or one fewer. */
+/** The samplers' steps unless given: four jumps; along the velocity as many as take 50 passes, or one pass fewer. */
 export const DEFAULT_STEPS = { sampleFewStep: 4, sampleWithRenoising: 4, sampleEuler: 50, sampleHeun: 25 } as const;
 
 type Sampler = keyof typeof DEFAULT_STEPS;
@@ -151,6 +151,7 @@ function walk(where: Sampler, network: Network, input: GuidedInput, step: (at: S
   const { noise, condition = {}, steps = DEFAULT_STEPS[where], map = 'euler', guidance, signal, onStep } = input;
   const times = typeof steps === 'number' ? timeGrid(steps) : steps;
   assertTimeGrid(where, times);
+  if (guidance) refuseUnknownKeys(`${where}: guidance`, guidance, ['scale', 'nullCondition', 'weak']);
   if (guidance && !(guidance.scale >= 0 && Number.isFinite(guidance.scale))) {
     throw new Error(`${where}: guidance.scale is ${guidance.scale}; expected a finite number of at least 0; 1 is none`);
   }

@@ -2,7 +2,7 @@ import { expectClose, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { emaDecay, updateEma } from './ema.ts';
+import { EMA_DEFAULTS, emaDecay, initEma, updateEma } from './ema.ts';
 
 const exactly = { rtol: 0, atol: 0 };
 /** Without subnormal numbers, which TensorFlow takes for zero. */
@@ -10,6 +10,30 @@ const anyValue = fc.float({ noNaN: true, min: -1e6, max: 1e6 }).map((x) => (Math
 const anyValues = fc.array(anyValue, { minLength: 1, maxLength: 10 });
 
 const largest = (values: number[]) => Math.max(3, ...values.map((x) => 3 * Math.abs(x)));
+
+describe('initEma', () => {
+  it('begins at the parameters, as a tree of its own', () => {
+    const before = tf.memory().numTensors;
+    const params = { layers: [{ weight: tf.tensor1d([1, -2]) }] };
+    const ema = initEma(params);
+    tf.dispose(params);
+    expectClose(ema.layers[0]!.weight, [1, -2], exactly);
+    tf.dispose(ema);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('emaDecay', () => {
+  it('has the defaults that it says', () => {
+    for (const step of [0, 7, 1e6]) expect(emaDecay(step)).toBe(emaDecay(step, EMA_DEFAULTS));
+    expect(emaDecay(1e6)).toBe(0.9999);
+  });
+
+  it('refuses a misspelt option', () => {
+    // @ts-expect-error: no option of it
+    expect(() => emaDecay(0, { decai: 0.9 })).toThrow("emaDecay: unknown option 'decai'; did you mean 'decay'?");
+  });
+});
 
 describe('updateEma', () => {
   it('copies at decay 0, keeps at decay 1, and leaves equal trees alone, to the bit', () => {

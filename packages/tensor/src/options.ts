@@ -1,17 +1,20 @@
 import { closest } from 'fastest-levenshtein';
 
-/** Throws, naming the nearest known key, if `options` has one that is not known: JavaScript would leave a misspelt option aside in silence. */
+/**
+ * Throws if `options` has a key that is not known, and names the nearest known one that is not given: JavaScript would ignore a
+ * misspelt option without a word.
+ */
 export function refuseUnknownKeys(where: string, options: object, known: readonly string[]): void {
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
-    throw new Error(
-      `${where}: unknown option '${key}'; did you mean '${closest(key, known)}'? Options: ${known.join(', ')}`,
-    );
+    const absent = known.filter((name) => !(name in options));
+    const hint = absent.length > 0 ? `; did you mean '${closest(key, absent)}'?` : '.';
+    throw new Error(`${where}: unknown option '${key}'${hint} Options: ${known.join(', ')}`);
   }
 }
 
 /**
- * `options` with `defaults` where a key is absent or undefined. `others` are the options that have no default. Throws as
+ * `options` with `defaults` in place of what is absent or undefined. `others` are the options that have no default. Throws as
  * `refuseUnknownKeys` does.
  */
 export function withDefaults<Options extends object, Defaults extends object>(
@@ -20,10 +23,10 @@ export function withDefaults<Options extends object, Defaults extends object>(
   defaults: Defaults,
   others: readonly (keyof Options & string)[] = [],
 ): WithDefaults<Options, Defaults> {
-  refuseUnknownKeys(where, options, [...Object.keys(defaults), ...others]);
+  refuseUnknownKeys(where, options, [...new Set([...Object.keys(defaults), ...others])]);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return { ...defaults, ...Object.fromEntries(given) } as unknown as WithDefaults<Options, Defaults>;
 }
 
-/** Options of which those that have a default are there. */
+/** Options, each of which is there if it has a default. */
 export type WithDefaults<Options, Defaults> = Options & Required<Pick<Options, keyof Options & keyof Defaults>>;

@@ -10,8 +10,8 @@ export type ScalarTree<Numbers extends NumberTree> = Numbers extends number
   : { [Name in keyof Numbers]: Numbers[Name] extends NumberTree ? ScalarTree<Numbers[Name]> : never };
 
 /**
- * Uploads all numbers of a step at once: float32 scalars under the same names, which the caller owns. Give a compiled function these, as a
- * number would be part of its graph.
+ * Uploads all numbers of a step at once: float32 scalars under the same names, which the caller owns. A compiled function takes
+ * these where a number would become part of its graph.
  */
 export function uploadScalars<Numbers extends NumberTree>(numbers: Numbers): ScalarTree<Numbers> {
   const visit = (node: NumberTree): Tree =>
@@ -21,7 +21,7 @@ export function uploadScalars<Numbers extends NumberTree>(numbers: Numbers): Sca
   return visit(numbers) as ScalarTree<Numbers>;
 }
 
-/** The numbers in scalars, which are disposed. Waits for the device. */
+/** Reads the numbers in scalars and disposes of the scalars. Waits for the device. */
 export function readScalars<Name extends string>(scalars: Readonly<Record<Name, tf.Scalar>>): Record<Name, number> {
   const numbers = Object.entries<tf.Scalar>(scalars).map(([name, scalar]) => [name, scalar.dataSync()[0]!] as const);
   disposeTree(scalars);

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  cloneTree,
   countParameters,
   disposeTree,
   fillTree,
@@ -35,6 +36,18 @@ describe('trees', () => {
     expect(countParameters(tree)).toBe(9);
     disposeTree(tree);
     expect(treeLeaves(tree).every((leaf) => leaf.isDisposed)).toBe(true);
+  });
+
+  it('clone to trees that outlive them, values, structure and absent keys alike', () => {
+    const before = tf.memory().numTensors;
+    const tree = { ...example(), absent: undefined };
+    const clone = cloneTree(tree);
+    const values = treeEntries(tree).map(([name, leaf]) => [name, leaf.arraySync()]);
+    disposeTree(tree);
+    expect(treeEntries(clone).map(([name, leaf]) => [name, leaf.arraySync()])).toEqual(values);
+    expect(Array.isArray(clone.blocks)).toBe(true);
+    disposeTree(clone);
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   it('map to the same structure', () => {

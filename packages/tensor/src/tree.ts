@@ -70,7 +70,7 @@ export function fillTree<T extends Tree>(tree: T, leaves: readonly tf.Tensor[]):
 /** Number of scalars in all leaves. */
 export const countParameters = (tree: Tree): number => treeLeaves(tree).reduce((sum, leaf) => sum + leaf.size, 0);
 
-/** A tree of the same values, which the caller owns: it outlives the original. Nothing is copied, as tensors never change. */
+/** A tree of the same values that outlives the original; the caller owns it. No numbers are copied, as tensors never change. */
 export const cloneTree = <T extends Tree>(tree: T): T => mapTree(tree, (leaf) => tf.clone(leaf));
 
 /** Disposes every leaf. */

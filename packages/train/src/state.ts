@@ -10,7 +10,7 @@ import { type GuardState, NEW_GUARD } from './guard.ts';
 export type Weights = { params: tf.Tensor1D; ema: tf.Tensor1D; optimizer: AdamWState<tf.Tensor1D> };
 
 /**
- * What training changes. Its owner disposes of it by `disposeState`; a step disposes of the weights that it replaces. `emaParams` and
+ * What training changes. A step disposes of the weights that it replaces; `disposeState` frees the last ones. `emaParams` and
  * `currentParams` make trees of its vectors.
  */
 export interface TrainState<Params extends Tree> {
@@ -29,7 +29,7 @@ export function initState<Params extends Tree>(params: Params): TrainState<Param
   return { step: 0, weights, guard: NEW_GUARD, unravel };
 }
 
-/** The moving average of the parameters, which to sample and to measure with: a tree of its own that the caller owns. */
+/** The moving average of the parameters, to sample and measure with: a tree of its own that the caller owns. */
 export const emaParams = <Params extends Tree>({ weights, unravel }: TrainState<Params>): Params =>
   unravel(weights.ema);
 
@@ -37,5 +37,5 @@ export const emaParams = <Params extends Tree>({ weights, unravel }: TrainState<
 export const currentParams = <Params extends Tree>({ weights, unravel }: TrainState<Params>): Params =>
   unravel(weights.params);
 
-/** Disposes of all tensors of a state. Trees that were made of it stay. */
+/** Disposes of all tensors of a state. Trees made by `emaParams` and `currentParams` stay. */
 export const disposeState = ({ weights }: TrainState<Tree>): void => disposeTree(weights);

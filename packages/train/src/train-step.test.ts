@@ -153,6 +153,23 @@ it('compiles one graph while the schedule changes, and another where what is fix
   disposeTree([points, state.weights]);
 });
 
+it('serves several states in turn, each with one graph of its own', () => {
+  const traced = vi.fn();
+  const watched: Compile = (fn, hints) =>
+    compile((...args: Parameters<typeof fn>) => {
+      traced(hints?.name);
+      return fn(...args);
+    }, hints);
+  const [one, other] = [start(), start()];
+  const trainStep = createLineStep(watched);
+  const points = pointsAt(0);
+  const losses = [one, other, one, other].map((state) => trainStep(state, points).loss);
+  expect([losses[1], losses[3]]).toEqual([losses[0], losses[2]]);
+  expect(losses[2]).not.toBe(losses[0]);
+  expect(traced.mock.calls.filter(([name]) => name === 'train step')).toHaveLength(2);
+  disposeTree([points, one.weights, other.weights]);
+});
+
 describe('objectiveLoss', () => {
   const network: Network = ({ noisy }) => tf.mul(noisy, 0.5);
   const shape = [8, 3];

@@ -66,7 +66,7 @@ export interface TrainStepOptions<
   compile?: Compile;
 }
 
-/** What a step does that is told nothing but its loss. */
+/** The options of a step that is given its loss alone. */
 export const TRAIN_STEP_DEFAULTS = {
   optimizer: adamW(),
   clipNorm: DEFAULT_CLIP_NORM,
@@ -81,8 +81,8 @@ export type StepLosses<Terms extends string> = Record<Terms | 'loss' | 'gradNorm
 
 /**
  * One step: the loss and its gradient on a batch, which stays the caller's, clipping, the optimizer's update, the moving
- * average. Replaces the tensors in `state`, whose old ones it disposes of, and counts the step. The losses are numbers. Where the guard refuses the update, `skipped` says why, and no
- * weight has been changed.
+ * average. Replaces the tensors in `state`, disposes of the old ones, and counts the step. Returns the losses as numbers. Where
+ * the guard refuses the update, `skipped` says why, and no weight has been changed.
  */
 export type TrainStep<Params extends Tree, Batch, Terms extends string = string> = (
   state: TrainState<Params>,
@@ -91,8 +91,8 @@ export type TrainStep<Params extends Tree, Batch, Terms extends string = string>
 
 /**
  * The training step of any loss, in one graph with `compile`. It draws from the seed and the step's number alone, so that a run
- * that goes on makes the same steps. Options that are absent are those of `TRAIN_STEP_DEFAULTS`. Throws on an unknown option; a step throws as
- * `clipByGlobalNorm`, `updateEma` and the optimizer do, and what `loss` throws.
+ * that goes on makes the same steps. Options that are absent are those of `TRAIN_STEP_DEFAULTS`. Throws on an unknown option; a
+ * step throws as `clipByGlobalNorm`, `updateEma` and the optimizer do, and what `loss` throws.
  */
 export function createTrainStep<
   Params extends Tree,
@@ -135,14 +135,14 @@ export function createTrainStep<
         return { losses: { ...values, gradNorm }, weights: next };
       });
     const compiled = compile?.(update, { name: 'train step', captures: 'refuse' });
-    return { unravel, update, compiled };
+    return { update, compiled };
   }
-  let made: ReturnType<typeof createUpdate> | undefined;
+  const updates = new WeakMap<TrainState<Params>['unravel'], ReturnType<typeof createUpdate>>();
 
   return (state, batch) => {
     const { step, weights, unravel } = state;
-    if (made?.unravel !== unravel) made = createUpdate(unravel);
-    const { update, compiled } = made;
+    if (!updates.has(unravel)) updates.set(unravel, createUpdate(unravel));
+    const { update, compiled } = updates.get(unravel)!;
     const stream = splitStream(splitStream(createStream(seed), 'train'), step);
     const fixed = options.fixedAt?.(step) ?? ({} as Fixed);
     const { losses, weights: next } = compiled

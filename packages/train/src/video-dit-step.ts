@@ -1,7 +1,8 @@
 import { createObjective, type LossTerm, type Objective } from '@eflow/flow';
-import { splitStream } from '@eflow/tensor';
+import { assertShape, refuseUnknownKeys, splitStream } from '@eflow/tensor';
 import {
   bindVideoDiT,
+  countKept,
   drawKeptTokens,
   type KeptTokensOptions,
   keepRatioAt,
@@ -11,6 +12,7 @@ import {
   type VideoDiTCondition,
   type VideoDiTConfig,
   type VideoDiTParams,
+  validateConfig,
 } from '@eflow/video-dit';
 import type * as tf from '@tensorflow/tfjs-core';
 import { objectiveLoss } from './objective-loss.ts';
@@ -24,10 +26,14 @@ export type VideoBatch = {
   condition?: VideoDiTCondition;
 };
 
+/** The options of any step, and those of this one. */
+const SHARED = ['optimizer', 'clipNorm', 'emaDecay', 'seed', 'spikeDeviations', 'compile'] as const;
+const OWN = ['totalSteps', 'objective', 'keepRatio', 'keepPattern', 'denseTail'] as const;
+
 export interface VideoDiTStepOptions
   extends Pick<
     TrainStepOptions<VideoDiTParams, VideoBatch, { loss: tf.Scalar }, never, never>,
-    'optimizer' | 'clipNorm' | 'emaDecay' | 'seed' | 'spikeDeviations' | 'compile'
+    (typeof SHARED)[number]
   > {
   /** Steps of the whole training, over which the objective's and the token drop's schedules run. */
   totalSteps: number;
@@ -42,13 +48,17 @@ export interface VideoDiTStepOptions
 }
 
 /**
- * The training step of a VideoDiT by an objective, with token drop: EFlow (arXiv 2603.27086) with all defaults, those of
- * `createTrainStep`, `createObjective` and `TOKEN_DROP_DEFAULTS`. Throws as `createTrainStep` does, and if `totalSteps` is no positive integer.
+ * The training step of a VideoDiT by an objective, with token drop. Options that are absent are those of `TRAIN_STEP_DEFAULTS`,
+ * `createObjective()` and `TOKEN_DROP_DEFAULTS`: together they are EFlow (arXiv 2603.27086). Throws on a config that cannot be, an
+ * unknown option, a number of steps that is no positive integer and a keep ratio outside (0, 1]; a step throws as those of
+ * `createTrainStep` do, and on clips that the network does not take.
  */
 export function createVideoDiTStep(
   network: VideoDiTConfig,
   options: VideoDiTStepOptions,
 ): TrainStep<VideoDiTParams, VideoBatch, 'velocityLoss' | LossTerm> {
+  refuseUnknownKeys('createVideoDiTStep', options, [...OWN, ...SHARED]);
+  validateConfig(network);
   const {
     totalSteps,
     objective = createObjective(),
@@ -60,16 +70,22 @@ export function createVideoDiTStep(
   if (!Number.isSafeInteger(totalSteps) || totalSteps < 1) {
     throw new Error(`createVideoDiTStep: totalSteps is ${totalSteps}; expected the number of steps, from 1`);
   }
+  countKept(1, keepRatio); // throws on a bad ratio
   return createTrainStep({
     ...rest,
     scheduleAt: (step) => objective.scheduleAt(step / totalSteps),
     fixedAt: (step) => ({ keepRatio: keepRatioAt(step / totalSteps, { keepRatio, denseTail }) }),
     loss: (params: VideoDiTParams, { data, condition = {} }: VideoBatch, { stream, schedule, fixed }) => {
-      const [batchSize, numFrames, height, width] = data.shape as [number, number, number, number];
-      const grid = tokenGrid(network, { numFrames, height, width });
+      const { B, F, H, W } = assertShape('createVideoDiTStep', 'data', data, ['B', 'F', 'H', 'W', network.channels]);
+      const grid = tokenGrid(network, { numFrames: F, height: H, width: W });
       const keptTokens =
         fixed.keepRatio < 1
-          ? drawKeptTokens(splitStream(stream, 'keptTokens'), { batchSize, grid, keepRatio: fixed.keepRatio, pattern })
+          ? drawKeptTokens(splitStream(stream, 'keptTokens'), {
+              batchSize: B,
+              grid,
+              keepRatio: fixed.keepRatio,
+              pattern,
+            })
           : undefined;
       const batch = { data, condition, nullCondition: nullCondition(network, condition), keptTokens };
       return objectiveLoss(objective, bindVideoDiT(params, network), batch, { stream, schedule });

@@ -20,8 +20,8 @@ export function bindVideoDiT(params: VideoDiTParams, config: VideoDiTConfig): { 
 }
 
 /**
- * What stands for "no condition" beside a condition: labels of `numClasses`; vectors of a context that are not there. The caller owns the
- * tensors. Throws on a context without a mask, which could not say so.
+ * What stands for "no condition", shaped like `condition`: labels are all `numClasses`, and a context's mask is all false. The
+ * caller owns the tensors. Throws on a context without a mask.
  */
 export function nullCondition(
   { numClasses = 0 }: Pick<VideoDiTConfig, 'numClasses'>,
@@ -29,7 +29,7 @@ export function nullCondition(
 ): VideoDiTCondition {
   if (context && !contextMask) {
     throw new Error(
-      'nullCondition: the context has no contextMask; give one, [B, S] bool, which false says "no context" in',
+      'nullCondition: the context has no contextMask; give one, [B, S] bool, as "no context" is a mask of false',
     );
   }
   return {

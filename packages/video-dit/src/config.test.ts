@@ -1,5 +1,7 @@
+import { createStream } from '@eflow/tensor';
 import { describe, expect, it } from 'vitest';
-import { countTokens, tokenGrid, type VideoDiTConfig, validateConfig } from './config.ts';
+import { countTokens, tokenGrid, VIDEO_DIT_DEFAULTS, type VideoDiTConfig, validateConfig } from './config.ts';
+import { initVideoDiT } from './params.ts';
 
 const good: VideoDiTConfig = {
   channels: 1,
@@ -46,5 +48,27 @@ describe('config', () => {
     [{ contextSize: 0 }, 'contextSize is 0'],
   ])('refuses %j', (change, message) => {
     expect(() => validateConfig({ ...good, ...change })).toThrow(message);
+  });
+
+  const least: VideoDiTConfig = { channels: 1, patchSize: [2, 3, 5], hiddenSize: 24, depth: [1, 2, 1], numHeads: 3 };
+
+  it('fills in what is absent or undefined, and keeps what is given', () => {
+    expect(validateConfig(least)).toEqual({ ...VIDEO_DIT_DEFAULTS, ...least });
+    expect(validateConfig({ ...least, mlpRatio: undefined } as object as VideoDiTConfig).mlpRatio).toBe(4);
+    expect(validateConfig(good)).toEqual({ ...VIDEO_DIT_DEFAULTS, ...good });
+  });
+
+  it.each(Object.keys(least))('names a missing %s', (name) => {
+    const { [name as 'channels']: _, ...rest } = least;
+    expect(() => validateConfig(rest as VideoDiTConfig)).toThrow(`VideoDiT: the config has no ${name}`);
+  });
+
+  it('names a misspelt key and the nearest; to the compiler it is an error, too', () => {
+    // @ts-expect-error: no key of it
+    expect(() => validateConfig({ ...least, hiddensize: 24 })).toThrow(
+      "VideoDiT: unknown option 'hiddensize'; did you mean 'hiddenSize'? Options: ",
+    );
+    // @ts-expect-error: no key of it
+    expect(() => initVideoDiT(createStream(1), { ...least, numclasses: 10 })).toThrow("did you mean 'numClasses'");
   });
 });

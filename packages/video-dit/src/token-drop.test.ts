@@ -5,7 +5,14 @@ import { expectClose, expectGradients, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countKept, drawKeptTokens, gatherTokens, keepRatioAt, restoreTokens } from './token-drop.ts';
+import {
+  countKept,
+  drawKeptTokens,
+  gatherTokens,
+  keepRatioAt,
+  restoreTokens,
+  TOKEN_DROP_DEFAULTS,
+} from './token-drop.ts';
 
 const rowsOf = (kept: tf.Tensor) => kept.arraySync() as number[][];
 const size = fc.integer({ min: 1, max: 5 });
@@ -224,5 +231,25 @@ describe('gatherTokens and restoreTokens', () => {
 
   it('refuse another batch', () => {
     expect(() => gatherTokens(x, tf.zeros([2, 4], 'int32'))).toThrow('expected kept [3, K], got [2, 4]');
+  });
+});
+
+describe('TOKEN_DROP_DEFAULTS', () => {
+  it('are what the functions take unless told', () => {
+    const grid: Grid = [3, 4, 5];
+    const { keepRatio, pattern } = TOKEN_DROP_DEFAULTS;
+    const draw = (options: object) =>
+      tf.tidy(() => rowsOf(drawKeptTokens(createStream(1), { batchSize: 2, grid, ...options })));
+    expect(draw({})).toEqual(draw({ keepRatio, pattern }));
+    for (const progress of [0, 0.94, 0.96]) {
+      expect(keepRatioAt(progress)).toBe(keepRatioAt(progress, TOKEN_DROP_DEFAULTS));
+    }
+  });
+
+  it('do not stand in for a misspelt option', () => {
+    // @ts-expect-error: no option of it
+    expect(() => drawKeptTokens(createStream(1), { batchSize: 2, grid: [1, 2, 2], keepratio: 0.5 })).toThrow(
+      "drawKeptTokens: unknown option 'keepratio'; did you mean 'keepRatio'?",
+    );
   });
 });
