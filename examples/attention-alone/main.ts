@@ -22,23 +22,10 @@ function model({ embed, qkvGate, out }: typeof params, tokens: tf.Tensor): tf.Te
   const linear = (x: tf.Tensor, weight: tf.Tensor) =>
     tf.reshape(tf.matMul(tf.reshape(x, [B * L, -1]), weight), [B, L, -1]);
   const heads = (x: tf.Tensor) => tf.transpose(tf.reshape(x, [B, L, N, -1]), [0, 2, 1, 3]); // [B, N, L, D]
-  const withOne = tf.pad(
-    tokens,
-    [
-      [0, 0],
-      [0, 0],
-      [0, 1],
-    ],
-    1,
-  ); // a constant, so that q and k can tell places apart
+  const withOne = tf.concat([tokens, tf.ones([B, L, 1])], 2); // so that q and k can tell places apart
   const projected = linear(linear(withOne, embed), qkvGate);
-  const [q, k, v, gate] = tf.split(projected, [E, E, E, N], 2).map(heads) as [
-    tf.Tensor,
-    tf.Tensor,
-    tf.Tensor,
-    tf.Tensor,
-  ];
-  const mixed = attention({ kind: 'glga', windowSize: 1 }, { q, k, v, gate: tf.sigmoid(gate), rotary });
+  const [q, k, v, gate] = tf.split(projected, [E, E, E, N], 2).map(heads);
+  const mixed = attention({ kind: 'glga', windowSize: 1 }, { q: q!, k: k!, v: v!, gate: tf.sigmoid(gate!), rotary });
   return linear(tf.transpose(mixed, [0, 2, 1, 3]), out);
 }
 
@@ -47,11 +34,7 @@ let moments = optimizer.init(params);
 for (let step = 0; step <= 200; step++) {
   const next = tf.tidy(() => {
     const tokens = draw(`tokens ${step}`, [B, L, valueSize]);
-    const previous = tf.pad(tf.slice(tokens, [0, 0, 0], [B, L - 1, valueSize]), [
-      [0, 0],
-      [1, 0],
-      [0, 0],
-    ]);
+    const previous = tf.concat([tf.zeros([B, 1, valueSize]), tf.slice(tokens, [0, 0, 0], [B, L - 1, valueSize])], 1);
     const lossOf = () => tf.mean<tf.Scalar>(tf.squaredDifference(model(params, tokens), previous));
     const { values, grads } = valueAndGrad(() => ({ loss: lossOf() }), params); // neither is the tidy's
     if (step % 20 === 0) console.log(`step ${step}: loss ${values.loss.dataSync()[0]!.toFixed(3)}`);
