@@ -83,7 +83,6 @@ describe('what an example promises', () => {
       await page.getByText('10 clips in 4 passes on').waitFor({ timeout: 300_000 });
       const size = await page.evaluate("(({ width, height }) => [width, height])(document.querySelector('canvas'))");
       expect(size).toEqual([160, 16]);
-      await page.screenshot({ path: '/tmp/ex/page.png' });
     } finally {
       await chrome.close();
     }

@@ -1,4 +1,3 @@
-/// <reference lib="dom" />
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-webgpu';
 import { parseTree } from '@eflow/checkpoint/bytes';
