@@ -82,14 +82,15 @@ export type AnyAttentionKind = AttentionKind<z.ZodObject, string>;
 export const count = z.int().min(1);
 
 /** A spec with the defaults of what it leaves out; values are not checked. Throws, naming the nearest, on an unknown option. */
-export function fillIn<Schema extends z.ZodObject>(where: string, schema: Schema, spec: object): z.output<Schema> {
+export function fillIn<Schema extends z.ZodObject>(
+  where: string,
+  schema: Schema,
+  spec: { kind: string },
+): z.output<Schema> {
   const defaults = Object.entries(schema.shape).flatMap(([key, option]) =>
     option instanceof z.ZodDefault ? [[key, option.def.defaultValue]] : [],
   );
-  return withDefaults(
-    where,
-    spec,
-    Object.fromEntries(defaults),
-    Object.keys(schema.shape) as never[],
-  ) as z.output<Schema>;
+  const { kind, ...options } = spec;
+  const known = Object.keys(schema.shape).filter((key) => key !== 'kind');
+  return { kind, ...withDefaults(where, options, Object.fromEntries(defaults), known as never[]) } as z.output<Schema>;
 }

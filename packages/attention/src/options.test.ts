@@ -43,7 +43,7 @@ it('a misspelt option is an error of the compiler, and names the nearest at run 
   );
   // @ts-expect-error: an option of another kind
   expect(() => attention({ kind: 'softmax', windowSize: 4 }, inputs)).toThrow(
-    "attention: unknown option 'windowSize'. Options: kind",
+    "attention: unknown option 'windowSize'; there are none",
   );
   const sizes = { batchSize: 1, numHeads: 2, length: 12, headDim: 6 };
   // @ts-expect-error: no option of it

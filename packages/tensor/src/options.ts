@@ -1,15 +1,15 @@
 import { closest } from 'fastest-levenshtein';
 
 /**
- * Throws if `options` has a key that is not known, and names the nearest known one that is not given: JavaScript would ignore a
- * misspelt option without a word.
+ * Throws if `options` has a key that is not known, and names the nearest known one: JavaScript would ignore a misspelt option
+ * without a word.
  */
 export function refuseUnknownKeys(where: string, options: object, known: readonly string[]): void {
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
-    const absent = known.filter((name) => !(name in options));
-    const hint = absent.length > 0 ? `; did you mean '${closest(key, absent)}'?` : '.';
-    throw new Error(`${where}: unknown option '${key}'${hint} Options: ${known.join(', ')}`);
+    const hint =
+      known.length > 0 ? `did you mean '${closest(key, known)}'? Options: ${known.join(', ')}` : 'there are none';
+    throw new Error(`${where}: unknown option '${key}'; ${hint}`);
   }
 }
 
