@@ -73,7 +73,7 @@ describe('what an example promises', () => {
     expect(existsSync(join(dist, 'ema.safetensors'))).toBe(true);
     expect(readFileSync(join(dist, 'main.js'), 'utf8')).not.toContain('node:fs');
     if (!browser) return;
-    const chrome = await chromium.launch({ executablePath: browser, args: ['--no-sandbox', '--enable-unsafe-webgpu'] });
+    const chrome = await chromium.launch({ executablePath: browser, args: ['--no-sandbox'] });
     try {
       const page = await chrome.newPage();
       await page.route('http://127.0.0.1/**', (route) =>
