@@ -1,7 +1,7 @@
 import type { Batch } from '@eflow/data';
 import { compile } from '@eflow/engine';
 import { createObjective } from '@eflow/flow';
-import type { RunConfig } from '@eflow/run';
+import { countMicroBatches, type RunConfig } from '@eflow/run';
 import { uploadClips } from '@eflow/tensor';
 import { createVideoDiTStep } from '@eflow/train';
 import type { FullVideoDiTConfig } from '@eflow/video-dit';
@@ -41,6 +41,7 @@ export function createRunStep(config: RunConfig, network: FullVideoDiTConfig, { 
     keepRatio,
     keepPattern,
     denseTail,
+    microBatches: countMicroBatches(training),
     spikeDeviations,
     ...(!eager && { compile: (fn, hints) => compile(fn, { ...hints, precision }) }),
   });

@@ -115,6 +115,17 @@ describe('train', () => {
     await expect(run('neither', ['training.precision=bf16'], { eager: true })).rejects.toThrow(/leave --eager out/);
   });
 
+  it('in micro batches makes the losses of the whole batch, and goes on from a checkpoint to the bit', async () => {
+    const changes = ['training.steps=4', 'training.batchSize=8', 'network.attention.featureMap=elu1'];
+    const micro = [...changes, 'training.microBatchSize=4'];
+    const [all, parts] = [await run('one-batch', changes), await run('micro-batches', micro)];
+    expectClose(losses(parts.metrics).flat(), losses(all.metrics).flat(), { rtol: 1e-4 });
+    await run('micro-parts', micro, { stopAfter: 2 });
+    const resumed = await run('micro-parts', micro, { resume: true });
+    expect(losses(resumed.metrics)).toEqual(losses(parts.metrics));
+    expect(await weights(resumed.path, 'params')).toEqual(await weights(parts.path, 'params'));
+  });
+
   it('goes on from a checkpoint as if it had never stopped', async () => {
     await run('parts', ['training.steps=8'], { stopAfter: 4 });
     const parts = await run('parts', ['training.steps=8'], { resume: true });

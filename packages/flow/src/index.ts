@@ -28,6 +28,7 @@ export { type TimeGrid, timeGrid } from './time-grid.ts';
 
 // What these are made from.
 
+export { assertParts, cutBatch, type DrawnBatch } from './cut-batch.ts';
 export { type Draws, splitRows } from './draws.ts';
 export type { ObjectiveKind, Term } from './objective-kind.ts';
 export { interpolate, type Path, pathVelocity } from './path.ts';

@@ -1,6 +1,6 @@
 import { attentionKind } from '@eflow/attention';
 import { type ClipDataset, datasetKind, datasetSpec, openDataset, type Split } from '@eflow/data';
-import { splitRows } from '@eflow/flow';
+import { assertParts, splitRows } from '@eflow/flow';
 import { type FullVideoDiTConfig, tokenGrid, validateConfig } from '@eflow/video-dit';
 import type { RunConfig } from './config.ts';
 
@@ -15,15 +15,30 @@ export function videoDiTConfig({ data, network }: RunConfig): FullVideoDiTConfig
  * sequence, guidance moves away from what nothing trains, or videos are to be measured without I3D's weights.
  */
 export function checkTraining(config: RunConfig): void {
-  const { data, measurement, training } = config;
+  const { data, measurement } = config;
   if (measurement.every > 0 && datasetKind(data).measuredBy === 'i3d' && !measurement.i3dWeights) {
     throw new Error(
       "measurement.every is set, and measurement.i3dWeights is not: FVD is of I3D, whose weights cannot be shipped; give their file (@eflow/measure's README says how to have it)",
     );
   }
   checkGuidance(config);
-  if ('velocityRatio' in config.objective) splitRows(training.batchSize, config.objective.velocityRatio);
+  checkRows(config);
   checkAttention(config);
+}
+
+/** Updates whose gradient is summed over so many parts of a batch. */
+export const countMicroBatches = ({ batchSize, microBatchSize = batchSize }: RunConfig['training']): number =>
+  batchSize / microBatchSize;
+
+/** A batch has rows of both kinds, and as many of each in every micro batch. */
+function checkRows({ objective, training }: RunConfig): void {
+  const rows =
+    'velocityRatio' in objective
+      ? splitRows(training.batchSize, objective.velocityRatio)
+      : { velocityRows: training.batchSize, jumpRows: 0 };
+  prefixErrors(`training.microBatchSize is ${training.microBatchSize}: `, () =>
+    assertParts(countMicroBatches(training), rows),
+  );
 }
 
 /** Guidance moves away from a prediction that has to be trained itself. */

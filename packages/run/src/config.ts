@@ -62,6 +62,9 @@ const optimizer = z.strictObject({
 
 const training = z.strictObject({
   batchSize: count,
+  microBatchSize: count
+    .optional()
+    .describe('clips whose gradient is taken at a time, of those of an update: less memory; absent: all of them'),
   steps: count.describe('updates; schedules run over these'),
   keepRatio: z
     .number()

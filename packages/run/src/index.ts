@@ -1,5 +1,5 @@
 export { type DataRecord, describeTooShort } from '@eflow/data';
-export { openClips, videoDiTConfig } from './build.ts';
+export { countMicroBatches, openClips, videoDiTConfig } from './build.ts';
 export { type RunConfig, runConfigSchema } from './config.ts';
 export {
   assertSameData,

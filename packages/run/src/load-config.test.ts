@@ -282,6 +282,21 @@ describe('loadConfig', () => {
   });
 
   it.each<[string, string[], string]>([
+    [
+      'micro batches that do not divide the batch',
+      ['training.microBatchSize=12'],
+      'training.microBatchSize is 12: a batch of 24 velocity rows and 8 jump rows cannot be cut into parts of 12 that are alike; micro batches can be of 32, 16, 8, 4',
+    ],
+    [
+      'micro batches without jump rows',
+      ['training.microBatchSize=2'],
+      'training.microBatchSize is 2: a batch of 24 velocity rows and 8 jump rows cannot be cut into parts of 2',
+    ],
+    [
+      'micro batches of more than a batch',
+      ['objective.kind=flowMatching', 'training.microBatchSize=64'],
+      'training.microBatchSize is 64: a batch of 32 velocity rows and 0 jump rows cannot',
+    ],
     ['an unknown key', ['training.batchsize=8'], "training.batchsize: unknown key; did you mean 'batchSize'?"],
     ['an unknown section', ['optimiser.learningRate=1'], "optimiser: unknown key; did you mean 'optimizer'?"],
     [

@@ -1,4 +1,12 @@
-import type { LossTerm, Networks, Objective, ObjectiveBatch, ObjectiveSchedule } from '@eflow/flow';
+import {
+  cutBatch,
+  type DrawnBatch,
+  type LossTerm,
+  type Networks,
+  type Objective,
+  type ObjectiveBatch,
+  type ObjectiveSchedule,
+} from '@eflow/flow';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -10,13 +18,38 @@ export function objectiveLoss(
   objective: Objective,
   networks: Networks,
   batch: ObjectiveBatch,
-  { stream, schedule }: { stream: RandomStream; schedule: ObjectiveSchedule },
+  context: Context,
 ): ObjectiveLosses {
-  const isGuided = objective.scheduleAt(1).guidanceScale !== 1;
-  const used = isGuided ? schedule : { ...schedule, guidanceScale: 1 };
-  const draws = objective.draw(splitStream(stream, 'draws'), batch.data.shape, used);
-  const { loss, terms } = objective.loss(networks, batch, draws, used);
+  const [drawn] = drawBatches(objective, batch, 1, context);
+  return drawnLoss(objective, networks, drawn!, context);
+}
+
+/** What `drawnLoss` takes of a batch: `count` parts of it with their draws, as many rows of each kind in each. */
+export const drawBatches = (
+  objective: Objective,
+  batch: ObjectiveBatch,
+  count: number,
+  { stream, schedule }: Context,
+): DrawnBatch[] =>
+  cutBatch(
+    { batch, draws: objective.draw(splitStream(stream, 'draws'), batch.data.shape, used(objective, schedule)) },
+    count,
+  );
+
+/** The loss and its terms of a part of a batch. */
+export function drawnLoss(
+  objective: Objective,
+  networks: Networks,
+  { batch, draws }: DrawnBatch,
+  { schedule }: Pick<Context, 'schedule'>,
+): ObjectiveLosses {
+  const { loss, terms } = objective.loss(networks, batch, draws, used(objective, schedule));
   return { loss, ...terms };
 }
+
+type Context = { stream: RandomStream; schedule: ObjectiveSchedule };
+
+const used = (objective: Objective, schedule: ObjectiveSchedule): ObjectiveSchedule =>
+  objective.scheduleAt(1).guidanceScale === 1 ? { ...schedule, guidanceScale: 1 } : schedule;
 
 export type ObjectiveLosses = { loss: tf.Scalar; velocityLoss: tf.Scalar } & Partial<Record<LossTerm, tf.Scalar>>;

@@ -12,6 +12,8 @@ import {
   type Compile,
   createStream,
   disposeTree,
+  mapTree,
+  mapTrees,
   type RandomStream,
   ravel,
   readScalars,
@@ -42,13 +44,19 @@ export interface StepContext<Schedule extends Numbers, Fixed extends Numbers> {
 
 export interface TrainStepOptions<
   Params extends Tree,
-  Batch,
+  Batch extends Tree,
   Losses extends { loss: tf.Scalar; [term: string]: tf.Scalar },
   Schedule extends Numbers,
   Fixed extends Numbers,
+  Part extends Tree = Batch,
 > {
   /** The loss to be differentiated, and other scalars for the log. It must depend on nothing but its arguments. */
-  loss: (params: Params, batch: Batch, context: StepContext<Schedule, Fixed>) => Losses;
+  loss: (params: Params, part: Part, context: StepContext<Schedule, Fixed>) => Losses;
+  /**
+   * Cuts a batch, with what is drawn for it, into `count` parts of the same shapes, whose gradients are taken one after the other
+   * and averaged, as their losses are: the update of the whole batch, in the memory of a part. Absent: one part, the batch.
+   */
+  microBatches?: { count: number; cut: (batch: Batch, context: StepContext<Schedule, Fixed>) => Part[] };
   optimizer?: AdamW;
   /** What the gradient's norm is clipped to, above 0; Infinity clips nothing. */
   clipNorm?: number;
@@ -74,7 +82,7 @@ export const TRAIN_STEP_DEFAULTS = {
   seed: 0,
 };
 
-const OTHERS = ['loss', 'scheduleAt', 'fixedAt', 'spikeDeviations', 'compile'] as const;
+const OTHERS = ['loss', 'microBatches', 'scheduleAt', 'fixedAt', 'spikeDeviations', 'compile'] as const;
 
 /** The loss, its terms and the norm of its gradient before clipping. */
 export type StepLosses<Terms extends string> = Record<Terms | 'loss' | 'gradNorm', number>;
@@ -96,22 +104,26 @@ export type TrainStep<Params extends Tree, Batch, Terms extends string = string>
  */
 export function createTrainStep<
   Params extends Tree,
-  Batch,
+  Batch extends Tree,
   Losses extends { loss: tf.Scalar; [term: string]: tf.Scalar },
   Schedule extends Numbers = Numbers,
   Fixed extends Numbers = Numbers,
+  Part extends Tree = Batch,
 >(
-  options: TrainStepOptions<Params, Batch, Losses, Schedule, Fixed>,
+  options: TrainStepOptions<Params, Batch, Losses, Schedule, Fixed, Part>,
 ): TrainStep<Params, Batch, Extract<keyof Losses, string>> {
   const filled = withDefaults('createTrainStep', options, TRAIN_STEP_DEFAULTS, OTHERS);
   const { loss, optimizer, clipNorm, emaDecay: decay, seed, spikeDeviations, compile } = filled;
 
+  const { count, cut } = options.microBatches ?? { count: 1, cut: (batch: Batch) => [batch as Tree as Part] };
+
+  type Context = StepContext<Schedule, Fixed>;
   type Rates = { coefficients: AdamWCoefficients; emaDecay: number | tf.Scalar };
-  type Scalars = { rates: Rates; schedule: Values<Schedule> };
-  const scalarsAt = (step: number) => ({
-    rates: { coefficients: optimizer.coefficients(step), emaDecay: emaDecay(step, { decay }) },
-    schedule: options.scheduleAt?.(step) ?? ({} as Schedule),
+  const ratesAt = (step: number) => ({
+    coefficients: optimizer.coefficients(step),
+    emaDecay: emaDecay(step, { decay }),
   });
+  const inGraph: Compile = (fn, hints) => compile?.(fn, hints) ?? fn;
 
   function applyGradient(gradient: tf.Tensor1D, weights: Weights, { coefficients, emaDecay }: Rates) {
     return tf.tidy(() => {
@@ -121,33 +133,55 @@ export function createTrainStep<
     });
   }
   // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
-  const apply = compile?.(applyGradient, { name: 'apply gradient', xla: true }) ?? applyGradient;
+  const apply = inGraph(applyGradient, { name: 'apply gradient', xla: true });
 
-  /** The update of states whose parameters are such a tree. */
+  /** The update of states whose parameters are such a tree: in one graph, or in one of a micro batch and the update's. */
   function createUpdate(unravel: TrainState<Params>['unravel']) {
-    const update = (fixed: Fixed, stream: RandomStream, { rates, schedule }: Scalars, weights: Weights, batch: Batch) =>
+    const gradientOf = (part: Part, vector: tf.Tensor1D, context: Context) =>
       tf.tidy(() => {
-        const params = unravel(weights.params);
-        const { values, grads } = valueAndGrad(() => loss(params, batch, { stream, schedule, fixed }), params);
+        const params = unravel(vector);
+        const { values, grads } = valueAndGrad(() => loss(params, part, context), params);
         const gradient = ravel(grads).vector;
         disposeTree(grads);
+        return { values, gradient };
+      });
+    const ofAll = (batch: Batch, weights: Weights, context: Context, rates: Rates) =>
+      tf.tidy(() => {
+        const { values, gradient } = gradientOf(cut(batch, context)[0]!, weights.params, context);
         const { gradNorm, weights: next } = apply(gradient, weights, rates);
         return { losses: { ...values, gradNorm }, weights: next };
       });
-    const compiled = compile?.(update, { name: 'train step', captures: 'refuse' });
-    return { update, compiled };
+    if (count === 1) return inGraph(ofAll, { name: 'train step', captures: 'refuse' });
+
+    const cutBatch = inGraph(cut, { name: 'micro batches', captures: 'refuse' });
+    const gradientOfPart = inGraph(gradientOf, { name: 'micro batch', captures: 'refuse' });
+    return (batch: Batch, weights: Weights, context: Context, rates: Rates) =>
+      tf.tidy(() => {
+        const parts = cutBatch(batch, context);
+        const { values, gradient } = mean(parts, (part) => gradientOfPart(part, weights.params, context));
+        const { gradNorm, weights: next } = apply(gradient, weights, rates);
+        return { losses: { ...values, gradNorm }, weights: next };
+      });
   }
   const updates = new WeakMap<TrainState<Params>['unravel'], ReturnType<typeof createUpdate>>();
 
   return (state, batch) => {
     const { step, weights, unravel } = state;
     if (!updates.has(unravel)) updates.set(unravel, createUpdate(unravel));
-    const { update, compiled } = updates.get(unravel)!;
+    const update = updates.get(unravel)!;
     const stream = splitStream(splitStream(createStream(seed), 'train'), step);
+    const schedule = options.scheduleAt?.(step) ?? ({} as Schedule);
     const fixed = options.fixedAt?.(step) ?? ({} as Fixed);
-    const { losses, weights: next } = compiled
-      ? tf.tidy(() => compiled(fixed, uploadStream(stream), uploadScalars(scalarsAt(step)) as Scalars, weights, batch))
-      : update(fixed, stream, scalarsAt(step), weights, batch);
+    const { losses, weights: next } = tf.tidy(() =>
+      compile
+        ? update(
+            batch,
+            weights,
+            { stream: uploadStream(stream), schedule: uploadScalars(schedule) as Values<Schedule>, fixed },
+            uploadScalars(ratesAt(step)) as Rates,
+          )
+        : update(batch, weights, { stream, schedule, fixed }, ratesAt(step)),
+    );
     const read = readScalars(losses) as StepLosses<Extract<keyof Losses, string>>;
     // A weighted loss hides spikes, which the velocity's plain mean square shows.
     const { reason, guard } = judge({ velocityLoss: read.loss, ...read }, state.guard, spikeDeviations);
@@ -157,4 +191,15 @@ export function createTrainStep<
     state.step++;
     return reason === undefined ? read : { ...read, skipped: reason };
   };
+}
+
+/** The mean of the trees that `fn` makes of parts, one after the other: two of them are there at a time. The caller owns it. */
+function mean<Part, T extends Tree>(parts: readonly Part[], fn: (part: Part) => T): T {
+  const sum = parts.slice(1).reduce((before, part) => {
+    const next = fn(part);
+    const after = mapTrees('createTrainStep', { before, next }, ([a, b]) => tf.add(a!, b!));
+    disposeTree([before, next]);
+    return after;
+  }, fn(parts[0]!));
+  return mapTree(sum, (leaf) => tf.div(leaf, parts.length));
 }

@@ -2,6 +2,7 @@ import { compile } from '@eflow/engine';
 import { createObjective } from '@eflow/flow';
 import { adamW } from '@eflow/optim';
 import { createStream, disposeTree, randomNormal, splitStream } from '@eflow/tensor';
+import { expectClose } from '@eflow/testing';
 import { bindVideoDiT, drawKeptTokens, initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it, vi } from 'vitest';
@@ -100,6 +101,51 @@ describe('createVideoDiTStep', () => {
       expect(compiled!.losses[step]!.velocityLoss).toBeCloseTo(velocityLoss!, 4);
       expect(compiled!.losses[step]!.gradNorm / gradNorm).toBeCloseTo(1, 3);
     }
+  });
+
+  it.each([
+    ['op by op', {}],
+    ['compiled', { compile }],
+  ])(
+    'in micro batches makes the update of the whole batch, %s, the same at every run, and leaves no tensor',
+    (_, how) => {
+      // A weight in the moving average moves as the gradient does: AdamW's first update is of the gradient's sign alone.
+      const objective = createObjective({ kind: 'eflow', velocityRatio: 0.5, guidanceScale: 2, pathDropProb: 0.5 });
+      const options = {
+        totalSteps: 4,
+        objective,
+        optimizer: adamW({ eps: 1 }),
+        clipNorm: Number.POSITIVE_INFINITY,
+        ...how,
+      };
+      const whole = run(createVideoDiTStep(network, options), 3);
+      const parts = () => run(createVideoDiTStep(network, { ...options, microBatches: 2 }), 3);
+      const first = parts();
+      for (const [step, wanted] of whole.losses.entries()) {
+        expect(Object.keys(first.losses[step]!)).toEqual(Object.keys(wanted));
+        expectClose(Object.values(first.losses[step]!) as number[], Object.values(wanted) as number[], { rtol: 2e-5 });
+      }
+      for (const i of [0, 1]) expectClose(first.weights[i]!, whole.weights[i]!, { rtol: 1e-6, atol: 1e-8 });
+      const before = tf.memory().numTensors;
+      expect(parts()).toEqual(first);
+      expect(tf.memory().numTensors).toBe(before);
+    },
+  );
+
+  it('refuses micro batches that a batch does not give, before anything is changed', () => {
+    const trainStep = createVideoDiTStep(network, { totalSteps: 4, microBatches: 2 });
+    const params = initVideoDiT(createStream(1), network);
+    const state = initState(params);
+    const batch = batchAt(0);
+    expect(() => trainStep(state, batch)).toThrow(
+      'a batch of 3 velocity rows and 1 jump rows cannot be cut into parts of 2 that are alike; micro batches can be of 4',
+    );
+    expect(state.step).toBe(0);
+    disposeState(state);
+    disposeTree([params, batch]);
+    expect(() => createVideoDiTStep(network, { totalSteps: 4, microBatches: 0 })).toThrow(
+      'createVideoDiTStep: microBatches is 0; expected the number of parts of a batch, from 1',
+    );
   });
 
   it('trains a network without a condition, and leaves no tensor', () => {

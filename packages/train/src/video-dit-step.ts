@@ -1,4 +1,4 @@
-import { createObjective, type LossTerm, type Objective } from '@eflow/flow';
+import { createObjective, type DrawnBatch, type LossTerm, type Objective, type ObjectiveSchedule } from '@eflow/flow';
 import { assertShape, refuseUnknownKeys, splitStream } from '@eflow/tensor';
 import {
   bindVideoDiT,
@@ -15,8 +15,8 @@ import {
   validateConfig,
 } from '@eflow/video-dit';
 import type * as tf from '@tensorflow/tfjs-core';
-import { objectiveLoss } from './objective-loss.ts';
-import { createTrainStep, type TrainStep, type TrainStepOptions } from './train-step.ts';
+import { drawBatches, drawnLoss } from './objective-loss.ts';
+import { createTrainStep, type StepContext, type TrainStep, type TrainStepOptions } from './train-step.ts';
 
 /** What a VideoDiT is trained on. */
 export type VideoBatch = {
@@ -28,7 +28,7 @@ export type VideoBatch = {
 
 /** The options of any step, and those of this one. */
 const SHARED = ['optimizer', 'clipNorm', 'emaDecay', 'seed', 'spikeDeviations', 'compile'] as const;
-const OWN = ['totalSteps', 'objective', 'keepRatio', 'keepPattern', 'denseTail'] as const;
+const OWN = ['totalSteps', 'objective', 'keepRatio', 'keepPattern', 'denseTail', 'microBatches'] as const;
 
 export interface VideoDiTStepOptions
   extends Pick<
@@ -45,12 +45,14 @@ export interface VideoDiTStepOptions
   keepPattern?: KeptTokensOptions['pattern'];
   /** Share of the steps, at the end, that keep all tokens. */
   denseTail?: number;
+  /** Parts of a batch whose gradients are taken one after the other: less memory for the same update. 1 unless given. */
+  microBatches?: number;
 }
 
 /**
  * The training step of a VideoDiT by an objective, with token drop. Options that are absent are those of `TRAIN_STEP_DEFAULTS`,
  * `createObjective()` and `TOKEN_DROP_DEFAULTS`: together they are EFlow (arXiv 2603.27086). Throws on a config that cannot be, an
- * unknown option, a number of steps that is no positive integer and a keep ratio outside (0, 1]; a step throws as those of
+ * unknown option, numbers of steps and micro batches that are no positive integers and a keep ratio outside (0, 1]; a step throws as those of
  * `createTrainStep` do, and on clips that the network does not take.
  */
 export function createVideoDiTStep(
@@ -65,30 +67,38 @@ export function createVideoDiTStep(
     keepRatio = TOKEN_DROP_DEFAULTS.keepRatio,
     keepPattern: pattern = TOKEN_DROP_DEFAULTS.pattern,
     denseTail = TOKEN_DROP_DEFAULTS.denseTail,
+    microBatches = 1,
     ...rest
   } = options;
   if (!Number.isSafeInteger(totalSteps) || totalSteps < 1) {
     throw new Error(`createVideoDiTStep: totalSteps is ${totalSteps}; expected the number of steps, from 1`);
   }
+  if (!Number.isSafeInteger(microBatches) || microBatches < 1) {
+    throw new Error(
+      `createVideoDiTStep: microBatches is ${microBatches}; expected the number of parts of a batch, from 1`,
+    );
+  }
   countKept(1, keepRatio); // throws on a bad ratio
+  /** The batch as the objective takes it, with its draws, in parts. */
+  const cut = ({ data, condition = {} }: VideoBatch, context: Context) => {
+    const { B, F, H, W } = assertShape('createVideoDiTStep', 'data', data, ['B', 'F', 'H', 'W', network.channels]);
+    const grid = tokenGrid(network, { numFrames: F, height: H, width: W });
+    const { keepRatio } = context.fixed;
+    const keptTokens =
+      keepRatio < 1
+        ? drawKeptTokens(splitStream(context.stream, 'keptTokens'), { batchSize: B, grid, keepRatio, pattern })
+        : undefined;
+    const batch = { data, condition, nullCondition: nullCondition(network, condition), keptTokens };
+    return drawBatches(objective, batch, microBatches, context);
+  };
   return createTrainStep({
     ...rest,
     scheduleAt: (step) => objective.scheduleAt(step / totalSteps),
     fixedAt: (step) => ({ keepRatio: keepRatioAt(step / totalSteps, { keepRatio, denseTail }) }),
-    loss: (params: VideoDiTParams, { data, condition = {} }: VideoBatch, { stream, schedule, fixed }) => {
-      const { B, F, H, W } = assertShape('createVideoDiTStep', 'data', data, ['B', 'F', 'H', 'W', network.channels]);
-      const grid = tokenGrid(network, { numFrames: F, height: H, width: W });
-      const keptTokens =
-        fixed.keepRatio < 1
-          ? drawKeptTokens(splitStream(stream, 'keptTokens'), {
-              batchSize: B,
-              grid,
-              keepRatio: fixed.keepRatio,
-              pattern,
-            })
-          : undefined;
-      const batch = { data, condition, nullCondition: nullCondition(network, condition), keptTokens };
-      return objectiveLoss(objective, bindVideoDiT(params, network), batch, { stream, schedule });
-    },
+    microBatches: { count: microBatches, cut },
+    loss: (params: VideoDiTParams, part: DrawnBatch, context) =>
+      drawnLoss(objective, bindVideoDiT(params, network), part, context),
   });
 }
+
+type Context = StepContext<ObjectiveSchedule<number>, { keepRatio: number }>;
