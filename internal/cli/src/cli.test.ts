@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ModuleKind, ScriptTarget, transpile } from 'typescript';
@@ -252,8 +252,9 @@ it('makes pages of text that cannot become HTML', () => {
 });
 
 it('knows the machine and the commit of the checkout', () => {
-  const { cores, node, commit } = describeMachine();
-  expect(cores).toBeGreaterThan(0);
+  const { cores, memoryBytes, node, commit } = describeMachine();
+  expect(cores).toBe(availableParallelism());
+  expect(memoryBytes).toBeGreaterThan(1e8);
   expect(node).toBe(process.versions.node);
   expect(commit).toMatch(/^[0-9a-f]{7,}(-dirty)?$/);
 });
