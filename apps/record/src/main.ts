@@ -14,7 +14,7 @@ import {
   Stopped,
 } from '@eflow/cli';
 import { setUpIfNeeded } from '@eflow/engine';
-import { RECORD_FILE } from '@eflow/record';
+import { RECORD_FILE, RECORD_SEEDS } from '@eflow/record';
 import { loadConfig } from '@eflow/run';
 import { Command } from 'commander';
 import { readCheckout, shortHash } from './checkout.ts';
@@ -50,7 +50,7 @@ const program = new Command('record')
   .argument('[overrides...]', 'changes to the preset, to try them out; nothing is added to the record then')
   .option('--change <words>', 'add the figures to the record, with these words for what was changed')
   .option('--minutes <list>', 'minutes of training, an entry for each', set(positive), [3, 10])
-  .option('--seeds <list>', 'seeds of each entry', set(integer(0)), [0, 1, 2])
+  .option('--seeds <list>', 'seeds of each entry', set(integer(0)), RECORD_SEEDS)
   .option('--allow-dirty', 'add to the record although files were changed since the commit')
   .option('--dry-run', 'say what would run, and for how long; train and write nothing')
   .option('--table', `write ${PAGE} anew from ${RECORD_FILE}; train nothing`)

@@ -1,37 +1,38 @@
 import { countOf, formatNumber, markdownTable, mean, percent, tableOf } from '@eflow/cli';
-import { COMPARED_PASSES, type Entry, type Figures, findRecord, scoresAt } from '@eflow/record';
+import { COMPARED_PASSES, type Entry, type Figures, findRecord, RECORD_SEEDS, scoresAt } from '@eflow/record';
 
 const HEAD = `# The record: what digits-tiny learns in 3 and in 10 minutes
 
-Everything that makes training better or faster shows here: method, kernels, compiler and recipe. Try to beat it. Change what you like,
-commit, and run on an idle machine
+Whatever makes training better or faster shows here: method, kernels, compiler and recipe. Try to beat it. Change what you like, commit, and
+run on an idle machine
 
     pnpm record --change "what was changed"
 
-which trains for 3 and for 10 minutes with three seeds each, measures, and adds a line to each table, in about 45 minutes. Without \`--change\`
-the figures are printed only, so that ideas can be tried out; \`pnpm record --help\` says more.
+It trains for 3 and for 10 minutes with three seeds each, measures, and adds a line to each table. That takes 45 minutes. Without \`--change\` it
+only prints the figures, so that you can try an idea; \`pnpm record --help\` says more.
 
 ## Rules
 
 - The preset is \`digits-tiny\` by its name, as it stands at the commit. Its network, objective, optimizer and schedules may change.
-- The data stay: moving digits, 8 frames of 16x16, training on their training split alone.
-- The classifier that measures, and its weights, must not be used in training, nor to choose among clips or checkpoints.
+- The data stay: moving digits, 8 frames of 16x16, trained on their training split alone.
+- The classifier that measures, and its weights, must not be used in training, nor to choose among clips, checkpoints or seeds.
 - Two cores, no GPU, nothing else running. On a larger machine: \`taskset --cpu-list 0,1 pnpm record\`.
-- Three seeds at least. The record, in bold, is the lowest mean distance at 4 passes.
+- Seeds ${RECORD_SEEDS.join(', ')}. The record, in bold, is the lowest mean distance in ${COMPARED_PASSES} passes.
 
 ## How it is timed and measured
 
-- Seconds count from the first step to the last. Compiling the step, waiting for data and writing checkpoints count; starting the
+- Seconds count from the first step to the last checkpoint. Compiling, waiting for data and writing checkpoints count. Starting the
   process, loading the data and measuring do not. Previews are switched off.
-- Schedules run over steps ([decision 4](../decisions/0004-schedules-run-over-steps.md)). 105 steps are timed first; then a run is given the
-  steps that fill 97 % of its minutes. If the machine becomes slower meanwhile, the clock ends the run, and the table says "of" how many
-  steps. The same seed and the same steps give the same weights, to the bit.
-- 1,000 clips against 1,000 held-out ones, by the EMA weights of the last checkpoint. Distance: Frechet distance of our digits classifier's
-  features, not FVD. Class right: the share of clips in which the classifier sees the digit asked for. Consistency: the share in which it sees the
-  same digit in every frame.
-- Figures are means over the seeds, with the lowest and the highest seed. The last row compares real clips with other real ones: the floor.
+- Schedules run over steps ([decision 4](../decisions/0004-schedules-run-over-steps.md)), so the steps are fixed beforehand: 105 are timed, then
+  a run is given as many as fill 97 % of its minutes. A machine that becomes slower does not get more time: the clock ends the run, and the
+  table says "900 of 1,000" steps. The same seed and the same steps give the same weights, to the bit.
+- 1,000 clips are compared with 1,000 held-out ones, sampled with the EMA weights of the last checkpoint. Distance: Frechet distance of our
+  digits classifier's features; it is not FVD. Class right: the share of clips in which the classifier sees the digit asked for. Consistency:
+  the share of clips in which it sees the same digit in every frame.
+- Figures are means over the seeds, with the lowest and the highest seed in brackets. The last row compares real clips with other real clips:
+  the floor.
 
-This page is made from [record.json](record.json), which has the figures of each seed, by \`pnpm record --table\`.
+\`pnpm record --table\` makes this page from [record.json](record.json), which has the figures of each seed.
 `;
 
 /** The page of all entries: rules, and two tables for each number of minutes. */

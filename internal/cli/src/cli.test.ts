@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ModuleKind, ScriptTarget, transpile } from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  addNote,
   appFile,
   commandLine,
   countOf,
@@ -249,6 +250,7 @@ it('makes pages of text that cannot become HTML', () => {
   const page = htmlPage('A <trial>', [htmlTable(['<b>'], [['"&"']], 'of > 1')]);
   expect(page).not.toMatch(/<trial>|<b>|"&"/);
   expect(page).toContain('<caption>of &#62; 1</caption><tr><th>&#60;b&#62;</th></tr><tr><td>&#34;&#38;&#34;</td></tr>');
+  expect(addNote(page, "$' <b>")).toBe(page.replace('</h1>\n', "</h1>\n<p>$$' &#60;b&#62;</p>\n"));
 });
 
 it('knows the machine and the commit of the checkout', () => {
