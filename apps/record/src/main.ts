@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import {
   countOf,
@@ -35,6 +36,8 @@ interface Flags {
 const PRESET = 'digits-tiny';
 const RUNS = 'runs/record';
 const EXIT_STOPPED = 130;
+/** From this load average on, a machine is not idle. */
+const BUSY_LOAD = 0.5;
 /** What a seed takes besides its training, mostly to be measured; a guess that holds until the first has been. */
 const MEASURING_SECONDS = 45;
 
@@ -58,7 +61,7 @@ const program = new Command('record')
     'after',
     `
 Trained seeds stay in ${RUNS}, in a folder for each commit, and are not trained again: neither after Ctrl-C, which exits with
-${EXIT_STOPPED}, nor when --change is given later.
+${EXIT_STOPPED}, nor when --change is given later. Remove the folder to begin anew.
 ${examples(
   'record',
   '--dry-run',
@@ -95,10 +98,11 @@ async function main(overrides: string[], flags: Flags): Promise<void> {
     return console.log([...lines, `${describeLeft()}, and half a minute to time a step`].join('\n'));
   }
 
+  const load = loadavg()[0]!;
+  if (load > BUSY_LOAD) console.error(`Something else runs here: the load average is ${load.toFixed(1)}.`);
   await setUpIfNeeded();
   mkdirSync(folder, { recursive: true });
   const config = [PRESET, ...overrides, 'training.previewEvery=0'];
-  console.log('Timing a step: 105 are made.');
   const pace = await measurePace(folder, config);
   for (const limit of minutes) {
     const plannedSteps = stepsWithin(60 * limit, pace);
@@ -111,6 +115,12 @@ async function main(overrides: string[], flags: Flags): Promise<void> {
       console.log(`\n${countOf(limit, 'minute')}, seed ${seed}; ${describeLeft()}.`);
       const start = performance.now();
       await runSeed(run, [...config, ...limits, `seed=${seed}`]);
+      if (readCheckout().id !== checkout.id) {
+        rmSync(run, { recursive: true });
+        throw new Error(
+          `files were changed while seed ${seed} was trained, so that its run was removed; run the same again`,
+        );
+      }
       measuring.push((performance.now() - start) / 1000 - readSeed(run).result.seconds);
     }
     const measured = entryRuns.map(({ run }) => readSeed(run));

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { appFile, countOf, runNode } from '@eflow/cli';
+import { countOf } from '@eflow/cli';
 import { openRunFolder, readMetrics, type StepMetrics } from '@eflow/run';
 import { sync as writeFileAtomically } from 'write-file-atomic';
+import { runApp } from './run-app.ts';
 
 /** Steps at a run's start that are slower than others, as the first compiles, and steps after these that are timed. */
 const SETTLING_STEPS = 5;
@@ -27,7 +28,8 @@ export async function measurePace(folder: string, config: readonly string[]): Pr
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
   const run = join(folder, 'pace');
   const limits = [`training.steps=${SETTLING_STEPS + TIMED_STEPS}`, 'training.maxSeconds=null'];
-  await runNode(appFile('train'), [...config, ...limits, '--out', run, '--overwrite']);
+  console.log(`Timing a step of training by ${SETTLING_STEPS + TIMED_STEPS} of them.`);
+  await runApp('train', [...config, ...limits, '--out', run, '--overwrite']);
   const pace = paceOf(readMetrics(openRunFolder(run).folder));
   writeFileAtomically(file, `${JSON.stringify(pace, null, 2)}\n`);
   return pace;

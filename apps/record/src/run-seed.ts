@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { appFile, endOf, median, Stopped, startNode } from '@eflow/cli';
+import { median } from '@eflow/cli';
 import type { Entry, Figures, SeedResult } from '@eflow/record';
 import { openRunFolder, readMetrics } from '@eflow/run';
+import { runApp } from './run-app.ts';
 
 /** What `evaluate` wrote, as far as it is read here. */
 interface Evaluation {
@@ -16,18 +17,12 @@ export const isMeasured = (run: string): boolean => existsSync(evaluationOf(run)
 const evaluationOf = (run: string) => join(run, 'record.json');
 
 /**
- * Trains a config into the folder `run`, from where an earlier attempt was ended, and measures it in 1, 2, 4 and 8 passes. The children
- * use this terminal. Throws `Stopped` after Ctrl-C, and where one of them fails.
+ * Trains a config into the folder `run`, from where an earlier attempt was ended, and measures it in 1, 2, 4 and 8 passes.
+ * Throws as `runApp` does.
  */
 export async function runSeed(run: string, config: readonly string[]): Promise<void> {
   await runApp('train', [...config, '--out', run]);
   await runApp('evaluate', [run, '--last', '--steps', '1,2,4,8', '--out', 'record']);
-}
-
-async function runApp(name: string, args: readonly string[]): Promise<void> {
-  const { code, isStopped } = await endOf(startNode(appFile(name), args, 'inherit'));
-  if (isStopped) throw new Stopped(`${name} was stopped`);
-  if (code !== 0) throw new Error(`${name} failed, as it says above; once that is mended, run the same again to go on`);
 }
 
 /** What is known of a measured seed, and what it was measured by. */
