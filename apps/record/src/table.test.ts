@@ -38,6 +38,7 @@ it('has rules, and two tables for each number of minutes, the fewest first', () 
   expect([...page.matchAll(/^## (.*)/gm)].map(([, heading]) => heading)).toEqual([
     ...['Rules', 'How it is timed and measured', 'After 3 minutes', 'After 10 minutes'],
   ]);
+  expect(formatMinutes([syntheticEntry('', [1], { minutes: 1 })], 1)).toMatch(/^## After 1 minute\n/);
   expect(page).toContain('| Muon \\| AdamW | **8** |');
 });
 
