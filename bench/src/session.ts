@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { loadavg, release, tmpdir, totalmem } from 'node:os';
+import { loadavg, release, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Machine as Base, createProgress as createLine, describeMachine as describeBase } from '@eflow/cli';
@@ -134,7 +134,6 @@ export function stopBenchmark(): never {
 }
 
 export interface Machine extends Base {
-  memoryBytes: number;
   /** The system's, averaged over the last minute, when the benchmark began. */
   loadAverage: number;
   system: string;
@@ -145,7 +144,6 @@ export interface Machine extends Base {
 function describeMachine(): Machine {
   return {
     ...describeBase(),
-    memoryBytes: totalmem(),
     loadAverage: loadavg()[0]!,
     system: `${process.platform} ${process.arch} ${release()}`,
     hasBf16: bfloat16Support('cpu').supported,

@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
-import { appFile, commandLine, endOf, examples, runProgram, startNode } from '@eflow/cli';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { addNote, appFile, commandLine, endOf, examples, runProgram, startNode } from '@eflow/cli';
+import { RECORD_FILE, readEntries } from '@eflow/record';
 import { Command } from 'commander';
+import { describeTarget } from './target.ts';
 
 const program = new Command('start')
   .description(
@@ -14,6 +16,7 @@ const program = new Command('start')
     const out = flags.out ?? nextFree();
     await runApp('train', ['digits-tiny', ...overrides, '--out', out]);
     await runApp('evaluate', [out]);
+    tellTarget(out);
     await runApp('sample', [out]);
     console.log(`\nThe report: ${resolve(out, 'report.html')}`);
   });
@@ -24,6 +27,18 @@ function nextFree(): string {
   let number = 1;
   while (existsSync(`runs/demo-${number}`)) number++;
   return `runs/demo-${number}`;
+}
+
+/** Says how far a measured run came, beside the record, here and on its page. */
+function tellTarget(out: string): void {
+  const target = describeTarget(
+    JSON.parse(readFileSync(join(out, 'evaluation.json'), 'utf8')),
+    readEntries(RECORD_FILE),
+  );
+  if (target === undefined) return;
+  console.log(`\n${target}`);
+  const page = join(out, 'report.html');
+  writeFileSync(page, addNote(readFileSync(page, 'utf8'), target));
 }
 
 /** Runs an app as its user would, on this terminal; its failure, or Ctrl-C, ends the demo with the same exit code. */

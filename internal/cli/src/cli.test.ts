@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ModuleKind, ScriptTarget, transpile } from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  addNote,
   appFile,
   commandLine,
   countOf,
@@ -249,11 +250,13 @@ it('makes pages of text that cannot become HTML', () => {
   const page = htmlPage('A <trial>', [htmlTable(['<b>'], [['"&"']], 'of > 1')]);
   expect(page).not.toMatch(/<trial>|<b>|"&"/);
   expect(page).toContain('<caption>of &#62; 1</caption><tr><th>&#60;b&#62;</th></tr><tr><td>&#34;&#38;&#34;</td></tr>');
+  expect(addNote(page, "$' <b>")).toBe(page.replace('</h1>\n', "</h1>\n<p>$$' &#60;b&#62;</p>\n"));
 });
 
 it('knows the machine and the commit of the checkout', () => {
-  const { cores, node, commit } = describeMachine();
-  expect(cores).toBeGreaterThan(0);
+  const { cores, memoryBytes, node, commit } = describeMachine();
+  expect(cores).toBe(availableParallelism());
+  expect(memoryBytes).toBeGreaterThan(1e8);
   expect(node).toBe(process.versions.node);
   expect(commit).toMatch(/^[0-9a-f]{7,}(-dirty)?$/);
 });

@@ -4,7 +4,7 @@ export { appFile, callThroughEflow, commandLine, examples, packageVersion } from
 export { integer, list, namesAmong, number, positive } from './flags.ts';
 export { describeMachine, type Machine } from './machine.ts';
 export { countOf, formatNumber, mean, median, percent, runningMedian } from './numbers.ts';
-export { escapeHtml, htmlPage, htmlPicture, htmlTable } from './page.ts';
+export { addNote, escapeHtml, htmlPage, htmlPicture, htmlTable } from './page.ts';
 export { createProgress, type Progress } from './progress.ts';
 export { ignoreClosedPipe, runProgram } from './run-program.ts';
 export { markdownTable, type Table, tableOf, textTable } from './table.ts';

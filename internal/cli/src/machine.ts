@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { cpus } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import { IS_SOURCE, packageVersion } from './command-line.ts';
 
 /** Where figures were made. */
 export interface Machine {
   cpu: string;
+  /** That this process may use. */
   cores: number;
+  memoryBytes: number;
   node: string;
   /**
    * The checkout's, with `-dirty` after it if files were changed since, absent outside a git repository; of an installed package its
@@ -17,7 +19,8 @@ export interface Machine {
 export function describeMachine(): Machine {
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
     node: process.versions.node,
     commit: IS_SOURCE ? readCommit() : `v${packageVersion()}`,
   };

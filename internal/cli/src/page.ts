@@ -19,6 +19,10 @@ ${body.join('\n')}
 </body></html>
 `;
 
+/** A page that `htmlPage` made, with a line of text below its title. */
+export const addNote = (page: string, text: string): string =>
+  page.replace('</h1>', () => `</h1>\n<p>${escapeHtml(text)}</p>`);
+
 /** Cells and caption are text. */
 export function htmlTable(head: readonly string[], rows: readonly (readonly string[])[], caption = ''): string {
   const row = (cells: readonly string[], tag: string) =>
