@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createBatches, datasetSpec, makeBatch, writeClips } from '@eflow/data';
 import { useTensorFlow } from '@eflow/engine';
+import { realSource } from '@eflow/measure';
 import {
   createRunFolder,
   findCheckpoint,
@@ -132,6 +133,11 @@ describe('videos that are held out', () => {
       for (let clip = 0; clip < 40; clip++) expect(brightness).not.toContain(pixels[clip * 3 * 128]);
     }
     await batches.close();
+    const measured = new Set<number>();
+    for await (const { pixels } of (await realSource(config.data, { most: 40, seed: 5 })).batches(1)) {
+      measured.add(pixels[0]!);
+    }
+    expect(measured).toEqual(brightness);
     expect(heldOut.map(({ step }) => step)).toEqual([2, 4, 6]);
     let now = 0;
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000)); // a dry run measures for seconds

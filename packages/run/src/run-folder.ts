@@ -149,7 +149,7 @@ export interface StepMeasurement {
   kernelDistance: number;
   kernelStandardError: number;
   protocol: Protocol;
-  /** How many videos the real clips were drawn from, and how many of them are too short for one; absent for moving digits. */
+  /** How many videos the run has, held-out ones included, and how many of them are too short for a clip; absent for moving digits. */
   data?: { videos: number; tooShort: number };
 }
 
