@@ -27,6 +27,8 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
     'training.batchSize=4',
     'training.steps=3',
     'optimizer.warmupSteps=0',
+    'measurement.heldOutEvery=3',
+    'training.keepBest=heldOutVelocityLoss',
   ];
   expect(command('train', 'digits-tiny', ...changes, '--out', run).status).toBe(0);
 
@@ -57,6 +59,15 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
   expect(results[0]!.classAccuracy).toBeLessThan(0.2);
   expect(real.classAccuracy).toBeGreaterThan(0.95);
   expect(real.frameConsistency).toBeGreaterThan(0.9);
+
+  const best = command('evaluate', run, '--checkpoint', 'best', '--steps', '1', '--clips', '256', '--out', 'best');
+  expect([best.status, best.stderr]).toEqual([0, '']);
+  const ofBest: Evaluation = JSON.parse(readFileSync(join(run, 'best.json'), 'utf8'));
+  expect(ofBest.results.map(({ step, frechetDistance }) => [step, frechetDistance])).toEqual([
+    [3, results[2]!.frechetDistance],
+  ]);
+  const none = command('evaluate', run, '--checkpoint', 'step-000001');
+  expect([none.status, none.stderr]).toEqual([1, expect.stringContaining('it has step-000000, step-000003')]);
 
   const page = readFileSync(join(run, 'report.html'), 'utf8');
   expect(page).not.toMatch(/(src|href)="(?!data:)/);

@@ -11,6 +11,7 @@ import {
   countEvaluations,
   createSample,
   cycleLabels,
+  findCheckpoint,
   findNewestRun,
   formatEvaluations,
   GUIDANCE_KINDS,
@@ -35,6 +36,7 @@ import { describeAge, formatTable, secondsUntil } from './table.ts';
 interface Flags extends SamplerFlags {
   steps: number[];
   last?: boolean;
+  checkpoint?: string;
   out?: string;
   clips: number;
   seed: number;
@@ -60,6 +62,11 @@ const program = new Command('evaluate')
   .option('--guidance-scale <w>', 'classifier-free or path-drop guidance (euler, heun)', number('a number'))
   .addOption(new Option('--guidance <kind>', `see ${commandLine('sample')} --help`).choices([...GUIDANCE_KINDS]))
   .option('--last', 'measure the newest checkpoint alone')
+  .addOption(
+    new Option('--checkpoint <name>', 'measure one checkpoint alone: best, or a step such as step-000500').conflicts(
+      'last',
+    ),
+  )
   .option('--out <name>', "write <name>.json in the run's folder, its grids beside it, and no page")
   .option('--clips <n>', 'generated clips per figure, and real ones to compare with', integer(256), 1000)
   .option('--seed <n>', 'seed of the samples', integer(0), 0)
@@ -76,8 +83,13 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const checkpoints = (await listCheckpoints(folder.checkpoints, ['ema'])).reverse();
   for (const { problem } of checkpoints) if (problem) console.error(`Skipped: ${problem}`);
   const sound = checkpoints.filter(({ problem }) => problem === undefined);
-  const usable = flags.last ? sound.slice(-1) : sound;
-  if (usable.length === 0) throw new Error(`${folder.checkpoints} holds no valid checkpoint; train first`);
+  const named = flags.checkpoint && findCheckpoint(folder, config, flags.checkpoint);
+  const usable = named ? sound.filter((one) => one.folder === named) : flags.last ? sound.slice(-1) : sound;
+  if (usable.length === 0) {
+    throw new Error(
+      named ? `${named} is damaged: name another` : `${folder.checkpoints} holds no valid checkpoint; train first`,
+    );
+  }
   const newest = given ? '' : ', the newest run';
   console.log(
     `Measuring ${root}${newest}: ${countOf(usable.length, 'checkpoint')}, ${countOf(flags.clips, 'clip')} for each row.`,
@@ -86,7 +98,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   await useTensorFlow();
 
   const extractor = await loadExtractor({ name: 'digits' });
-  const split = datasetKind(config.data).splits.at(-1)!;
+  const split = datasetKind(config.data).splits(config.data).at(-1)!;
   const dataset = openClips(config, split);
   const reference = await lookAt(extractor, takeClips(dataset, 0, flags.clips));
   const others = takeClips(dataset, flags.clips, flags.clips);

@@ -108,6 +108,7 @@ describe('sizes of samples', () => {
     [['--labels', '3,,1'], "no class '': expected a name, or a number from 0 to 9"],
     [['--guidance-scale', 'much'], 'expected a number'],
     [['--checkpoint', 'step-000500'], "no checkpoint 'step-000500'; it has step-000000, step-000001"],
+    [['--checkpoint', 'best'], 'has no best checkpoint, as training.keepBest is not set; it has step-000000'],
     [['--scale', '100000'], 'png: a strip of'],
     [['--out', join(run, 'config.yaml', 'below')], 'cannot be written'],
     [['--shards', join(run, 'config.yaml', 'below')], 'cannot be written'],

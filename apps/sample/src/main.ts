@@ -78,7 +78,7 @@ const program = new Command('sample')
   .option('--frames <n>', 'frames per clip, any number that patches divide (default: as trained)', integer(1))
   .option('--height <n>', 'pixels, likewise', integer(1))
   .option('--width <n>', 'pixels, likewise', integer(1))
-  .option('--checkpoint <name>', 'checkpoint to sample from, such as step-000500 (default: the newest)')
+  .option('--checkpoint <name>', 'checkpoint to sample from: best, or a step such as step-000500 (default: the newest)')
   .addOption(new Option('--weights <which>', 'averaged or raw parameters').choices(['ema', 'params']).default('ema'))
   .option('--scale <n>', 'file pixels per clip pixel (default: 6 for clips of 16x16, less for larger ones)', integer(1))
   .option(

@@ -22,10 +22,13 @@ import { disposeTree } from '@eflow/tensor';
 import type { FullVideoDiTConfig } from '@eflow/video-dit';
 import type { RunState } from './state.ts';
 
+/** Clips of either kind that a distance needs. */
+const LEAST_CLIPS = 3;
+
 /**
  * Looks at the run's real clips, and returns what measures the EMA weights against them: by the classifier of moving digits, or
- * by I3D where the clips are of videos, whose record is then in every measurement. Throws if the weights are not I3D's, or clips
- * are too short for it.
+ * by I3D where the clips are of videos, whose record is then in every measurement. Throws if the weights are not I3D's, clips
+ * are too short for it, or real ones too few.
  */
 export async function createMeasure(
   config: RunConfig,
@@ -34,11 +37,17 @@ export async function createMeasure(
   record?: DataRecord,
 ) {
   const { data, measurement, seed } = config;
-  const kind = datasetKind(data);
   const { spec, covarianceRule } = chooseExtractor(config);
   const extractor = await loadExtractor(spec);
   const real = await look(extractor, await realSource(data, { most: measurement.clips, seed }));
-  const by = { covarianceRule, split: kind.splits.at(-1)! };
+  if (real.tally.measured < LEAST_CLIPS) {
+    throw new Error(
+      `measurement.every is set, and there are ${real.tally.measured} real clips to measure against; at least ${LEAST_CLIPS} are needed: ` +
+        'hold out more videos by data.heldOut, or set measurement.every=0',
+    );
+  }
+  const kind = datasetKind(data);
+  const by = { covarianceRule, split: kind.splits(data).at(-1)! };
   const { frameStride } = kind.describe(data);
   const labels = cycleLabels(measurement.clips, network.numClasses);
   return async ({ weights, unravel, step }: RunState, seconds: number): Promise<StepMeasurement & Measurement> => {

@@ -3,6 +3,7 @@ import { createSummaryWriter } from '@eflow/engine';
 import { LOSS_TERMS } from '@eflow/flow';
 import {
   forgetSteps,
+  type HeldOutLosses,
   type RunFolder,
   readMetrics,
   type SkippedStep,
@@ -13,8 +14,8 @@ import {
 const CURVES = ['loss', ...LOSS_TERMS.map(({ name }) => name), 'gradNorm', 'learningRate', 'clipsPerSecond'] as const;
 
 /**
- * Writes updates to metrics.jsonl and measurements to measurements.jsonl, both to TensorBoard, too, and steps without an update to
- * skipped.jsonl. An earlier attempt's lines of steps from `firstStep` on are removed.
+ * Writes updates to metrics.jsonl, measurements to measurements.jsonl and held-out losses to held-out.jsonl, all to TensorBoard, too, and
+ * steps without an update to skipped.jsonl. An earlier attempt's lines of steps from `firstStep` on are removed.
  */
 export async function createMetricsLog(folder: RunFolder, firstStep: number) {
   forgetSteps(folder, firstStep);
@@ -37,6 +38,13 @@ export async function createMetricsLog(folder: RunFolder, firstStep: number) {
       appendFileSync(folder.measurements, `${JSON.stringify(measurement)}\n`);
       for (const name of ['frechetDistance', 'kernelDistance'] as const) {
         board.scalar(name, measurement[name], measurement.step);
+      }
+    },
+    heldOut(losses: HeldOutLosses) {
+      appendFileSync(folder.heldOut, `${JSON.stringify(losses)}\n`);
+      for (const { name } of LOSS_TERMS) {
+        const value = losses[name];
+        if (value !== undefined) board.scalar(`heldOut/${name}`, value, losses.step);
       }
     },
     close: () => board.flush(),

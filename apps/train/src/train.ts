@@ -13,7 +13,8 @@ import {
   createSample,
   cycleLabels,
   defaultSampler,
-  describeTooShort,
+  describeLeftOut,
+  findBestStep,
   openClips,
   type RunConfig,
   type RunFolder,
@@ -31,9 +32,10 @@ import {
 import { disposeTree } from '@eflow/tensor';
 import { disposeState, emaParams, MOST_IN_A_ROW } from '@eflow/train';
 import type { FullVideoDiTConfig } from '@eflow/video-dit';
+import { createHeldOutLoss } from './held-out-loss.ts';
 import { createMeasure } from './measure.ts';
 import { createMetricsLog, type MetricsLog } from './metrics-log.ts';
-import { createProgressLine } from './progress-line.ts';
+import { createProgressLine, describeTerms } from './progress-line.ts';
 import { firstState, learningRateSchedule, loadState, type RunState, saveState } from './state.ts';
 import { createRunStep, upload } from './train-step.ts';
 
@@ -65,6 +67,7 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
     config.measurement.every > 0
       ? await createMeasure(config, network, sampler(config.measurement.numSteps), record)
       : undefined;
+  const heldOut = config.measurement.heldOutEvery > 0 ? createHeldOutLoss(config, network, { eager }) : undefined;
   const learningRate = learningRateSchedule(config);
   const log = await createMetricsLog(folder, state.step);
   const batches = createBatches(datasetSpec(config.data, 'train', config.seed), {
@@ -107,11 +110,17 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
       await setImmediate(); // a training step blocks the event loop: let signals in
 
       if (isDue(training.previewEvery, state)) await writePreview(state);
+      if (heldOut && isDue(config.measurement.heldOutEvery, state)) {
+        const losses = heldOut.measure(state, clock.seconds());
+        log.heldOut(losses);
+        console.log(`\nstep ${losses.step}: held-out losses ${describeTerms(losses)} (${losses.clips} clips)`);
+      }
       if (measure && isDue(config.measurement.every, state)) {
         const measurement = await measure(state, clock.seconds());
         log.measure(measurement);
         console.log(`\n${describeMeasurement(measurement)}`);
       }
+      await checkpoints.saveIfBest(state, clock.seconds());
       if (stopRequested()) break;
       await checkpoints.saveIfDue(state, clock.seconds());
     }
@@ -120,6 +129,7 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
   } finally {
     progress.stop();
     log.close();
+    heldOut?.close();
     await batches.close();
   }
 }
@@ -141,7 +151,7 @@ async function openState(config: RunConfig, folder: RunFolder, network: FullVide
     if (earlier && earlier.digest !== record.digest) {
       console.error(`Going on with other videos: those of ${record.folder} in place of ${earlier.folder}.`);
     }
-    const leftOut = describeTooShort(record);
+    const leftOut = describeLeftOut(record);
     if (leftOut) console.error(`${record.folder}: ${leftOut}`);
     writeDataRecord(folder, record);
     state.data = record;
@@ -160,21 +170,29 @@ type Saved = { step: number; seconds: number };
 
 /** Writes checkpoints of a run, when the config says that one is due, and removes those that need not be kept. */
 function openCheckpoints(config: RunConfig, folder: RunFolder, engine: EngineInfo, saved: Saved) {
-  const { checkpointEverySeconds, keepCheckpoints, milestoneEvery } = config.training;
+  const { checkpointEverySeconds, keepCheckpoints, milestoneEvery, keepBest } = config.training;
+  const { every, heldOutEvery } = config.measurement;
   const environment = { tensorflow: engine.tensorflowVersion, device: engine.device, node: process.version };
   let last = saved;
   const save = async (state: RunState, seconds: number) => {
     await saveState(folder, config, state, environment);
+    const keepStep = keepBest && findBestStep(folder, keepBest);
     await pruneCheckpoints(folder.checkpoints, {
       keepLast: keepCheckpoints,
       ...(milestoneEvery !== undefined && { milestoneEvery }),
+      ...(keepStep !== undefined && { keepStep }),
     });
     last = { step: state.step, seconds };
   };
   return {
     save,
     async saveIfDue(state: RunState, seconds: number) {
-      if (seconds - last.seconds >= checkpointEverySeconds) await save(state, seconds);
+      if (state.step > last.step && seconds - last.seconds >= checkpointEverySeconds) await save(state, seconds);
+    },
+    /** After the step was measured and that logged: where a kill comes between, an older checkpoint is gone on from, and it is measured again. */
+    async saveIfBest(state: RunState, seconds: number) {
+      if (!keepBest || !isDue(keepBest === 'heldOutVelocityLoss' ? heldOutEvery : every, state)) return;
+      if (findBestStep(folder, keepBest, state.step) === state.step) await save(state, seconds);
     },
     async saveIfNewer(state: RunState, seconds: number) {
       if (state.step > last.step) await save(state, seconds);

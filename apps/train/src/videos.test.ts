@@ -127,6 +127,15 @@ it('measures FVD while it trains, with the weights of I3D that it is given', asy
     'clips of 8 frames; I3D needs at least 9',
   );
   expect(existsSync(join(root, 'short/metrics.jsonl'))).toBe(false); // before a step was made
+
+  for (const i of [3, 7]) shards[0].videos[i].path = 'other.mp4';
+  writeFileSync(index, JSON.stringify({ ...rest, shards }));
+  const list = join(root, 'held-out.txt');
+  writeFileSync(list, 'other.mp4');
+  await expect(start('few', 'ocean.yaml', [...changes, ...long, given, `data.heldOut=${list}`])).rejects.toThrow(
+    'there are 2 real clips to measure against; at least 3 are needed: hold out more videos by data.heldOut',
+  );
+  expect(existsSync(join(root, 'few/metrics.jsonl'))).toBe(false);
 });
 
 it('says what the config must be where the videos are of another size', async () => {

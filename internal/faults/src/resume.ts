@@ -1,6 +1,7 @@
 /**
  * `pnpm test:resume`: kills training on video clips with SIGKILL at several steps, starts the same command again, and compares
- * with a run that was never stopped: the bits of every loss, and the SHA-256 of all weights, averages and moments.
+ * with a run that was never stopped: the bits of every loss, held-out ones included, the SHA-256 of all weights, averages and moments, and
+ * which checkpoint is the best.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,13 +17,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { appFile, endOf, runProgram } from '@eflow/cli';
 import { prepareVideos } from '@eflow/data';
 import { LOSS_TERMS } from '@eflow/flow';
-import { openRunFolder, readMetrics } from '@eflow/run';
+import { findCheckpoint, openRunFolder, readHeldOut, readMetrics } from '@eflow/run';
 import { Command } from 'commander';
 import { FILMS } from './films.ts';
 
@@ -32,13 +33,16 @@ const [STEPS, VIDEOS, STEPS_PER_EPOCH] = [33, 48, 3];
 const work = mkdtempSync(join(tmpdir(), 'eflow-resume-'));
 process.once('exit', () => rmSync(work, { recursive: true, force: true }));
 const shards = join(work, 'shards');
+/** The list of the film that is held out. */
+const heldOut = join(work, 'held-out.txt');
 /** The last stage of training keeps all tokens: a resume crosses from one graph to the other. */
 const CONFIG = [
   'digits-tiny',
-  `data={ kind: videos, folder: ${shards}, height: 16, width: 16, numFrames: 8, numClasses: 2, flip: true }`,
+  `data={ kind: videos, folder: ${shards}, height: 16, width: 16, numFrames: 8, numClasses: 2, flip: true, heldOut: ${heldOut} }`,
   ...['network.hiddenSize=24', 'network.depth=1,1,1', 'training.keepRatio=0.5', 'training.denseTail=0.25'],
   ...['training.batchSize=16', `training.steps=${STEPS}`, 'training.previewEvery=0', 'optimizer.warmupSteps=2'],
   ...['training.checkpointEverySeconds=0.5', 'training.spikeDeviations=6'],
+  ...['measurement.heldOutEvery=3', 'measurement.heldOutBatches=1', 'training.keepBest=heldOutVelocityLoss'],
 ];
 /** What is killed: all of the processes, as a machine's end does, the one that trains, or the one that watches it. */
 const CASES: { kill: 'all' | 'worker' | 'supervisor'; after: number; when: string }[] = [
@@ -59,10 +63,10 @@ async function main(): Promise<void> {
     const root = join(work, `case-${i}`);
     const killedAt = await killOnce(root, kill, after);
     const outcome = await describe(await finish(root));
-    const same = outcome.losses === whole.losses && outcome.weights === whole.weights;
+    const same = (['losses', 'weights', 'heldOut', 'best'] as const).every((part) => outcome[part] === whole[part]);
     if (!same) failures++;
     console.log(
-      `${same ? 'equal' : 'DIFFERENT'}: ${kill} killed ${when} (${killedAt} of ${STEPS} steps were logged); losses ${outcome.losses.slice(0, 12)}, weights ${outcome.weights.slice(0, 12)}`,
+      `${same ? 'equal' : 'DIFFERENT'}: ${kill} killed ${when} (${killedAt} of ${STEPS} steps were logged); losses ${outcome.losses.slice(0, 12)}, weights ${outcome.weights.slice(0, 12)}, held-out losses ${outcome.heldOut.slice(0, 12)}, best ${outcome.best}`,
     );
   }
   console.log(
@@ -75,8 +79,11 @@ async function main(): Promise<void> {
 async function prepareClips(): Promise<void> {
   const source = join(work, 'source');
   mkdirSync(source);
-  copyFileSync(FILMS.mp4, join(source, 'ocean.mp4'));
-  const rows = Array.from({ length: VIDEOS }, (_, i) => `ocean.mp4,${i % 2},${0.18 * i},${0.18 * i + 0.8}`);
+  for (const name of ['ocean.mp4', 'other.mp4']) copyFileSync(FILMS.mp4, join(source, name));
+  writeFileSync(heldOut, 'other.mp4\n');
+  const partOf = (name: string, i: number) => `${name},${i % 2},${0.18 * i},${0.18 * i + 0.8}`;
+  const rows = Array.from({ length: VIDEOS }, (_, i) => partOf('ocean.mp4', i));
+  for (let i = 0; i < 8; i++) rows.push(partOf('other.mp4', i));
   writeFileSync(join(source, 'list.csv'), `path,label,start,end\n${rows.join('\n')}\n`);
   await prepareVideos({ source: { path: join(source, 'list.csv') }, out: shards, height: 16, width: 16 });
 }
@@ -125,9 +132,9 @@ function countLines(file: string): number {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0;
 }
 
-/** Digests of all losses and of the last checkpoint's tensors. */
-async function describe(root: string): Promise<{ losses: string; weights: string }> {
-  const { folder } = openRunFolder(root);
+/** Digests of all losses and of the last checkpoint's tensors, and the name of the best checkpoint. */
+async function describe(root: string): Promise<{ losses: string; weights: string; heldOut: string; best: string }> {
+  const { folder, config } = openRunFolder(root);
   const metrics = readMetrics(folder);
   if (metrics.map(({ step }) => step).join() !== Array.from({ length: STEPS }, (_, i) => i).join()) {
     throw new Error(`${root}: metrics.jsonl has the steps ${metrics.map(({ step }) => step).join(' ')}`);
@@ -138,7 +145,9 @@ async function describe(root: string): Promise<{ losses: string; weights: string
   const last = join(folder.checkpoints, `step-${String(STEPS).padStart(6, '0')}`);
   const files = readdirSync(last).filter((name) => name.endsWith('.safetensors'));
   const tensors = files.sort().map((name) => digest(readFileSync(join(last, name))));
-  return { losses: digest(timeless.join()), weights: digest(tensors.join()) };
+  const heldOut = readHeldOut(folder).map(({ seconds: _, ...rest }) => JSON.stringify(rest));
+  const best = basename(findCheckpoint(folder, config, 'best'));
+  return { losses: digest(timeless.join()), weights: digest(tensors.join()), heldOut: digest(heldOut.join()), best };
 }
 
 function digest(content: string | Uint8Array): string {

@@ -225,6 +225,14 @@ describe('pruneCheckpoints', () => {
     expect(await pruneCheckpoints(join(folder, 'nowhere'), { keepLast: 1 })).toEqual([]);
   });
 
+  it('keeps the step that it is told to, and lets it go with the next call', async () => {
+    for (const step of [1, 2, 3, 4]) await save(step);
+    await pruneCheckpoints(folder, { keepLast: 1, keepStep: 2 });
+    expect(await names()).toEqual(['step-000002', 'step-000004']);
+    await pruneCheckpoints(folder, { keepLast: 1, keepStep: 4 });
+    expect(await names()).toEqual(['step-000004']);
+  });
+
   it('counts from the newest valid one, which it never removes', async () => {
     for (const step of [1, 2, 3, 4]) await save(step);
     for (const step of ['step-000003', 'step-000004']) await truncate(join(folder, step, 'ema.safetensors'), 20);

@@ -133,14 +133,19 @@ export interface Retention {
   keepLast: number;
   /** Every step that this divides stays, too. */
   milestoneEvery?: number;
+  /** A step that stays whatever its age, such as the best one's. */
+  keepStep?: number;
 }
 
 /**
- * Removes the checkpoints in `folder` that are older than the `keepLast` newest and no milestones; returns their folders.
+ * Removes the checkpoints in `folder` that are older than the `keepLast` newest, no milestones and not of `keepStep`; returns their folders.
  * The count begins at the newest valid one, which is verified and always stays; damaged ones before it stay to be looked
  * at. Each disappears at once, by a rename, so that a kill leaves no half of one. Throws on counts below 1.
  */
-export async function pruneCheckpoints(folder: string, { keepLast, milestoneEvery }: Retention): Promise<string[]> {
+export async function pruneCheckpoints(
+  folder: string,
+  { keepLast, milestoneEvery, keepStep }: Retention,
+): Promise<string[]> {
   for (const [name, value] of Object.entries({ keepLast, milestoneEvery: milestoneEvery ?? 1 })) {
     if (!(Number.isSafeInteger(value) && value >= 1)) {
       throw new Error(`pruneCheckpoints: ${name} is ${value}; expected an integer of at least 1`);
@@ -150,7 +155,7 @@ export async function pruneCheckpoints(folder: string, { keepLast, milestoneEver
   if (!latest) return [];
   const older = (await listSteps(folder)).filter((step) => step < latest.step).slice(keepLast - 1);
   const removed = older
-    .filter((step) => milestoneEvery === undefined || step % milestoneEvery !== 0)
+    .filter((step) => step !== keepStep && (milestoneEvery === undefined || step % milestoneEvery !== 0))
     .map((step) => join(folder, stepFolderName(step)));
   for (const path of removed) {
     const temporary = temporaryName(path);

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { ClipDataset } from './clip-dataset.ts';
+import type { HeldOut } from './videos/held-out.ts';
 
 /** Which part of a data set: `train`, or `held-out`, which training never sees. */
 export type Split = 'train' | 'held-out';
@@ -23,6 +24,8 @@ export interface DatasetDescription {
   frameStride: number;
   /** That holds prepared videos; absent: clips are made, and there is no end of them. */
   folder?: string;
+  /** The part of these that training never sees; absent: none. */
+  heldOut?: HeldOut;
 }
 
 /** The prepared videos that a run is trained on: kept in its folder and in its checkpoints, and compared where it goes on. */
@@ -37,10 +40,12 @@ export type DataRecord = {
   tooShort: number;
   /** Frames that a clip spans. */
   span: number;
-  /** Names of the classes that have no video of that length. */
+  /** Names of the classes that have no video of that length to train on. */
   emptyClasses: string[];
   /** Frames per second of most videos; absent in records from before it was kept. */
   fps?: number;
+  /** The part that training never sees: its videos that are long enough for a clip, and a SHA-256 of which videos it has. Absent: none. */
+  heldOut?: { videos: number; digest: string };
 };
 
 /**
@@ -56,8 +61,8 @@ export interface DatasetKind<Section extends DatasetSection = DatasetSection, Sp
    * may still be of any kind: the schema checks them afterwards.
    */
   complete?(section: Record<string, unknown>): Record<string, unknown>;
-  /** Those it has; clips of the last are what generated ones are measured against. */
-  splits: readonly [Split, ...Split[]];
+  /** Those that such a section has; clips of the last are what generated ones are measured against. */
+  splits(section: Section): readonly [Split, ...Split[]];
   /** The extractor of @eflow/measure that looks at its clips while a run trains. */
   measuredBy: 'digits' | 'i3d';
   /** Throws where there are no such clips. */

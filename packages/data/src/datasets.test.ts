@@ -20,7 +20,7 @@ type MovingBarsSection = z.infer<typeof movingBarsSchema>;
 const movingBars = {
   kind: 'movingBars',
   schema: movingBarsSchema,
-  splits: ['train'],
+  splits: () => ['train'],
   measuredBy: 'i3d',
   describe: () => ({ channels: 1, numClasses: 2, classNames: ['left', 'right'], frameStride: 1 }),
   open: ({ numFrames, height, width, speed, seed }) => ({

@@ -17,10 +17,11 @@ export { createMovingDigits } from './moving-digits.ts';
 export type { MovingDigitsSpec } from './moving-digits-spec.ts';
 export type { Rejection, RejectionCode, VideoEntry } from './videos/entry.ts';
 export { type FoundVideos, findVideos, LAYOUTS, type Layout, type VideoSource } from './videos/find-videos.ts';
+export { type HeldOut, heldOutVideos } from './videos/held-out.ts';
 export { type Prepared, type PrepareOptions, prepareVideos } from './videos/prepare.ts';
 export { type ReadVideo, type ReadVideosOptions, readerVersion, readVideos } from './videos/read-videos.ts';
-export { describeTooShort } from './videos/record-videos.ts';
-export { type Counts, readIndex, type Shard, type ShardIndex, type ShardVideo } from './videos/shards.ts';
+export { describeLeftOut } from './videos/record-videos.ts';
+export { type Counts, readIndex, readRejected, type Shard, type ShardIndex, type ShardVideo } from './videos/shards.ts';
 export { openVideos, type VideoClips } from './videos/video-clips.ts';
 export type { VideosSpec } from './videos/videos-spec.ts';
 export {

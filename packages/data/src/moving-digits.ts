@@ -64,7 +64,7 @@ function checkNameable({ numDigits, digitSize, height, width }: MovingDigitsSect
 export const movingDigits = {
   kind: 'movingDigits',
   schema: movingDigitsSchema,
-  splits: ['train', 'held-out'],
+  splits: () => ['train', 'held-out'],
   measuredBy: 'digits',
   open: createMovingDigits,
   describe({ numDigits }) {

@@ -386,7 +386,34 @@ describe('eflow-fvd', () => {
       expect(folder.stdout).toContain('8 frames, stride 2;');
     });
 
+    it('is measured against the videos that were held out alone: equal to shards of these', async () => {
+      const [list, part] = [join(root, 'held-out.txt'), join(root, 'held-out')];
+      const names = ['class 0/2.mp4', 'class 1/1.mp4', 'class 1/5.mp4'];
+      writeFileSync(list, names.join('\n'));
+      for (const name of names) {
+        mkdirSync(dirname(join(part, name)), { recursive: true });
+        copyFileSync(join(real, name), join(part, name));
+      }
+      await prepareVideos({ source: { path: part }, out: `${part}-shards`, height: 32, width: 40 });
+      const measureBy = async (path: string, ...args: string[]) => {
+        const json = join(root, 'part.json');
+        expect((await run(path, clips, ...means, ...args, ...cache, '--json', json)).status).toBe(0);
+        return readMeasurement(json);
+      };
+      const held = await measureBy(shards, '--held-out', list);
+      expect(held.protocol).toMatchObject({ numReal: 3, numGenerated: 5, split: 'held-out', realDraw: { of: 3 } });
+      expect(held.frechetDistance).toBe((await measureBy(`${part}-shards`)).frechetDistance);
+      const all = await measureBy(shards);
+      expect([all.protocol.numReal, all.protocol.split]).toEqual([6, 'train']);
+      expect(all.frechetDistance).not.toBe(held.frechetDistance);
+      writeFileSync(list, ['class 0/0.mp4', ...names].join('\n')); // the cache does not take it for the list before
+      expect((await measureBy(shards, '--held-out', list)).protocol.numReal).toBe(4);
+    });
+
     it.each<[args: () => string[], message: RegExp]>([
+      [() => [real, clips, ...means, '--held-out', '0.5'], /a part can be held out of prepared videos alone/],
+      [() => [shards, clips, ...means, '--held-out', '2'], /expected a share between 0 and 1/],
+      [() => [shards, clips, ...means, '--held-out', 'no.txt'], /no.txt cannot be read \(ENOENT\)/],
       [
         () => [shards, clips, ...means, '--stride', '3', '--frames', '5'],
         /clips of .* n = 2; a stride of 3 was asked for: leave --stride out/,

@@ -18,9 +18,17 @@ function triple(text: string): [number, number, number] {
   throw new InvalidArgumentError('expected three numbers, such as 0.485,0.456,0.406');
 }
 
+function heldOut(text: string): number | string {
+  const share = Number(text);
+  if (Number.isNaN(share) || text.trim() === '') return text;
+  if (share > 0 && share < 1) return share;
+  throw new InvalidArgumentError('expected a share between 0 and 1, such as 0.05, or the file of a list of paths');
+}
+
 const EXAMPLES = {
   compare: [
     'shards generated --extractor nsfwjs',
+    'shards generated --extractor nsfwjs --held-out 0.05',
     'real/ generated/ --weights i3d.safetensors --json fvd.json',
     'real/ generated/ --weights i3d.safetensors --videos 256 --bootstrap 200',
     'real.npz generated/ --weights i3d.safetensors',
@@ -91,7 +99,12 @@ shared(program.command('compare', { isDefault: true }).argument('<real>').argume
   .description(
     'Prints FVD, KVD, coverage and motion of <generated> against <real>: folders of videos, manifests, tars, prepared shards, or .npz files of features.',
   )
-  .option('--split <name>', 'split that the real videos belong to, for the record', 'train')
+  .option('--split <name>', 'split that the real videos belong to, for the record (default: train, or held-out)')
+  .option(
+    '--held-out <part>',
+    "of prepared real videos, measure against the part that a run held out: its config's data.heldOut, a share or a file",
+    heldOut,
+  )
   .option(
     '--bootstrap <n>',
     'resamples for a 95 % bootstrap interval; each takes as long as the distance itself',

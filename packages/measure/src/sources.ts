@@ -5,11 +5,14 @@ import {
   datasetKind,
   datasetSpec,
   findVideos,
+  type HeldOut,
+  heldOutVideos,
   openDataset,
   openVideos,
   type Rejection,
   readerVersion,
   readIndex,
+  readRejected,
   readVideos,
   takeClips,
 } from '@eflow/data';
@@ -23,6 +26,8 @@ export interface SourceSpec {
   frameStride: number;
   /** At most so many videos. */
   most: number;
+  /** Of prepared videos those that are held out alone, as `data.heldOut` of a config says; all unless given. */
+  heldOut?: HeldOut;
   /** Draws the videos where there are more, and the starts of clips where videos are prepared; an integer in [0, 2^32). */
   seed: number;
 }
@@ -78,17 +83,18 @@ export function clipsSource(clips: Clips, { frameStride = 1 } = {}): ClipSource 
 }
 
 /**
- * What generated clips of a config's data are measured against: of prepared videos one clip each, at most `most` of them; of made ones
- * the first `most` of the last split, with their labels. Throws as `openSource` does, or the data set's `open`.
+ * What generated clips of a config's data are measured against: of prepared videos one clip each, of those that are held out if any are,
+ * at most `most` of them; of made ones the first `most` of the last split, with their labels. Throws as `openSource` does, or the data
+ * set's `open`.
  */
 export async function realSource(
   data: DatasetConfig,
   { most, seed }: Pick<SourceSpec, 'most' | 'seed'>,
 ): Promise<ClipSource> {
   const kind = datasetKind(data);
-  const { folder, frameStride } = kind.describe(data);
-  if (folder !== undefined) return openSource(folder, { numFrames: data.numFrames, frameStride, most, seed });
-  const dataset = openDataset(datasetSpec(data, kind.splits.at(-1)!, seed));
+  const { folder, frameStride, heldOut } = kind.describe(data);
+  if (folder !== undefined) return openSource(folder, { numFrames: data.numFrames, frameStride, heldOut, most, seed });
+  const dataset = openDataset(datasetSpec(data, kind.splits(data).at(-1)!, seed));
   try {
     return clipsSource(takeClips(dataset, 0, most));
   } finally {
@@ -98,6 +104,9 @@ export async function realSource(
 
 /** Lists what lies at `path`; no video is read before the first batch. Throws if there is no such path, or nothing in it that can be read. */
 export async function openSource(path: string, spec: SourceSpec): Promise<FileSource> {
+  if (spec.heldOut !== undefined && !isPrepared(path)) {
+    throw new Error(`${path}: a part can be held out of prepared videos alone: make them with eflow-data prepare`);
+  }
   const source = isPrepared(path) ? openPrepared(path, spec) : await openFiles(path, spec);
   if (source.expected() > 0) return source;
   const { rejections } = source.tally();
@@ -105,7 +114,7 @@ export async function openSource(path: string, spec: SourceSpec): Promise<FileSo
   throw new Error(`${path}: there are no clips: it lists no video that can be measured${why}`);
 }
 
-function openPrepared(folder: string, { numFrames, frameStride, most, seed }: SourceSpec): FileSource {
+function openPrepared(folder: string, { numFrames, frameStride, heldOut, most, seed }: SourceSpec): FileSource {
   const { height, width, frameStride: carried = 1, shards, counts } = readIndex(folder);
   const step = frameStride / carried;
   if (!Number.isInteger(step)) {
@@ -114,15 +123,20 @@ function openPrepared(folder: string, { numFrames, frameStride, most, seed }: So
     );
   }
   const span = (numFrames - 1) * step + 1;
-  const prepared = shards.flatMap(({ videos }) => videos);
+  const isMeant = heldOut === undefined ? () => true : heldOutVideos(folder, heldOut);
+  const prepared = shards.flatMap(({ videos }) => videos).filter(({ path }) => isMeant(path));
+  const rejected = readRejected(folder).filter(({ path }) => isMeant(path));
   const tooShortOnes = prepared
     .filter((video) => video.numFrames < span)
     .map(({ path, numFrames: has }): Rejection => ({ path, code: 'too-short', problem: tooShort(has, span) }));
   const expected = Math.min(most, prepared.length - tooShortOnes.length);
-  const rejections = [...readRejected(folder), ...tooShortOnes];
+  const rejections = [...rejected, ...tooShortOnes];
+  // Of files that are no videos no path is known, so that they are of no part.
+  const { seen, skipped } = heldOut === undefined ? counts : { seen: prepared.length + rejected.length, skipped: 0 };
   let measured = 0;
   async function* batches(batchSize: number): AsyncGenerator<Clips> {
-    const videos = openVideos({ folder, numFrames, frameStride: step, start: 'random', flip: false, seed });
+    const clip = { folder, numFrames, frameStride: step, start: 'random', flip: false, seed } as const;
+    const videos = openVideos({ ...clip, ...(heldOut !== undefined && { heldOut, split: 'held-out' }) });
     measured = 0;
     try {
       for (let first = 0; first < expected; first += batchSize) {
@@ -141,19 +155,12 @@ function openPrepared(folder: string, { numFrames, frameStride, most, seed }: So
     batches,
     expected: () => expected,
     frameSize: [height, width],
-    tally: () => createTally({ seen: counts.seen, measured, skipped: counts.skipped, start, seed }, rejections),
-    fingerprint: async () => readFileSync(join(folder, 'index.json'), 'utf8'), // which has the hashes of the shards
+    tally: () => createTally({ seen, measured, skipped, start, seed }, rejections),
+    // The index has the hashes of the shards; a list of videos that are held out may change without its name.
+    fingerprint: async () =>
+      readFileSync(join(folder, 'index.json'), 'utf8') +
+      (heldOut === undefined ? '' : prepared.map(({ path }) => path)),
   };
-}
-
-/** The videos that `prepare` could not use. */
-function readRejected(folder: string): Rejection[] {
-  const file = join(folder, 'rejected.jsonl');
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Rejection);
 }
 
 const tooShort = (has: number, needed: number) => `it has ${has} frames, and ${needed} are needed`;

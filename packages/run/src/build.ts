@@ -12,7 +12,8 @@ export function videoDiTConfig({ data, network }: RunConfig): FullVideoDiTConfig
 
 /**
  * Throws if patches do not divide the clips, the batch cannot be split into rows of both kinds, a window is wider than the
- * sequence, guidance moves away from what nothing trains, or videos are to be measured without I3D's weights.
+ * sequence, guidance moves away from what nothing trains, videos are to be measured without I3D's weights, or something that is asked
+ * for is not measured.
  */
 export function checkTraining(config: RunConfig): void {
   const { data, measurement } = config;
@@ -21,12 +22,13 @@ export function checkTraining(config: RunConfig): void {
       "measurement.every is set, and measurement.i3dWeights is not: FVD is of I3D, whose weights cannot be shipped; give their file (@eflow/measure's README says how to have it)",
     );
   }
+  checkMeasured(config);
   checkGuidance(config);
   checkRows(config);
   checkAttention(config);
 }
 
-/** Updates whose gradient is summed over so many parts of a batch. */
+/** The parts of a batch whose gradients make one update. */
 export const countMicroBatches = ({ batchSize, microBatchSize = batchSize }: RunConfig['training']): number =>
   batchSize / microBatchSize;
 
@@ -38,6 +40,21 @@ function checkRows({ objective, training }: RunConfig): void {
       : { velocityRows: training.batchSize, jumpRows: 0 };
   prefixErrors(`training.microBatchSize is ${training.microBatchSize}: `, () =>
     assertParts(countMicroBatches(training), rows),
+  );
+}
+
+/** Held-out losses need clips that are held out, and a best checkpoint what it is chosen by. */
+function checkMeasured({ data, measurement, training }: RunConfig): void {
+  if (measurement.heldOutEvery > 0 && !datasetKind(data).splits(data).includes('held-out')) {
+    throw new Error(
+      'measurement.heldOutEvery is set, and no clips are held out; set data.heldOut=0.05, or measurement.heldOutEvery=0',
+    );
+  }
+  const { keepBest } = training;
+  const key = keepBest === 'heldOutVelocityLoss' ? 'heldOutEvery' : 'every';
+  if (keepBest === undefined || measurement[key] > 0) return;
+  throw new Error(
+    `training.keepBest is ${keepBest}, which is not measured: measurement.${key} is 0; set measurement.${key}=500, or leave training.keepBest out`,
   );
 }
 

@@ -7,6 +7,10 @@ import { splitDepth, TOKEN_DROP_DEFAULTS, VIDEO_DIT_DEFAULTS } from '@eflow/vide
 import { z } from 'zod';
 
 const PROTOCOLS = Object.keys(PROTOCOL_PRESETS) as [ProtocolName, ...ProtocolName[]];
+/** What the best checkpoint may be chosen by: the lowest is the best. */
+const BEST_BY = ['frechetDistance', 'kernelDistance', 'heldOutVelocityLoss'] as const;
+export type BestBy = (typeof BEST_BY)[number];
+
 const positive = z.number().positive();
 const count = z.int().min(1);
 const share = z.number().min(0).max(1);
@@ -93,6 +97,10 @@ const training = z.strictObject({
   checkpointEverySeconds: positive.default(600),
   keepCheckpoints: count.default(10).describe('how many of the newest checkpoints stay'),
   milestoneEvery: count.optional().describe('steps; checkpoints at multiples of it stay, too'),
+  keepBest: z
+    .enum(BEST_BY)
+    .optional()
+    .describe('the checkpoint that is lowest in this so far stays beside the newest; absent: none'),
   maxRestarts: z.int().min(0).default(3).describe('how often a run that crashes is started again'),
   spikeDeviations: positive
     .optional()
@@ -109,6 +117,12 @@ const measurement = z.strictObject({
   clips: z.int().min(3).default(256).describe('generated, and at most as many real ones'),
   numSteps: count.default(4).describe('of sampling'),
   i3dWeights: z.string().min(1).optional().describe('of videos: where I3D lies, as eflow-fvd --weights takes it'),
+  heldOutEvery: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('steps between losses of the EMA weights on clips that training never sees; 0 for none'),
+  heldOutBatches: count.default(8).describe('batches of such clips, the same each time'),
   protocol: z.enum(PROTOCOLS).default('stylegan-v').describe('of videos: how I3D is given frames'),
 });
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DataRecord, describeTooShort, type ShardIndex, writeClips } from '@eflow/data';
+import { type DataRecord, describeLeftOut, type ShardIndex, writeClips } from '@eflow/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { assertSameData, classNames, findClass, readDataRecord, recordData, writeDataRecord } from './data-record.ts';
 import { loadConfig } from './load-config.ts';
@@ -55,7 +55,7 @@ describe('recordData', () => {
   it('counts the videos that are too short, names classes of which none is left, and refuses too many', () => {
     write(shards, ['a', 'b', 'b', 'c', 'c'], { frames: [3, 1, 2, 3, 4] });
     const config = configOf(shards, 3, 'data.maxTooShort=0.8');
-    expect(describeTooShort(recordData(config)!)).toBe(
+    expect(describeLeftOut(recordData(config)!)).toBe(
       "4 of 5 videos have fewer than the 4 frames that a clip spans, and are left out. Nothing is left of 'a', 'b'.",
     );
     for (const share of [0.79, 0]) {
@@ -66,7 +66,7 @@ describe('recordData', () => {
     expect(() => recordData(configOf(shards, 3))).toThrow('more than 5 %');
     const long = join(root, 'long');
     write(long, ['a']);
-    expect(describeTooShort(recordData(configOf(long, 1, 'data.maxTooShort=0'))!)).toBeUndefined();
+    expect(describeLeftOut(recordData(configOf(long, 1, 'data.maxTooShort=0'))!)).toBeUndefined();
   });
 });
 
@@ -90,6 +90,19 @@ describe('assertSameData', () => {
   ])('refuses classes %j that are now %j, in any folder', (before, now, message) => {
     expect(() => assertSameData(record(before), record(now))).toThrow(message);
     expect(() => assertSameData(record(before), record(now, 'e', 'others'))).toThrow(message);
+  });
+
+  it('refuses another part of the same videos that is held out, in any folder', () => {
+    const held = (digest?: string, folder = 'shards') => ({
+      ...record(['cat'], 'd', folder),
+      ...(digest && { heldOut: { videos: 2, digest } }),
+    });
+    const message = 'another part of the videos in shards held out';
+    expect(() => assertSameData(held(), held('h'))).toThrow(`${message} (0 of 7 then, 2 now). Set data.heldOut to`);
+    expect(() => assertSameData(held('h'), held())).toThrow(`${message} (2 of 7 then, 0 now)`);
+    expect(() => assertSameData(held('h', 'elsewhere'), held('i'))).toThrow(`${message} (2 of 7 then, 2 now)`);
+    assertSameData(held('h'), held('h'));
+    assertSameData(held('h'), { ...held('i', 'others'), digest: 'e' });
   });
 
   it('refuses other videos in the same folder, and takes those of another', () => {

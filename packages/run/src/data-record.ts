@@ -10,8 +10,8 @@ export const recordData = ({ data, seed }: RunConfig): DataRecord | undefined =>
   datasetKind(data).record?.({ ...data, seed });
 
 /**
- * Throws if a run that was trained on `before` would go on with other classes, or with other videos in the folder of the same name;
- * those of another folder were asked for.
+ * Throws if a run that was trained on `before` would go on with other classes, with another part of the same videos held out, or with
+ * other videos in the folder of the same name; those of another folder were asked for.
  */
 export function assertSameData(before: DataRecord, now: DataRecord): void {
   const number = Array.from(before.classes.length > now.classes.length ? before.classes : now.classes).findIndex(
@@ -21,6 +21,12 @@ export function assertSameData(before: DataRecord, now: DataRecord): void {
     throw new Error(
       `the run was trained on other classes than there are in ${now.folder}: class ${number} was ${nameOf(before, number)} and is ${nameOf(now, number)}. ` +
         'Put the videos back that it was trained on, or prepare them so that each class has its number; to train on these classes, start a new run with --out',
+    );
+  }
+  if (before.digest === now.digest && before.heldOut?.digest !== now.heldOut?.digest) {
+    throw new Error(
+      `the run was trained with another part of the videos in ${now.folder} held out (${before.heldOut?.videos ?? 0} of ${before.videos} then, ${now.heldOut?.videos ?? 0} now). ` +
+        'Set data.heldOut to what it was; to train on another part, start a new run with --out',
     );
   }
   if (before.digest !== now.digest && before.folder === now.folder) {

@@ -1,4 +1,5 @@
-export { type DataRecord, describeTooShort } from '@eflow/data';
+export { type DataRecord, describeLeftOut } from '@eflow/data';
+export { findBestStep, findCheckpoint } from './best-checkpoint.ts';
 export { countMicroBatches, openClips, videoDiTConfig } from './build.ts';
 export { type RunConfig, runConfigSchema } from './config.ts';
 export {
@@ -16,8 +17,10 @@ export { findNewestRun } from './newest-run.ts';
 export {
   createRunFolder,
   forgetSteps,
+  type HeldOutLosses,
   openRunFolder,
   type RunFolder,
+  readHeldOut,
   readMeasurements,
   readMetrics,
   readSkipped,

@@ -389,6 +389,37 @@ describe('loadConfig', () => {
       'objective.guidanceScale is 1.5 and objective.classDropoutProb 0',
     ],
     ['a weak path that is not trained', ['objective.pathDropProb=0'], 'nothing trains the weak path'],
+    [
+      'a best checkpoint by a distance that is not measured',
+      ['training.keepBest=kernelDistance', 'measurement.heldOutEvery=5'],
+      'training.keepBest is kernelDistance, which is not measured: measurement.every is 0; set measurement.every=500, or',
+    ],
+    [
+      'a best checkpoint by held-out losses that are not taken',
+      ['training.keepBest=heldOutVelocityLoss', 'measurement.every=5'],
+      'which is not measured: measurement.heldOutEvery is 0; set measurement.heldOutEvery=500, or leave training.keepBest out',
+    ],
+    [
+      'a best checkpoint by nothing that is known',
+      ['training.keepBest=loss'],
+      'training.keepBest: Invalid option: expected one of "frechetDistance"|"kernelDistance"|"heldOutVelocityLoss"',
+    ],
+    [
+      'losses on a part that is not held out',
+      [
+        'data={ kind: videos, folder: shards, height: 16, width: 16, numFrames: 8, frameStride: 1, numClasses: 2 }',
+        'measurement.heldOutEvery=5',
+      ],
+      'measurement.heldOutEvery is set, and no clips are held out; set data.heldOut=0.05',
+    ],
+    [
+      'a share that leaves nothing',
+      [
+        'data={ kind: videos, folder: shards, height: 16, width: 16, numFrames: 8, frameStride: 1, numClasses: 2 }',
+        'data.heldOut=1',
+      ],
+      'data.heldOut: expected a share between 0 and 1, such as 0.05, or the file of a list of paths',
+    ],
     ['a batch that cannot be split', ['training.batchSize=1'], 'a batch of 1'],
     ['to take out a key that there is not', ['training.maxSecond=null'], "did you mean 'maxSeconds'?"],
     ['to take out a key that there must be', ['training.steps=null'], 'training.steps: Invalid input: expected number'],

@@ -1,14 +1,13 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { loadCheckpoint } from '@eflow/checkpoint';
 import { createStream, disposeTree } from '@eflow/tensor';
 import { type FullVideoDiTConfig, initVideoDiT, type VideoDiTParams } from '@eflow/video-dit';
+import { findCheckpoint } from './best-checkpoint.ts';
 import { videoDiTConfig } from './build.ts';
 import type { RunConfig } from './config.ts';
 import { openRunFolder } from './run-folder.ts';
 
 export interface LoadOptions {
-  /** A step's folder name, such as `step-000500`; the newest valid checkpoint unless given. */
+  /** A step's folder name, such as `step-000500`, or `best`, see `findCheckpoint`; the newest valid checkpoint unless given. */
   checkpoint?: string;
   /** The averaged parameters, or the raw ones; `ema` unless given. */
   weights?: 'ema' | 'params';
@@ -29,7 +28,7 @@ export async function loadNetwork(
 ): Promise<LoadedNetwork> {
   const { folder, config } = openRunFolder(root);
   const network = videoDiTConfig(config);
-  const path = checkpoint === undefined ? folder.checkpoints : findCheckpoint(folder.checkpoints, checkpoint);
+  const path = checkpoint === undefined ? folder.checkpoints : findCheckpoint(folder, config, checkpoint);
   const template = initVideoDiT(createStream(0), network);
   try {
     const { step, trees } = await loadCheckpoint(path, { [weights]: template });
@@ -37,12 +36,4 @@ export async function loadNetwork(
   } finally {
     disposeTree(template);
   }
-}
-
-function findCheckpoint(folder: string, name: string): string {
-  const names = existsSync(folder) ? readdirSync(folder).filter((one) => /^step-\d+$/.test(one)) : [];
-  if (names.includes(name)) return join(folder, name);
-  throw new Error(
-    `${folder} has no checkpoint '${name}'; it has ${names.sort().join(', ') || 'none yet: train first'}`,
-  );
 }

@@ -12,7 +12,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from './load-config.ts';
-import { createRunFolder, forgetSteps, openRunFolder, type RunFolder, readMetrics, readSkipped } from './run-folder.ts';
+import {
+  createRunFolder,
+  forgetSteps,
+  openRunFolder,
+  type RunFolder,
+  readHeldOut,
+  readMeasurements,
+  readMetrics,
+  readSkipped,
+} from './run-folder.ts';
 
 let root: string;
 beforeEach(() => {
@@ -107,6 +116,17 @@ describe('forgetSteps', () => {
     forgetSteps(folder, 3);
     expect(readFileSync(folder.metrics, 'utf8')).toBe([0, 2].map(line).join(''));
     expect(readSkipped(folder).map(({ step }) => step)).toEqual([1]);
+  });
+
+  it('keeps what was measured after the last step that stays', () => {
+    const folder = createRunFolder(root, config);
+    const lines = [2, 3, 4].map((step) => `{"step":${step}}\n`).join('');
+    for (const file of [folder.measurements, folder.heldOut]) writeFileSync(file, lines);
+    forgetSteps(folder, 3);
+    expect(readMeasurements(folder).map(({ step }) => step)).toEqual([2, 3]);
+    expect(readHeldOut(folder).map(({ step }) => step)).toEqual([2, 3]);
+    createRunFolder(root, config, { overwrite: true });
+    expect(readHeldOut(folder)).toEqual([]);
   });
 });
 

@@ -19,6 +19,8 @@ const runFolder = (root: string) => ({
   skipped: join(root, 'skipped.jsonl'),
   /** One line per measurement; absent where there was none. */
   measurements: join(root, 'measurements.jsonl'),
+  /** One line per evaluation of held-out clips; absent where there was none. */
+  heldOut: join(root, 'held-out.jsonl'),
   /** The number of the process that trains; absent where none does. */
   lock: join(root, 'train.lock'),
   /** The videos and classes that are trained on (`DataRecord`); absent where clips are made. */
@@ -76,8 +78,9 @@ function hasSteps({ metrics, skipped, checkpoints }: RunFolder): boolean {
 }
 
 /** Removes what a run wrote; its config last, so that what a kill leaves is still a run. */
-function removeRun({ metrics, skipped, measurements, data, checkpoints, previews, events, config }: RunFolder): void {
-  for (const path of [metrics, skipped, measurements, data, checkpoints, previews, events, config]) {
+function removeRun({ config, ...folder }: RunFolder): void {
+  const { metrics, skipped, measurements, heldOut, data, checkpoints, previews, events } = folder;
+  for (const path of [metrics, skipped, measurements, heldOut, data, checkpoints, previews, events, config]) {
     rmSync(path, { recursive: true, force: true });
   }
 }
@@ -146,13 +149,29 @@ export interface StepMeasurement {
   kernelDistance: number;
   kernelStandardError: number;
   protocol: Protocol;
-  /** How many videos the real clips were drawn from, and how many of them are too short for one; absent for moving digits. */
+  /** How many videos the run has, held-out ones included, and how many of them are too short for a clip; absent for moving digits. */
   data?: { videos: number; tooShort: number };
 }
 
 /** The measurements of a run so far. */
 export const readMeasurements = (folder: RunFolder): StepMeasurement[] =>
   existsSync(folder.measurements) ? readLines<StepMeasurement>(folder.measurements) : [];
+
+/** Mean squares of an objective's residuals, of the EMA weights on clips that training never sees. */
+export interface HeldOutLosses extends Partial<Record<LossTerm, number>> {
+  /** Every objective has it. */
+  velocityLoss: number;
+  /** Steps made when they were taken. */
+  step: number;
+  /** Since training began, resumed parts included. */
+  seconds: number;
+  /** How many there were, the same each time. */
+  clips: number;
+}
+
+/** The held-out losses of a run so far. */
+export const readHeldOut = (folder: RunFolder): HeldOutLosses[] =>
+  existsSync(folder.heldOut) ? readLines<HeldOutLosses>(folder.heldOut) : [];
 
 /** Objects of a file with one on each line; a torn last line, left by a kill, is ignored. */
 function readLines<Line>(file: string): Line[] {
@@ -167,6 +186,7 @@ export function forgetSteps(folder: RunFolder, firstStep: number): void {
     [folder.metrics, firstStep],
     [folder.skipped, firstStep],
     [folder.measurements, firstStep + 1],
+    [folder.heldOut, firstStep + 1],
   ] as const) {
     if (!existsSync(file)) continue;
     const kept = readLines<{ step: number }>(file).filter(({ step }) => step < end);

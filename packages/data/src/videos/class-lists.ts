@@ -59,19 +59,26 @@ function createFinder(root: string): (folder: string, name: string) => string[] 
   return (folder, name) => (folders.get(folder) ?? read(folder)).get(name) ?? [];
 }
 
+/** The paths of a list that has one on each line, as UCF-101's have: in those of training, the number of the class after it. */
+export function readPathList(list: string): { path: string; number?: number; where: string }[] {
+  return splitLines(readText(list)).flatMap((line, i) => {
+    const [, path, number] = /^\s*(\S.*?)(?:\s+(\d+))?\s*$/.exec(line) ?? [];
+    return path === undefined
+      ? []
+      : [{ path, ...(number && { number: Number(number) }), where: `${list}, line ${i + 1}` }];
+  });
+}
+
 /**
- * The videos of one of UCF-101's lists, which has a path with its class folder on each line, and in those of training the
- * number of the class after it. Throws if the numbers of classes contradict each other.
+ * The videos of one of UCF-101's lists, whose paths have their class folders. Throws if the numbers of classes contradict each other.
  */
 export function readUcf101(list: string): Listing {
   const listing = createListing();
   const numbers: ClassNumber[] = [];
-  for (const [i, line] of splitLines(readText(list)).entries()) {
-    const [, path, number] = /^\s*(.+?)(?:\s+(\d+))?\s*$/.exec(line) ?? [];
-    if (path === undefined) continue;
+  for (const { path, number, where } of readPathList(list)) {
     const label = dirname(path) === '.' ? undefined : basename(dirname(path));
     listing.entries.push({ path, label });
-    if (label && number) numbers.push({ label, number: Number(number), where: `${list}, line ${i + 1}` });
+    if (label && number !== undefined) numbers.push({ label, number, where });
   }
   return numberClasses(listing, dirname(list), numbers);
 }

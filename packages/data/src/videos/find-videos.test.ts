@@ -287,7 +287,7 @@ describe('kinetics', () => {
 describe('ucf101', () => {
   it('takes class folders, or what a list names', async () => {
     for (const path of ['Archery/v_Archery_g01_c01.avi', 'Surfing/v_Surfing_g02_c01.avi']) put(path);
-    const list = put('trainlist01.txt', 'Surfing/v_Surfing_g02_c01.avi 88\r\n');
+    const list = put('trainlist01.txt', 'Surfing/v_Surfing_g02_c01.avi 88\r\n  \r\n');
     expect((await findVideos({ path: root, layout: 'ucf101' })).entries.map(({ label }) => label)).toEqual([
       'Archery',
       'Surfing',

@@ -104,6 +104,16 @@ export function middleFps(shards: readonly Shard[]): number {
   return rates[Math.floor(rates.length / 2)]!;
 }
 
+/** The videos that `prepareVideos` could not use, and why; none in a folder of clips that were written. */
+export function readRejected(folder: string): Rejection[] {
+  const file = join(folder, 'rejected.jsonl');
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Rejection);
+}
+
 /** Throws if the folder holds no complete set of shards. */
 export function readIndex(folder: string): ShardIndex {
   const file = join(folder, INDEX);

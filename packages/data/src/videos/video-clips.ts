@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { checkCount, checkIndex, checkSeed } from '../check.ts';
 import type { ClipDataset } from '../clip-dataset.ts';
 import { createDraws, hashWords } from '../hash.ts';
+import { heldOutVideos } from './held-out.ts';
 import { permute } from './permutation.ts';
-import { readIndex, type ShardVideo, UNLABELLED } from './shards.ts';
+import { readIndex, type Shard, type ShardVideo, UNLABELLED } from './shards.ts';
 import type { VideosSpec } from './videos-spec.ts';
 
 /** Clips of videos: an endless sequence, epoch after epoch, each in an order of its own. */
@@ -24,8 +25,8 @@ export interface VideoClips extends ClipDataset {
 
 /**
  * Clips of the shards in a folder: clip i is of epoch floor(i / length); which video, where it begins and whether it is
- * mirrored are functions of (seed, i) alone, so that a run resumes at any place at once. Throws if the folder holds no shards,
- * or no video that is long enough; `clip` throws on an index that is not an integer in [0, 2^53), and if a file is cut.
+ * mirrored are functions of (seed, i) alone, so that a run resumes at any place at once. With `heldOut` they are those of one part.
+ * Throws if the folder holds no shards, the part no video, or none that is long enough, and as `heldOutVideos` does; `clip` throws on an index that is not an integer in [0, 2^53), and if a file is cut.
  */
 export function openVideos(spec: VideosSpec): VideoClips {
   const { folder, numFrames, frameStride, seed } = spec;
@@ -34,7 +35,9 @@ export function openVideos(spec: VideosSpec): VideoClips {
   checkSeed(seed);
   const { height, width, channels, classes, shards } = readIndex(folder);
   const span = (numFrames - 1) * frameStride + 1;
-  const all = shards.flatMap(({ file, videos }) => videos.map((video) => ({ file, video })));
+  const isInPart = partOf(spec);
+  const all = shards.flatMap(({ file, videos }) => videos.filter(isInPart).map((video) => ({ file, video })));
+  if (all.length === 0) throw emptyPart(spec, shards);
   const videos = all.filter(({ video }) => video.numFrames >= span);
   if (videos.length === 0) {
     const most = Math.max(...all.map(({ video }) => video.numFrames));
@@ -96,6 +99,24 @@ export function openVideos(spec: VideosSpec): VideoClips {
       handles.clear();
     },
   };
+}
+
+/** Whether a video is of the part that is asked for. */
+function partOf({ folder, heldOut, split = 'train' }: VideosSpec): (video: ShardVideo) => boolean {
+  if (heldOut === undefined) {
+    if (split === 'train') return () => true;
+    throw new Error(`${folder}: no part of the videos is held out; set data.heldOut, such as to 0.05`);
+  }
+  const isHeldOut = heldOutVideos(folder, heldOut);
+  return ({ path }) => isHeldOut(path) === (split === 'held-out');
+}
+
+function emptyPart({ folder, heldOut, split = 'train' }: VideosSpec, shards: readonly Shard[]): Error {
+  const count = shards.reduce((sum, { videos }) => sum + videos.length, 0);
+  const purpose = split === 'train' ? 'to train on' : 'to measure on';
+  return new Error(
+    `${folder}: data.heldOut, ${heldOut}, leaves none of its ${count} videos ${purpose}; give another share, or a file that lists videos to hold out`,
+  );
 }
 
 function firstFrame({ numFrames }: ShardVideo, span: number, place: number, start: VideosSpec['start']): number {

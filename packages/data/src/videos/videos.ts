@@ -9,9 +9,15 @@ export const videos = {
   kind: 'videos',
   schema: videosSchema,
   complete: completeVideos,
-  splits: ['train'],
+  splits: ({ heldOut }) => (heldOut === undefined ? ['train'] : ['train', 'held-out']),
   measuredBy: 'i3d',
   open: openVideos,
-  describe: ({ numClasses, frameStride, folder }) => ({ channels: 3, numClasses, frameStride, folder }),
+  describe: ({ numClasses, frameStride, folder, heldOut }) => ({
+    channels: 3,
+    numClasses,
+    frameStride,
+    folder,
+    ...(heldOut !== undefined && { heldOut }),
+  }),
   record: recordVideos,
 } satisfies DatasetKind<VideosSection, VideosSpec>;

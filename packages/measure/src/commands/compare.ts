@@ -1,4 +1,5 @@
 import { countOf, createProgress } from '@eflow/cli';
+import type { HeldOut } from '@eflow/data';
 import { assertComparable, type Extractor, PROTOCOL_PRESETS } from '@eflow/fvd';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { readSeen, takeVideos, throughCache } from '../feature-cache.ts';
@@ -13,7 +14,8 @@ import { lookAloud } from './look-aloud.ts';
 import { checkSource, checkWritable, isNpz } from './paths.ts';
 
 export interface CompareFlags extends LookFlags {
-  split: string;
+  split?: string;
+  heldOut?: HeldOut;
   bootstrap: number;
   json?: string;
   cache: string | false;
@@ -27,14 +29,18 @@ type Side = { what: string; path: string } & ({ seen: Seen } | { source: FileSou
 
 /** Prints all figures of generated videos against real ones. Throws before weights are loaded where that can be known. */
 export async function compare(realPath: string, generatedPath: string, asked: CompareFlags): Promise<void> {
-  const { protocol, split, bootstrap, seed, json } = asked;
+  const { protocol, heldOut, bootstrap, seed, json } = asked;
+  const { split = heldOut === undefined ? 'train' : 'held-out' } = asked;
   const paths = [realPath, generatedPath];
   for (const path of paths) checkSource(path);
   const spec = sourceSpec(asked, paths);
   const flags = { ...asked, frames: spec.numFrames };
   if (paths.some((path) => !isNpz(path))) extractorSpec(flags);
   if (json) checkWritable(json);
-  const sides = [await openSide('real', realPath, spec), await openSide('generated', generatedPath, spec)] as const;
+  const sides = [
+    await openSide('real', realPath, { ...spec, heldOut }),
+    await openSide('generated', generatedPath, spec),
+  ] as const;
   for (const side of sides) requireEnoughListed(side);
   assertSameSize(sizeOf(sides[0]), sizeOf(sides[1]));
   const extractor = sides.every((side) => 'seen' in side) ? undefined : await openExtractor(flags);
@@ -73,6 +79,9 @@ export async function compare(realPath: string, generatedPath: string, asked: Co
 const UNKNOWN = { extractor: 'unknown', weightsSha256: 'unknown', feature: 'features' };
 
 async function openSide(what: string, path: string, spec: SourceSpec): Promise<Side> {
+  if (isNpz(path) && spec.heldOut !== undefined) {
+    throw new Error(`${path} holds features, of which no part can be held out: give the folder of prepared videos`);
+  }
   if (isNpz(path)) return { what, path, seen: takeVideos(await readSeen(path), spec.most, spec.seed) };
   return { what, path, source: await openSource(path, spec) };
 }
