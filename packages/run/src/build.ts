@@ -1,6 +1,6 @@
 import { attentionKind } from '@eflow/attention';
 import { type ClipDataset, datasetKind, datasetSpec, openDataset, type Split } from '@eflow/data';
-import { splitRows } from '@eflow/flow';
+import { createObjective, splitRows } from '@eflow/flow';
 import { type FullVideoDiTConfig, tokenGrid, validateConfig } from '@eflow/video-dit';
 import type { RunConfig } from './config.ts';
 
@@ -12,7 +12,8 @@ export function videoDiTConfig({ data, network }: RunConfig): FullVideoDiTConfig
 
 /**
  * Throws if patches do not divide the clips, the batch cannot be split into rows of both kinds, a window is wider than the
- * sequence, guidance moves away from what nothing trains, or videos are to be measured without I3D's weights.
+ * sequence, guidance moves away from what nothing trains, the data are predicted for a path that the solution map does not follow,
+ * or videos are to be measured without I3D's weights.
  */
 export function checkTraining(config: RunConfig): void {
   const { data, measurement, training } = config;
@@ -22,6 +23,7 @@ export function checkTraining(config: RunConfig): void {
     );
   }
   checkGuidance(config);
+  checkPrediction(config);
   if ('velocityRatio' in config.objective) splitRows(training.batchSize, config.objective.velocityRatio);
   checkAttention(config);
 }
@@ -36,6 +38,16 @@ function checkGuidance({ objective }: RunConfig): void {
   if (objective[key] > 0) return;
   throw new Error(
     `objective.guidanceScale is ${objective.guidanceScale} and objective.${key} 0, so that nothing trains the ${what} that guidance moves away from; set objective.${key}=0.1, or objective.guidanceScale=1`,
+  );
+}
+
+/** On another path than the map's own, what stands for the velocity is as noisy as the velocity itself (docs/theory.md). */
+function checkPrediction({ network, objective }: RunConfig): void {
+  const { map } = createObjective(objective);
+  const path = map === 'euler' ? 'linear' : 'trigonometric';
+  if (network.predicts === 'velocity' || objective.path === path) return;
+  throw new Error(
+    `network.predicts is 'data', objective.path '${objective.path}' and the solution map '${map}', so that the network would have to put out noise; set objective.path=${path}, or network.predicts=velocity`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { createObjective, type LossTerm, type Objective } from '@eflow/flow';
+import { createObjective, type LossTerm, type Objective, solutionNetworks } from '@eflow/flow';
 import { assertShape, refuseUnknownKeys, splitStream } from '@eflow/tensor';
 import {
   bindVideoDiT,
@@ -58,7 +58,7 @@ export function createVideoDiTStep(
   options: VideoDiTStepOptions,
 ): TrainStep<VideoDiTParams, VideoBatch, 'velocityLoss' | LossTerm> {
   refuseUnknownKeys('createVideoDiTStep', options, [...OWN, ...SHARED]);
-  validateConfig(network);
+  const { predicts } = validateConfig(network);
   const {
     totalSteps,
     objective = createObjective(),
@@ -88,7 +88,8 @@ export function createVideoDiTStep(
             })
           : undefined;
       const batch = { data, condition, nullCondition: nullCondition(network, condition), keptTokens };
-      return objectiveLoss(objective, bindVideoDiT(params, network), batch, { stream, schedule });
+      const networks = solutionNetworks(bindVideoDiT(params, network), predicts, objective.map);
+      return objectiveLoss(objective, networks, batch, { stream, schedule });
     },
   });
 }

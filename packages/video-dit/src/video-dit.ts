@@ -11,7 +11,7 @@ import { patchify, unpatchify } from './patchify.ts';
 import { gatherTokens, restoreTokens } from './token-drop.ts';
 
 /**
- * N(x_t, t, s, c): the mean velocity from t to s, [B, F, H, W, C], owned by the caller. The encoder and the decoder see
+ * N(x_t, t, s, c), the mean velocity from t to s, or the data where the config predicts it: [B, F, H, W, C], owned by the caller. The encoder and the decoder see
  * all tokens, the middle blocks those in `keptTokens`. Throws if the inputs' shapes disagree with the config.
  */
 export const videoDiT = (params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput): tf.Tensor =>
