@@ -16,7 +16,7 @@ import { createObjective, OBJECTIVES, type ObjectiveSpec } from './create-object
 import type { Network, NetworkInput } from './network.ts';
 import type { ObjectiveBatch, ObjectiveSchedule } from './objective.ts';
 import { perExample } from './path.ts';
-import { solutionNetworks } from './prediction.ts';
+import { type Prediction, solutionNetworks } from './prediction.ts';
 import { sampleEuler, sampleFewStep, sampleHeun, sampleWithRenoising } from './samplers.ts';
 import { SOLUTION_MAPS, type SolutionMap, solutionMap } from './solution-map.ts';
 
@@ -41,6 +41,13 @@ const amount = (map: SolutionMap, t: number, s: number) =>
 it('solutionNetworks leaves networks alone that put out N', () => {
   const networks = { strong: () => noisy, weak: () => output };
   for (const map of SOLUTION_MAPS) expect(solutionNetworks(networks, 'velocity', map)).toBe(networks);
+});
+
+it('solutionNetworks refuses what it does not know', () => {
+  const networks = { strong: () => noisy, weak: () => output };
+  expect(() => solutionNetworks(networks, 'noise' as Prediction, 'euler')).toThrow(
+    "solutionNetworks: predicts is 'noise'; expected 'velocity' or 'data'",
+  );
 });
 
 describe.each(SOLUTION_MAPS)('predicted data, %s map', (map) => {

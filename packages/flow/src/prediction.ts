@@ -10,19 +10,22 @@ import { coefficients, type SolutionMap } from './solution-map.ts';
  */
 export type Prediction = 'velocity' | 'data';
 
-/** The least time that `data` divides by (JiT's code); below it N is that of a jump from there. */
+/** The least time that predicted data are divided by, as in JiT's code. Below it N is made as at it. */
 const LEAST_TIME = 0.05;
 
 /**
- * The networks as objectives and samplers take them, which give N, made of networks that put out what `predicts` says, each
- * [B, ...] like `noisy`; `map` is the objective's. These same networks for `velocity`.
+ * The networks as objectives and samplers take them, which give N, made of networks that put out what `predicts` says, [B, ...] like
+ * `noisy`. `map` is the objective's. For `velocity` they are the same networks. Throws on another prediction.
  */
 export function solutionNetworks(networks: Networks, predicts: Prediction, map: SolutionMap): Networks {
   if (predicts === 'velocity') return networks;
+  if (predicts !== 'data') {
+    throw new Error(`solutionNetworks: predicts is '${predicts satisfies never}'; expected 'velocity' or 'data'`);
+  }
   return { strong: predictData(networks.strong, map), weak: predictData(networks.weak, map) };
 }
 
-/** N = (x_0 - A(t, 0) x_t) / B(t, 0), which g(x_t, t, 0) = x_0 is solved by (docs/theory.md). */
+/** The N with which g(x_t, t, 0) = x_0, (x_0 - A(t, 0) x_t) / B(t, 0), from predicted x_0 (docs/theory.md). */
 const predictData =
   (network: Network, map: SolutionMap): Network =>
   (input) =>

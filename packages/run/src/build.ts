@@ -41,7 +41,7 @@ function checkGuidance({ objective }: RunConfig): void {
   );
 }
 
-/** On another path than the map's own, what stands for the velocity is as noisy as the velocity itself (docs/theory.md). */
+/** On another path than the map's own, what a network has to put out contains noise again (docs/theory.md). */
 function checkPrediction({ network, objective }: RunConfig): void {
   const { map } = createObjective(objective);
   const path = map === 'euler' ? 'linear' : 'trigonometric';

@@ -9,8 +9,8 @@ import { videoDiT, weakVideoDiT } from './video-dit.ts';
 type Bound = (input: Omit<VideoDiTInput, 'condition'> & { condition: Tree }) => tf.Tensor;
 
 /**
- * The network and its weak path with parameters bound, as objectives and samplers of @eflow/flow take them; where the config predicts
- * 'data', by way of its `solutionNetworks`. The parameters stay the caller's.
+ * The network and its weak path with parameters bound, as objectives and samplers of @eflow/flow take them. Where the config
+ * predicts 'data', its `solutionNetworks` comes in between. The parameters stay the caller's.
  */
 export function bindVideoDiT(params: VideoDiTParams, config: VideoDiTConfig): { strong: Bound; weak: Bound } {
   return {

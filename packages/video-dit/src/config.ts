@@ -21,8 +21,8 @@ export interface VideoDiTConfig {
    */
   mlp?: 'gelu' | 'swiglu';
   /**
-   * What the output is: 'velocity', the N of @eflow/flow, or 'data' (JiT: Li and He, arXiv 2511.13720), of which its `solutionNetworks`
-   * makes N. For patches of more numbers than E, as those of noise do not fit through the network.
+   * What the network puts out: 'velocity', the N of @eflow/flow, or 'data', of which `solutionNetworks` of @eflow/flow makes N.
+   * Data are for patches of more numbers than E, whose noise does not fit through the network (JiT: Li and He, arXiv 2511.13720).
    */
   predicts?: 'velocity' | 'data';
   attention?: AttentionSpec;
