@@ -23,6 +23,7 @@ its h^2 has it; main() prints both.
 
 import json
 import math
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def predict(p, x, t, s, label, seen):
     hidden = torch.tanh(x @ p["noisy"] + t * p["timestep"] + s * p["targetTimestep"] + p["condition"][label])
     branch = p["gate"] * torch.tanh(hidden @ p["middle"])
     return (hidden + torch.tensor([[float(token in seen)] for token in range(L)]) * branch) @ p["output"] + p["bias"]
+
+
+def predict_from_data(form, p, x, t, *others):
+    """N where `predict` gives the data x_0 of the jump to 0: by pixel MeanFlow's u = (x - x_0) / t (arXiv 2601.22158), or such that
+    g(x, t, 0) = x_0 in trigonometric form. As in JiT's code (arXiv 2511.13720) no time below 0.05 is divided by."""
+    data, t = predict(p, x, t, *others), max(t, 0.05)
+    if form == "euler":
+        return (x - data) / t
+    return (math.cos(HALF_PI * t) * x - data) / math.sin(HALF_PI * t)
+
+
+def network_of(case, form):
+    """What gives N(x, t, s, c), called as `predict`."""
+    return partial(predict_from_data, form) if case.get("predicts") == "data" else predict
 
 
 def path_coefficients(path, t):
@@ -101,9 +116,11 @@ def time_derivative(u, x, t, s, velocity, h):
     return (u(x + h * velocity, t + h, s) - u(x - h * velocity, t - h, s)) / (2 * h)
 
 
-def example_loss(p, options, omega, one):
+def example_loss(p, case, one):
     """The loss of one example, and its residuals by the name of the term."""
+    options, omega = case["options"], case["guidanceScale"]
     kind, form = options["kind"], options.get("map", "euler")
+    network = network_of(case, form)
     t, jump, seen = one["t"], one["jump"], one["seen"]
     plain = one["conditionDropped"] or one["pathDropped"]
     same = options.get("weakCondition", "null") == "same"
@@ -114,13 +131,13 @@ def example_loss(p, options, omega, one):
     x, velocity = a * one["data"] + b * one["noise"], da * one["data"] + db * one["noise"]
 
     def u(at, t, s):
-        return predict(p, at, t, s, label, () if one["pathDropped"] else seen)
+        return network(p, at, t, s, label, () if one["pathDropped"] else seen)
 
     factor = velocity_factor(form)
     target = velocity
     if kind != "flowMatching" and not plain:
         weak = options.get("guidanceReference") == "weak-path"
-        v_ref = factor * predict(p, x, t, t, label if weak and same else NULL, () if weak else seen)
+        v_ref = factor * network(p, x, t, t, label if weak and same else NULL, () if weak else seen)
         guided = velocity + fade(t) * (omega - 1) * (velocity - v_ref)
         mu = options["targetMixRatio"]
         target = (mu * guided + (1 - mu) * factor * u(x, t, t)).detach()
@@ -174,7 +191,7 @@ def compute(case, draws):
     p = create_parameters(case["name"])
     losses, residuals = [], {}
     for one in examples(case, draws):
-        loss, found = example_loss(p, case["options"], case["guidanceScale"], one)
+        loss, found = example_loss(p, case, one)
         losses.append(loss)
         for term, d in found.items():
             residuals.setdefault(term, []).append(d.detach())
@@ -200,11 +217,12 @@ def sample(case):
     with torch.no_grad():
         p = create_parameters(case["name"])
         form, guidance, sampler = case["map"], case.get("guidance"), case["sampler"]
+        network = network_of(case, form)
         passes = [0, 0]
 
         def evaluate(x, t, s, labels, weak=False):
             passes[weak] += 1
-            return torch.stack([predict(p, *one, () if weak else range(L)) for one in zip(x, *[[t] * 2, [s] * 2], labels)])
+            return torch.stack([network(p, *one, () if weak else range(L)) for one in zip(x, *[[t] * 2, [s] * 2], labels)])
 
         def velocity(x, t):
             conditional = evaluate(x, t, t, (1, 2))
@@ -245,12 +263,16 @@ JUMPS = [
     (450, 1, 420, 200),
 ]
 ROWS = len(VELOCITY_TIMES) + len(JUMPS)
+# Below 0.05, which is 51.2, where networks that predict the data divide by 0.05; in jump rows the other times, too, or t alone.
+EARLY_VELOCITY_TIMES = [0, 20, 51, 52, 700, 45]
+EARLY_JUMPS = [(40, 5, 30, 20), (60, 3, 45, 40), (52, 0, 36, 51), (30, 1, 14, 2), *JUMPS[4:]]
 CONDITION_DROPPED, PATH_DROPPED = (1, 4, 8, 13), (2, 4)  # row 4 loses both
 
 
-def create_draws(gap=None, velocity_alone=False, dropped=True, middle_at_ends=False):
+def create_draws(gap=None, velocity_alone=False, dropped=True, middle_at_ends=False, early=False):
     """`gap`: t - l in every row. `middle_at_ends`: m = s in one row and m = t in another, which leave no residual."""
-    velocity, jumps = [t / 1024 for t in VELOCITY_TIMES], [[time / 1024 for time in jump] for jump in JUMPS]
+    velocity, jumps = (EARLY_VELOCITY_TIMES, EARLY_JUMPS) if early else (VELOCITY_TIMES, JUMPS)
+    velocity, jumps = [t / 1024 for t in velocity], [[time / 1024 for time in jump] for jump in jumps]
     t, s, l, m = zip(*jumps)
     if gap:
         l = [time - gap for time in t]
@@ -273,6 +295,8 @@ DRAWS = {
     "m = s and m = t": create_draws(middle_at_ends=True),
     "t - l = 2^-10": create_draws(gap=2**-10),
     "t - l = 2^-13": create_draws(gap=2**-13),
+    "t below 0.05": create_draws(early=True),
+    "velocity alone, t below 0.05": create_draws(early=True, velocity_alone=True),
 }
 PATHS = "linear", "trigonometric"
 MAPS = "euler", "trigonometric"
@@ -323,6 +347,24 @@ def plan_objectives():
         yield named("flowMatching", 1, {"path": "trigonometric", "map": "trigonometric", **weighting}, draws="velocity alone")
     yield named("meanFlow", 3, {"path": "linear", "targetMixRatio": 0.25, "differenceStep": 0.005})
 
+    # Of the data: every kind and reference, both forms, on the form's own path and, of one case, on another.
+    for path, form, early in product(PATHS, MAPS, (False, True)):
+        if path != form.replace("euler", "linear") and early:
+            continue
+        options, remark = {"path": path, "map": form}, ", t below 0.05" if early else ""
+        others = {"draws": remark[2:] or "usual", "predicts": "data"}
+        alone = {**others, "draws": f"velocity alone{remark}"}
+        mixed = {**options, "targetMixRatio": 0.25}
+        yield named("flowMatching", 1, options, f"of the data{remark}", **alone)
+        yield named("solutionFlow", 3, mixed, f"of the data{remark}", **others)
+        yield named("splitMeanFlow", 3, mixed, f"of the data{remark}", **others)
+        for reference, condition in ("weak-path", "null"), ("weak-path", "same"), ("unconditional", "null"):
+            guided = {"guidanceReference": reference, "weakCondition": condition, "additivityWeight": 0.7}
+            yield named("eflow", 3, {**mixed, **guided}, f"of the data{remark}", **others)
+        if form == "euler":
+            step = {"path": path, "targetMixRatio": 0.25, "differenceStep": 1 / 64}
+            yield named("meanFlow", 3, step, f"of the data{remark}", **others)
+
 
 def plan_trajectories():
     uniform, shifted, quadratic = {"kind": "uniform"}, {"kind": "shifted", "shift": 3}, {"kind": "quadratic"}
@@ -335,12 +377,19 @@ def plan_trajectories():
             yield {"sampler": sampler, "map": form, "numSteps": 3, "grid": uniform, **given}
             if guidance is None:
                 yield {"sampler": sampler, "map": form, "numSteps": 4, "grid": quadratic}
+            yield {"sampler": sampler, "map": form, "numSteps": 3, "grid": uniform, **given, "predicts": "data"}
+        # The last of six quadratic steps begin below 0.05.
+        for sampler, count, grid in (
+            ("fewStep", 1, uniform), ("fewStep", 4, uniform), *((s, 6, quadratic) for s in ("fewStep", "euler", "heun")),
+        ):
+            yield {"sampler": sampler, "map": form, "numSteps": count, "grid": grid, "predicts": "data"}
 
 
 def name_trajectory(case):
     guidance = case.get("guidance")
     guided = [f"{guidance['reference']} {guidance['scale']}"] if guidance else []
-    return ", ".join([case["sampler"], case["map"], f"{case['numSteps']} {case['grid']['kind']} steps", *guided])
+    predicts = ["of the data"] if "predicts" in case else []
+    return ", ".join([case["sampler"], case["map"], f"{case['numSteps']} {case['grid']['kind']} steps", *guided, *predicts])
 
 
 def derivative_error(h):

@@ -20,21 +20,24 @@ const { loadSavedModel }: { loadSavedModel(folder: string): Promise<SavedModel> 
 
 const load = ({ values, shape, dtype }: StoredTensor) => tf.tensor(values, shape, dtype);
 
-it('the sampler exports as one model, noise and labels in, the same video out', async () => {
-  const root = mkdtempSync(join(tmpdir(), 'eflow-sampler-'));
-  const folder = join(root, 'model');
-  await exportTinySampler(folder);
-  const { inputs, outputs } = JSON.parse(readFileSync(join(folder, 'check.json'), 'utf8')) as Check;
-  const model = await loadSavedModel(folder);
-  const predict = (label: tf.Tensor) => model.predict({ noise: load(inputs.noise), label });
-  const { video, ...others } = predict(load(inputs.label));
-  expect(others).toEqual({});
-  const expected = load(outputs.video);
-  expect(video!.shape).toEqual([3, 4, 16, 16, 1]);
-  expectClose(video!, expected, { rtol: 1e-5, atol: 1e-5 });
-  // It is no model that ignores what it is given: other labels make other videos.
-  const other = predict(tf.tensor1d([1, 4, 8], 'int32')).video!;
-  expect(tf.max(tf.abs(tf.sub(other, expected))).dataSync()[0]).toBeGreaterThan(1e-2);
-  model.dispose();
-  rmSync(root, { recursive: true });
-});
+it.each(['velocity', 'data'] as const)(
+  'the sampler exports as one model, noise and labels in, the same video out: it predicts the %s',
+  async (predicts) => {
+    const root = mkdtempSync(join(tmpdir(), 'eflow-sampler-'));
+    const folder = join(root, 'model');
+    await exportTinySampler(folder, predicts);
+    const { inputs, outputs } = JSON.parse(readFileSync(join(folder, 'check.json'), 'utf8')) as Check;
+    const model = await loadSavedModel(folder);
+    const predict = (label: tf.Tensor) => model.predict({ noise: load(inputs.noise), label });
+    const { video, ...others } = predict(load(inputs.label));
+    expect(others).toEqual({});
+    const expected = load(outputs.video);
+    expect(video!.shape).toEqual([3, 4, 16, 16, 1]);
+    expectClose(video!, expected, { rtol: 1e-5, atol: 1e-5 });
+    // It is no model that ignores what it is given: other labels make other videos.
+    const other = predict(tf.tensor1d([1, 4, 8], 'int32')).video!;
+    expect(tf.max(tf.abs(tf.sub(other, expected))).dataSync()[0]).toBeGreaterThan(1e-2);
+    model.dispose();
+    rmSync(root, { recursive: true });
+  },
+);

@@ -1,6 +1,6 @@
 import { makeBatch } from '@eflow/data';
 import { compile } from '@eflow/engine';
-import { createObjective } from '@eflow/flow';
+import { createObjective, solutionNetworks } from '@eflow/flow';
 import { type HeldOutLosses, openClips, type RunConfig } from '@eflow/run';
 import { createStream, disposeTree, type RandomStream, readScalars, splitStream, uploadStream } from '@eflow/tensor';
 import { emaParams, objectiveLoss } from '@eflow/train';
@@ -25,10 +25,15 @@ export function createHeldOutLoss(config: RunConfig, network: FullVideoDiTConfig
   function lossOf(params: VideoDiTParams, { data, condition }: DeviceBatch, stream: RandomStream) {
     return tf.tidy(() => {
       const batch = { data, condition, nullCondition: nullCondition(network, condition) };
-      const { loss: _, ...terms } = objectiveLoss(objective, bindVideoDiT(params, network), batch, {
-        stream,
-        schedule,
-      });
+      const { loss: _, ...terms } = objectiveLoss(
+        objective,
+        solutionNetworks(bindVideoDiT(params, network), network.predicts, objective.map),
+        batch,
+        {
+          stream,
+          schedule,
+        },
+      );
       return terms as Record<string, tf.Scalar>;
     });
   }

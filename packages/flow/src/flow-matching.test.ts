@@ -1,6 +1,6 @@
 import { createStream } from '@eflow/tensor';
 import { describe, expect, it } from 'vitest';
-import { expectRows, velocityRow } from '../fixtures/float64-rows.ts';
+import { expectRows, type RowLoss, velocityRow } from '../fixtures/float64-rows.ts';
 import { expectPasses } from '../fixtures/watch-passes.ts';
 import { flowMatchingKind } from './flow-matching.ts';
 
@@ -15,6 +15,12 @@ describe('flowMatching', () => {
       expectRows(flowMatchingKind.create(options), (row, N, still) => velocityRow(row, row.v, N, still, options));
     },
   );
+
+  it('is that of the velocity that predicted data stand for', () => {
+    const options = specWith({ pathDropProb: 0.4 });
+    const rowLoss: RowLoss = (row, N, still) => velocityRow(row, row.v, N, still, options);
+    expectRows(flowMatchingKind.create(options), rowLoss, { predicts: 'data' });
+  });
 
   it('takes one pass, with gradient', () => {
     expectPasses(flowMatching(), ['strong 12 with gradient']);

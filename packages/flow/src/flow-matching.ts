@@ -30,6 +30,7 @@ export const flowMatchingKind = {
  */
 function flowMatching(options: z.output<typeof schema>): Objective {
   return {
+    map: options.map,
     scheduleAt: () => ({ intervalRatio: 1, guidanceScale: 1 }),
     draw: (stream, shape) => drawBatch(stream, shape, shape[0]!, options),
     loss: (networks, batch, draws) =>

@@ -1,4 +1,4 @@
-// What users need: objectives, networks as they are called, samplers.
+// What users need: objectives, networks as they are called and what they predict, samplers.
 
 export {
   countPasses,
@@ -13,6 +13,7 @@ export {
 } from './create-objective.ts';
 export type { Condition, Network, NetworkInput } from './network.ts';
 export type { Networks, Objective, ObjectiveBatch, ObjectiveLoss, ObjectiveSchedule, Pass } from './objective.ts';
+export { type Prediction, solutionNetworks } from './prediction.ts';
 export {
   DEFAULT_STEPS,
   type Sample,

@@ -46,6 +46,11 @@ describe('meanFlow', () => {
     expectRows(meanFlowKind.create(options), rowLoss(options));
   });
 
+  it('is its equations on N of predicted data', () => {
+    const options = specWith({ classDropoutProb: 0.2, pathDropProb: 0.2 });
+    expectRows(meanFlowKind.create(options), rowLoss(options), { predicts: 'data' });
+  });
+
   it('has the derivative of the paper up to the square of its step', () => {
     // A step of 1e-5 in float64 stands for the derivative; the default one is off by h^2 / 6 times the third derivative.
     const options = specWith({ guidanceScale: 1, targetMixRatio: 1 });

@@ -44,6 +44,7 @@ function meanFlow(spec: z.output<typeof schema>): Objective {
   const { targetMixRatio: mu, differenceStep: h } = spec;
   const options = { ...spec, map: 'euler' as const };
   return {
+    map: options.map,
     scheduleAt: (progress) => ({ intervalRatio: 1, guidanceScale: guidanceScaleAt(progress, options) }),
 
     draw(stream, shape) {

@@ -3,12 +3,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Draws } from './draws.ts';
 import type { Condition, Network, NetworkInput } from './network.ts';
 import { concatRows } from './rows.ts';
+import type { SolutionMap } from './solution-map.ts';
 
 /**
  * What training minimises. All that is random is drawn first, so that `loss` is a pure function; what changes over a run is
  * in the schedule. `createObjective` makes one.
  */
 export interface Objective {
+  /** The form of the solution map that N is for. */
+  map: SolutionMap;
   /** The schedule's values after this share of the training, in [0, 1]. */
   scheduleAt(progress: number): ObjectiveSchedule<number>;
   /** Draws what `loss` needs for data of `shape` [B, ...]. The caller owns the tensors. */

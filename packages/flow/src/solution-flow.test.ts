@@ -72,6 +72,11 @@ describe('eflow', () => {
     expectRows(eflowKind.create(options), rowLoss(options), { weakCondition: options.weakCondition });
   });
 
+  it.each(['null', 'same'] as const)('is its equations on N of predicted data, weakCondition %s', (weakCondition) => {
+    const options = specWith({ pathDropProb: 0.3, classDropoutProb: 0.2, weakCondition });
+    expectRows(eflowKind.create(options), rowLoss(options), { weakCondition, predicts: 'data' });
+  });
+
   const all = 'strong 12 with gradient';
   it.each<[string, Partial<EflowOptions>, string[]]>([
     ['the defaults', {}, [all, 'strong 6', 'weak 12', 'strong 6']],
@@ -119,6 +124,10 @@ describe('solutionFlow', () => {
       expectRows(solutionFlow(change), rowLoss({ ...asEflow, ...change }));
     },
   );
+
+  it('is its equations on N of predicted data', () => {
+    expectRows(solutionFlow(), rowLoss(asEflow), { predicts: 'data' });
+  });
 
   const all = 'strong 12 with gradient';
   it.each([

@@ -101,6 +101,7 @@ export const eflowKind = {
 function createSolutionFlow(name: string, options: Options): Objective {
   const { map, targetMixRatio: mu, additivityWeight: lambda } = options;
   return {
+    map,
     scheduleAt: (progress) => ({
       intervalRatio: intervalRatio(progress, options.intervalRatio),
       guidanceScale: guidanceScaleAt(progress, options),

@@ -11,7 +11,7 @@ export type SolutionMap = 'euler' | 'trigonometric';
 export const SOLUTION_MAPS = ['euler', 'trigonometric'] as const satisfies readonly SolutionMap[];
 
 /** A(t, s) and B(t, s), [B] each, of t and s [B]. */
-function coefficients(
+export function coefficients(
   map: SolutionMap,
   timestep: tf.Tensor,
   targetTimestep: tf.Tensor,

@@ -46,6 +46,11 @@ describe('splitMeanFlow', () => {
     expectRows(splitMeanFlowKind.create(options), rowLoss(options));
   });
 
+  it('is its equations on N of predicted data', () => {
+    const options = specWith({ classDropoutProb: 0.2, pathDropProb: 0.2 });
+    expectRows(splitMeanFlowKind.create(options), rowLoss(options), { predicts: 'data' });
+  });
+
   const all = 'strong 12 with gradient';
   it.each([
     [{}, [all, 'strong 9', 'strong 3', 'strong 3']],

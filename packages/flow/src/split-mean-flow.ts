@@ -46,6 +46,7 @@ export const splitMeanFlowKind = {
 function splitMeanFlow(options: z.output<typeof schema>): Objective {
   const { map, targetMixRatio: mu } = options;
   return {
+    map,
     scheduleAt: (progress) => ({ intervalRatio: 1, guidanceScale: guidanceScaleAt(progress, options) }),
 
     draw(stream, shape) {

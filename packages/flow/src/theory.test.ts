@@ -5,8 +5,16 @@ import { describe, expect, it } from 'vitest';
 import { type ExactFlow, exactNetwork, gaussianFlow, mapElements, twoPointFlow } from '../fixtures/exact-flows.ts';
 import type { Network } from './network.ts';
 import { interpolate, PATHS, pathVelocity, perExample } from './path.ts';
+import { solutionNetworks } from './prediction.ts';
 import { sampleFewStep } from './samplers.ts';
-import { differenceQuotient, SOLUTION_MAPS, type SolutionMap, semigroupDefect, solutionMap } from './solution-map.ts';
+import {
+  asVelocity,
+  differenceQuotient,
+  SOLUTION_MAPS,
+  type SolutionMap,
+  semigroupDefect,
+  solutionMap,
+} from './solution-map.ts';
 
 // The statements of docs/theory.md, in its order: phi is the exact solution map, g that of a network, e = g - phi.
 // The figures there are this file's annotations: pnpm vitest run packages/flow/src/theory.test.ts --reporter verbose
@@ -355,5 +363,89 @@ describe.each(CASES)("SoFlow's consistency of an exact jump: $data, $path path, 
     const slope = logSlope(gaps, quotients);
     await annotate(`slope: ${slope.toFixed(2)}`);
     expect(Math.abs(slope - order)).toBeLessThan(0.1);
+  });
+});
+
+describe.each(CASES)('predicted data: $data, $path path, $map form', ({ flow, path, map }) => {
+  /** N of a network that puts out what a formula in float64 says. */
+  const given = (output: (x: number, t: number, s: number) => number): Network => {
+    const network: Network = ({ noisy, timestep, targetTimestep }) =>
+      mapElements(output, noisy, timestep, targetTimestep);
+    return solutionNetworks({ strong: network, weak: network }, 'data', map).strong;
+  };
+  /** Where the whole jump with N ends, from no earlier than 0.05: what a network has to put out for N. */
+  const endWith = (prediction: number, x: number, t: number) => {
+    const { a, b } = form(map, Math.max(t, 0.05), 0);
+    return a * x - b * prediction;
+  };
+  /** The exact N in float64, of one number. */
+  const exactly = (x: number, t: number, s: number) =>
+    t === s
+      ? flow.velocity(x, t) / (map === 'euler' ? 1 : Math.PI / 2)
+      : (form(map, t, s).a * x - flow.carry(x, t, s)) / form(map, t, s).b;
+  const perfect = given((x, t) => flow.carry(x, t, 0));
+
+  it('the whole jump of a perfect network ends at the data, on either path', () => {
+    const t = tf.linspace(0.051, 1, ROWS);
+    const end = solutionMap(X, predict(perfect, X, t, 0), t, rows(0), map);
+    expectClose(end, carry(flow, X, t, 0), { rtol: 1e-6, atol: 1e-6 });
+  });
+
+  const isOwn = (path === 'linear') === (map === 'euler');
+  it(`s = t: the mean of the data stands for ${isOwn ? 'the velocity' : 'something else, off its own path'}`, () => {
+    const t = tf.linspace(0.1, 1, ROWS);
+    const velocity = asVelocity(predict(given(flow.data), X, t, t), map);
+    const misses = norm(tf.sub(velocity, mapElements(flow.velocity, X, t, t)));
+    if (isOwn) expect(misses).toBeLessThan(1e-4);
+    else expect(misses).toBeGreaterThan(0.1);
+  });
+
+  it('every exact jump has its data: no defect, and the right end after any number of jumps, below 0.05 too', () => {
+    const network = given((x, t, s) => endWith(exactly(x, t, s), x, t));
+    for (let seed = 0; seed < 10; seed++) {
+      const { t, m, s } = randomTimes(seed, 0.01);
+      expectClose(predict(network, X, t, t), predict(exactNetwork(flow, map), X, t, t), { rtol: 1e-4, atol: 1e-5 });
+      const { defect } = defectOf(network, map, X, t, m, s);
+      expectClose(defect, tf.zerosLike(defect), { atol: 1e-4 });
+    }
+    for (const steps of [
+      [1, 0],
+      [1, 0.5, 0],
+      [1, 0.6, 0.3, 0.04, 0.01, 0],
+    ]) {
+      const { data } = sampleFewStep(network, { noise: X, condition: NOTHING, steps, map });
+      expectClose(data, carry(flow, X, 1, 0), { rtol: 1e-5, atol: 1e-5 });
+    }
+  });
+
+  it('below 0.05 data stand for less: the jump to 0 ends as far on as one from 0.05 by as much', () => {
+    const t = 0.02;
+    const from = form(map, 0.05, 0);
+    const whole = form(map, t, 0);
+    const end = mapElements(
+      (x) => whole.a * x - (whole.b / from.b) * (from.a * x - flow.carry(x, t, 0)),
+      X,
+      rows(t),
+      rows(0),
+    );
+    expectClose(solutionMap(X, predict(perfect, X, t, 0), rows(t), rows(0), map), end, { atol: 1e-6 });
+    expect(norm(tf.sub(end, carry(flow, X, t, 0)))).toBeGreaterThan(1e-3);
+  });
+
+  it.for([
+    ['above 0.05 is all but none', 0.07, 0, 0.04],
+    ['below 0.05 stays within the size of the velocity, however close l is', 0.04, 0.1, 2],
+  ] as const)("SoFlow's quotient of a perfect network %s", async ([, t, least, most], { annotate }) => {
+    const velocity = mapElements(flow.velocity, X, rows(t), rows(t));
+    const shares = [2 ** -8, 2 ** -10].map((gap) => {
+      const l = t - gap;
+      const near = tf.sub(X, tf.mul(velocity, gap));
+      const [predictionT, predictionL] = [predict(perfect, X, t, 0), predict(perfect, near, l, 0)];
+      const times = { timestep: rows(t), nearTimestep: rows(l), targetTimestep: rows(0) };
+      return norm(differenceQuotient({ noisy: X, velocity, predictionT, predictionL }, times, map)) / norm(velocity);
+    });
+    await annotate(`of the velocity's norm: ${shares.map((share) => share.toFixed(3))}`);
+    for (const share of shares) expect(share).toBeLessThan(most);
+    expect(shares[1]).toBeGreaterThan(least);
   });
 });

@@ -1,6 +1,6 @@
 import { attentionKind } from '@eflow/attention';
 import { type ClipDataset, datasetKind, datasetSpec, openDataset, type Split } from '@eflow/data';
-import { assertParts, splitRows } from '@eflow/flow';
+import { assertParts, createObjective, splitRows } from '@eflow/flow';
 import { type FullVideoDiTConfig, tokenGrid, validateConfig } from '@eflow/video-dit';
 import type { RunConfig } from './config.ts';
 
@@ -12,8 +12,8 @@ export function videoDiTConfig({ data, network }: RunConfig): FullVideoDiTConfig
 
 /**
  * Throws if patches do not divide the clips, the batch cannot be split into rows of both kinds, a window is wider than the
- * sequence, guidance moves away from what nothing trains, videos are to be measured without I3D's weights, or something that is asked
- * for is not measured.
+ * sequence, guidance moves away from what nothing trains, the data are predicted for a path that the solution map does not follow,
+ * videos are to be measured without I3D's weights, or something that is asked for is not measured.
  */
 export function checkTraining(config: RunConfig): void {
   const { data, measurement } = config;
@@ -24,6 +24,7 @@ export function checkTraining(config: RunConfig): void {
   }
   checkMeasured(config);
   checkGuidance(config);
+  checkPrediction(config);
   checkRows(config);
   checkAttention(config);
 }
@@ -68,6 +69,16 @@ function checkGuidance({ objective }: RunConfig): void {
   if (objective[key] > 0) return;
   throw new Error(
     `objective.guidanceScale is ${objective.guidanceScale} and objective.${key} 0, so that nothing trains the ${what} that guidance moves away from; set objective.${key}=0.1, or objective.guidanceScale=1`,
+  );
+}
+
+/** On another path than the map's own, what a network has to put out contains noise again (docs/theory.md). */
+function checkPrediction({ network, objective }: RunConfig): void {
+  const { map } = createObjective(objective);
+  const path = map === 'euler' ? 'linear' : 'trigonometric';
+  if (network.predicts === 'velocity' || objective.path === path) return;
+  throw new Error(
+    `network.predicts is 'data', objective.path '${objective.path}' and the solution map '${map}', so that the network would have to put out noise; set objective.path=${path}, or network.predicts=velocity`,
   );
 }
 

@@ -37,6 +37,10 @@ const network = z.strictObject({
   numHeads: count,
   mlpRatio: positive.default(VIDEO_DIT_DEFAULTS.mlpRatio),
   mlp: z.enum(['gelu', 'swiglu']).default(VIDEO_DIT_DEFAULTS.mlp),
+  predicts: z
+    .enum(['velocity', 'data'])
+    .default(VIDEO_DIT_DEFAULTS.predicts)
+    .describe('what the network puts out: data for patches that hold more numbers than hiddenSize'),
   attention: attentionSchema.prefault(VIDEO_DIT_DEFAULTS.attention),
   maskToken: z
     .enum(['frozen', 'trained'])

@@ -388,6 +388,21 @@ describe('loadConfig', () => {
       ['objective.guidanceReference=unconditional'],
       'objective.guidanceScale is 1.5 and objective.classDropoutProb 0',
     ],
+    [
+      'predicted data on a path that the map does not follow',
+      ['network.predicts=data', 'objective.map=trigonometric'],
+      "objective.path 'linear' and the solution map 'trigonometric', so that the network would have to put out noise; set objective.path=trigonometric, or network.predicts=velocity",
+    ],
+    [
+      'predicted data on a path that an objective without a choice does not follow',
+      ['network.predicts=data', 'objective.kind=meanFlow', 'objective.path=trigonometric'],
+      'set objective.path=linear',
+    ],
+    [
+      'a prediction that there is not',
+      ['network.predicts=noise'],
+      'network.predicts: Invalid option: expected one of "velocity"|"data", got "noise"',
+    ],
     ['a weak path that is not trained', ['objective.pathDropProb=0'], 'nothing trains the weak path'],
     [
       'a best checkpoint by a distance that is not measured',
@@ -432,8 +447,19 @@ describe('loadConfig', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
+  it('tells the network what it predicts, and lets the data be predicted on the path of either map', () => {
+    const predicts = (...overrides: string[]) => videoDiTConfig(loadConfig('digits-tiny', overrides)).predicts;
+    expect(predicts()).toBe('velocity');
+    expect(predicts('network.predicts=data')).toBe('data');
+    expect(predicts('network.predicts=data', 'objective.kind=meanFlow')).toBe('data');
+    const both = ['objective.map=trigonometric', 'objective.path=trigonometric'];
+    expect(predicts('network.predicts=data', ...both)).toBe('data');
+  });
+
   describe('of a config from before', () => {
     const before = fileURLToPath(new URL('../fixtures/objective-keeps-tokens.yaml', import.meta.url));
+
+    it('predicts the velocity', () => expect(loadConfig(before).network.predicts).toBe('velocity'));
 
     it('reads the keys that have moved', () => {
       const config = loadConfig(before);

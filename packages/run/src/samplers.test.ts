@@ -1,5 +1,5 @@
 import { compile } from '@eflow/engine';
-import { sampleHeun, timeGrid } from '@eflow/flow';
+import { sampleFewStep, sampleHeun, solutionNetworks, timeGrid } from '@eflow/flow';
 import { type Compile, createStream, mapTree, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import { bindVideoDiT, initVideoDiT } from '@eflow/video-dit';
@@ -152,6 +152,25 @@ describe('createSample', () => {
     });
     expectClose(looped, whole, { rtol: 1e-5, atol: 1e-5 });
     expectNoLeak(() => sample(params, noise, labels, options));
+  });
+
+  it.each<[string, typeof eflow, SamplerSpec]>([
+    ['few-step', eflow, { sampler: 'few-step', numSteps: 2 }],
+    [
+      'path-drop guidance in trigonometric form',
+      { ...flowMatching, map: 'trigonometric' } as typeof eflow,
+      { sampler: 'heun', numSteps: 2, guidance: { kind: 'path-drop', scale: 2 } },
+    ],
+  ])('makes N of predicted data, of both paths, op by op and compiled: %s', (_case, objective, spec) => {
+    const map = spec.guidance ? 'trigonometric' : 'euler';
+    const { strong, weak } = solutionNetworks(bindVideoDiT(params, config), 'data', map);
+    const input = { noise, condition: { labels }, steps: 2, map } as const;
+    const guidance = { scale: 2, nullCondition: { labels: tf.tensor1d([10, 10], 'int32') }, weak };
+    const expected = spec.guidance ? sampleHeun(strong, { ...input, guidance }) : sampleFewStep(strong, input);
+    const ofData = { ...config, predicts: 'data' as const };
+    expectClose(createSample(ofData, objective, spec)(params, noise, labels), expected.data, { rtol: 0, atol: 0 });
+    const compiled = createSample(ofData, objective, spec, compile)(params, noise, labels);
+    expectClose(compiled, expected.data, { rtol: 1e-5, atol: 1e-5 });
   });
 
   it('asks the weak path with the condition where it was trained with it', () => {

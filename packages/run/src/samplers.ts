@@ -1,5 +1,6 @@
 import {
   type Condition,
+  createObjective,
   type Network,
   type NetworkInput,
   objectiveKind,
@@ -9,6 +10,7 @@ import {
   sampleFewStep,
   sampleHeun,
   sampleWithRenoising,
+  solutionNetworks,
   type TimeGrid,
   timeGrid,
 } from '@eflow/flow';
@@ -102,8 +104,10 @@ export function createSample(
   compile: Compile = (fn) => fn,
 ): SampleFunction {
   checkSampler(objective, spec);
-  const strong = compile((params: VideoDiTParams, input: NetworkInput) => bindVideoDiT(params, network).strong(input));
-  const weak = compile((params: VideoDiTParams, input: NetworkInput) => bindVideoDiT(params, network).weak(input));
+  const { map } = createObjective(objective);
+  const bind = (params: VideoDiTParams) => solutionNetworks(bindVideoDiT(params, network), network.predicts, map);
+  const strong = compile((params: VideoDiTParams, input: NetworkInput) => bind(params).strong(input));
+  const weak = compile((params: VideoDiTParams, input: NetworkInput) => bind(params).weak(input));
   return (params, noise, labels, options = {}) =>
     tf.tidy(() => {
       const bound = {
@@ -144,7 +148,7 @@ function run(
   { sampler, numSteps, grid, guidance }: SamplerSpec,
   { stream, onStep }: SamplingOptions,
 ): Sample {
-  const map = 'map' in objective ? objective.map : 'euler';
+  const { map } = createObjective(objective);
   const input = { noise, condition, steps: timeGrid(numSteps, grid), map, ...(onStep && { onStep }) };
   const isPathDrop = guidance?.kind === 'path-drop';
   // The weak path is asked as it was trained.

@@ -1,5 +1,5 @@
 import { compile } from '@eflow/engine';
-import { createObjective } from '@eflow/flow';
+import { createObjective, type Network, type Networks, OBJECTIVES } from '@eflow/flow';
 import { adamW } from '@eflow/optim';
 import { createStream, disposeTree, randomNormal, splitStream } from '@eflow/tensor';
 import { expectClose } from '@eflow/testing';
@@ -40,8 +40,8 @@ function run(trainStep: ReturnType<typeof createVideoDiTStep>, steps: number, co
   return { losses, weights };
 }
 
-/** EFlow written out, with the numbers of its defaults. */
-function byHand(totalSteps: number) {
+/** EFlow written out, with the numbers of its defaults, on a network's two paths. */
+function byHand(totalSteps: number, bind = (params: VideoDiTParams): Networks => bindVideoDiT(params, network)) {
   const objective = createObjective({ kind: 'eflow' });
   return createTrainStep({
     optimizer: adamW({ learningRate: 1e-4, betas: [0.9, 0.99], eps: 1e-8, weightDecay: 0 }),
@@ -58,7 +58,7 @@ function byHand(totalSteps: number) {
       const drop = { batchSize: B, grid: [2, 2, 2] as const, keepRatio, pattern: 'uniform' as const };
       const keptTokens = keepRatio < 1 ? drawKeptTokens(splitStream(stream, 'keptTokens'), drop) : undefined;
       const batch = { data, condition, nullCondition: { labels: tf.fill([B], 3, 'int32') }, keptTokens };
-      return objectiveLoss(objective, bindVideoDiT(params, network), batch, { stream, schedule });
+      return objectiveLoss(objective, bind(params), batch, { stream, schedule });
     },
   });
 }
@@ -67,6 +67,41 @@ describe('createVideoDiTStep', () => {
   it('is EFlow by its defaults: token drop, a dense tail, AdamW, clipping, the average, to the bit', () => {
     const totalSteps = 20; // the last step of them is dense
     expect(run(createVideoDiTStep(network, { totalSteps }), 20)).toEqual(run(byHand(totalSteps), 20));
+  });
+
+  it('of a network that predicts the data, is EFlow on the velocities that they stand for', () => {
+    const asVelocity =
+      (path: Network): Network =>
+      (input) =>
+        tf.tidy(() => {
+          const divisor = tf.reshape(tf.maximum(input.timestep, 0.05), [-1, 1, 1, 1, 1]);
+          return tf.div(tf.sub(input.noisy, path(input)), divisor);
+        });
+    const expected = run(
+      byHand(6, (params) => {
+        const { strong, weak } = bindVideoDiT(params, network);
+        return { strong: asVelocity(strong), weak: asVelocity(weak) };
+      }),
+      6,
+    );
+    const { losses } = run(createVideoDiTStep({ ...network, predicts: 'data' }, { totalSteps: 6 }), 6);
+    for (const [step, { loss, velocityLoss, gradNorm }] of losses.entries()) {
+      const wanted = expected.losses[step]!;
+      expect(loss).toBeCloseTo(wanted.loss, 4);
+      expect(velocityLoss / wanted.velocityLoss!).toBeCloseTo(1, 4);
+      expect(gradNorm / wanted.gradNorm).toBeCloseTo(1, 3);
+    }
+  });
+
+  it.each(OBJECTIVES)('starts with finite losses where $kind is trained on predicted data, and learns', ({ kind }) => {
+    const objective = createObjective({ kind });
+    const data: VideoDiTConfig = { ...network, predicts: 'data' };
+    const { losses, weights } = run(createVideoDiTStep(data, { totalSteps: 3, objective, compile }), 3);
+    for (const step of losses) {
+      for (const value of Object.values(step)) expect(Number.isFinite(value)).toBe(true);
+      expect(step.gradNorm).toBeGreaterThan(0);
+    }
+    expect(weights).not.toEqual(run(createVideoDiTStep(network, { totalSteps: 3, objective, compile }), 3).weights);
   });
 
   it('hands every option on', () => {

@@ -1,4 +1,11 @@
-import { createObjective, type DrawnBatch, type LossTerm, type Objective, type ObjectiveSchedule } from '@eflow/flow';
+import {
+  createObjective,
+  type DrawnBatch,
+  type LossTerm,
+  type Objective,
+  type ObjectiveSchedule,
+  solutionNetworks,
+} from '@eflow/flow';
 import { assertShape, refuseUnknownKeys, splitStream } from '@eflow/tensor';
 import {
   bindVideoDiT,
@@ -60,7 +67,7 @@ export function createVideoDiTStep(
   options: VideoDiTStepOptions,
 ): TrainStep<VideoDiTParams, VideoBatch, 'velocityLoss' | LossTerm> {
   refuseUnknownKeys('createVideoDiTStep', options, [...OWN, ...SHARED]);
-  validateConfig(network);
+  const { predicts } = validateConfig(network);
   const {
     totalSteps,
     objective = createObjective(),
@@ -97,7 +104,7 @@ export function createVideoDiTStep(
     fixedAt: (step) => ({ keepRatio: keepRatioAt(step / totalSteps, { keepRatio, denseTail }) }),
     microBatches: { count: microBatches, cut },
     loss: (params: VideoDiTParams, part: DrawnBatch, context) =>
-      drawnLoss(objective, bindVideoDiT(params, network), part, context),
+      drawnLoss(objective, solutionNetworks(bindVideoDiT(params, network), predicts, objective.map), part, context),
   });
 }
 

@@ -5,12 +5,12 @@ import type { VideoDiTCondition, VideoDiTInput } from './input.ts';
 import type { VideoDiTParams } from './params.ts';
 import { videoDiT, weakVideoDiT } from './video-dit.ts';
 
-/** A network with its parameters bound: a `Network` of @eflow/flow, whose condition is to be a `VideoDiTCondition`. */
+/** A network with its parameters bound: called as a `Network` of @eflow/flow, whose condition is to be a `VideoDiTCondition`. */
 type Bound = (input: Omit<VideoDiTInput, 'condition'> & { condition: Tree }) => tf.Tensor;
 
 /**
- * The network and its weak path with parameters bound, as objectives and samplers of @eflow/flow take them. The parameters stay
- * the caller's.
+ * The network and its weak path with parameters bound, as objectives and samplers of @eflow/flow take them. Where the config
+ * predicts 'data', its `solutionNetworks` comes in between. The parameters stay the caller's.
  */
 export function bindVideoDiT(params: VideoDiTParams, config: VideoDiTConfig): { strong: Bound; weak: Bound } {
   return {

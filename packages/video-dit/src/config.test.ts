@@ -42,6 +42,7 @@ describe('config', () => {
     [{ patchSize: [0, 3, 5] }, 'patchSize (frames) is 0'],
     [{ mlpRatio: Number.NaN }, 'mlpRatio is NaN'],
     [{ mlp: 'relu' } as object, "mlp is 'relu'; expected 'gelu' or 'swiglu'"],
+    [{ predicts: 'noise' } as object, "predicts is 'noise'; expected 'velocity' or 'data'"],
     [{ maskToken: 'zero' } as object, "maskToken is 'zero'; expected 'frozen' or 'trained'"],
     [{ checkpoint: 'layers' } as object, "checkpoint is 'layers'; expected 'none' or 'blocks'"],
     [{ numClasses: 2.5 }, 'numClasses is 2.5'],

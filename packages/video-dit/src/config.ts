@@ -20,6 +20,11 @@ export interface VideoDiTConfig {
    * has as many parameters.
    */
   mlp?: 'gelu' | 'swiglu';
+  /**
+   * What the network puts out: 'velocity', the N of @eflow/flow, or 'data', of which `solutionNetworks` of @eflow/flow makes N.
+   * Data are for patches of more numbers than E, whose noise does not fit through the network (JiT: Li and He, arXiv 2511.13720).
+   */
+  predicts?: 'velocity' | 'data';
   attention?: AttentionSpec;
   /** What `attention` is looked up in: `ATTENTION_KINDS` of @eflow/attention unless given, to which yours can be added. */
   attentionKinds?: readonly AnyAttentionKind[];
@@ -39,6 +44,7 @@ export interface VideoDiTConfig {
 export const VIDEO_DIT_DEFAULTS = {
   mlpRatio: 4,
   mlp: 'gelu',
+  predicts: 'velocity',
   attention: { kind: 'glga' },
   numClasses: 0,
   maskToken: 'frozen',
@@ -90,7 +96,7 @@ export const mlpWidth = ({
 export function validateConfig(given: VideoDiTConfig): FullVideoDiTConfig {
   const config = withDefaults('VideoDiT', given, VIDEO_DIT_DEFAULTS, [...REQUIRED, 'attentionKinds', 'contextSize']);
   for (const name of REQUIRED) if (config[name] === undefined) throw new Error(`VideoDiT: the config has no ${name}`);
-  const { hiddenSize, numHeads, depth, patchSize, mlp, maskToken, checkpoint } = config;
+  const { hiddenSize, numHeads, depth, patchSize, mlp, predicts, maskToken, checkpoint } = config;
   for (const [i, axis] of ['frames', 'rows', 'columns'].entries())
     requireInteger(`patchSize (${axis})`, patchSize[i]!, 1);
   requireInteger('channels', config.channels, 1);
@@ -112,6 +118,7 @@ export function validateConfig(given: VideoDiTConfig): FullVideoDiTConfig {
   for (const [i, part] of ['encoder', 'middle', 'decoder'].entries()) requireInteger(`depth (${part})`, depth[i]!, 1);
   if (!(config.mlpRatio > 0)) throw new Error(`VideoDiT: mlpRatio is ${config.mlpRatio}; expected a positive number`);
   requireOneOf('mlp', mlp, ['gelu', 'swiglu']);
+  requireOneOf('predicts', predicts, ['velocity', 'data']);
   requireOneOf('maskToken', maskToken, ['frozen', 'trained']);
   requireOneOf('checkpoint', checkpoint, ['none', 'blocks']);
   return config;

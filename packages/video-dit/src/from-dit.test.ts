@@ -86,6 +86,7 @@ describe('initFromDiT', () => {
 
   it.each<[what: string, change: Partial<VideoDiTConfig>, state: StateDict, message: RegExp]>([
     ['patches of two frames', { patchSize: [2, 2, 3] }, dit.state, /patchSize is \[2, 2, 3\].*\[1, 2, 3\]/],
+    ['the data as a prediction', { predicts: 'data' }, dit.state, /predicts is 'data', and a DiT predicts noise/],
     ['SwiGLU', { mlp: 'swiglu' }, dit.state, /'swiglu'.*'gelu'/],
     ['another depth', { depth: [1, 3, 1] }, dit.state, /depth \[1, 3, 1\] is 5 blocks.*of 4.*sum is 4/],
     [

@@ -48,7 +48,7 @@ const PATCHES = 'x_embedder.proj.weight';
  * the output, its first half is taken. Labels of other classes are left out, and `fresh` says so.
  *
  * Throws if the file is of no DiT, or of one of other sizes, naming the first tensors that differ; and on patches of several
- * frames or SwiGLU, which a DiT does not have.
+ * frames, SwiGLU or the data as its prediction, which a DiT does not have.
  */
 export function initFromDiT(stream: RandomStream, config: VideoDiTConfig, stateDict: StateDict): FromDiT {
   const state = withoutPrefix(stateDict);
@@ -97,13 +97,18 @@ function withoutPrefix(stateDict: StateDict): StateDict {
   return new Map([...stateDict].map(([name, x]) => [name.startsWith(prefix) ? name.slice(prefix.length) : name, x]));
 }
 
-function checkConfig({ patchSize, mlp, depth }: VideoDiTConfig, state: StateDict): void {
+function checkConfig({ patchSize, mlp, predicts, depth }: VideoDiTConfig, state: StateDict): void {
   if (patchSize[0] !== 1) {
     throw new Error(
       `initFromDiT: patchSize is [${patchSize.join(', ')}]; a DiT's patches are of one frame: [1, ${patchSize[1]}, ${patchSize[2]}]`,
     );
   }
   if (mlp === 'swiglu') throw new Error("initFromDiT: mlp is 'swiglu', and a DiT's is 'gelu'; leave it out");
+  if (predicts === 'data') {
+    throw new Error(
+      "initFromDiT: predicts is 'data', and a DiT predicts noise, SoFlow's network the velocity; leave it out",
+    );
+  }
   const blocks = new Set([...state.keys()].flatMap((name) => /^blocks\.(\d+)\./.exec(name)?.[1] ?? [])).size;
   const total = depth[0] + depth[1] + depth[2];
   if (blocks !== total) {

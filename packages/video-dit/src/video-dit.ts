@@ -11,8 +11,8 @@ import { patchify, unpatchify } from './patchify.ts';
 import { gatherTokens, restoreTokens } from './token-drop.ts';
 
 /**
- * N(x_t, t, s, c): the mean velocity from t to s, [B, F, H, W, C], owned by the caller. The encoder and the decoder see
- * all tokens, the middle blocks those in `keptTokens`. Throws if the inputs' shapes disagree with the config.
+ * N(x_t, t, s, c), the mean velocity from t to s, or what the config's `predicts` says: [B, F, H, W, C], owned by the caller. The
+ * encoder and the decoder see all tokens, the middle blocks those in `keptTokens`. Throws if the inputs' shapes disagree with the config.
  */
 export const videoDiT = (params: VideoDiTParams, config: VideoDiTConfig, input: VideoDiTInput): tf.Tensor =>
   explain(() => run(params, validateConfig(config), input, true));
