@@ -4,9 +4,9 @@
 
 #include <vector>
 
+#include "eflow/pool.h"
 #include "linear.h"
 #include "local.h"
-#include "pool.h"
 
 namespace eflow {
 

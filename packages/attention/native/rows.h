@@ -5,7 +5,7 @@
 #include <cmath>
 #include <memory>
 
-#include "vector.h"
+#include "eflow/vector.h"
 
 namespace eflow {
 

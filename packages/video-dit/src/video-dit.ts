@@ -1,5 +1,5 @@
 import { type Grid, gatherRotary, type Rotary, rotaryTable } from '@eflow/attention';
-import { type LinearParams, labelEmbedder, layerNorm, linear, modulate, scalarEmbedder, silu } from '@eflow/nn';
+import { type LinearParams, labelEmbedder, linear, modulatedNorm, scalarEmbedder, silu } from '@eflow/nn';
 import { explain, rematerialise, stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BlockParams, block } from './block.ts';
@@ -68,7 +68,7 @@ function run(params: VideoDiTParams, config: FullVideoDiTConfig, input: VideoDiT
       x = applyBlocks([p], config, x, surroundings);
     });
     const [shift, scale] = tf.split(linear(params.final.adaLN, surroundings.condition), 2, 1) as [tf.Tensor, tf.Tensor];
-    return unpatchify(config, linear(params.final.linear, modulate(layerNorm(x), shift, scale)), clip);
+    return unpatchify(config, linear(params.final.linear, modulatedNorm(x, shift, scale)), clip);
   });
 }
 
