@@ -1,7 +1,7 @@
 import { assertShape } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type LinearParams, linear, product } from './linear.ts';
-import { hasFused, runFused, withGradient } from './native.ts';
+import { factorType, hasFused, runFused, withGradient } from './native.ts';
 
 /**
  * adaLN-zero's residual connection, residual + gate linear(params, x) (DiT, arXiv 2212.09748), the bias, the gate and the sum as
@@ -17,7 +17,7 @@ export function addGatedLinear(residual: tf.Tensor, gate: tf.Tensor, params: Lin
     return withGradient(
       [residual, gate, product(params.weight, x), params.bias],
       (...at) => runFused('EflowGatedAdd', at, 1)[0]!,
-      (dy, _residual, ...at) => [tf.clone(dy), ...runFused('EflowGatedAddGrad', [dy, ...at], 3)],
+      (dy, _residual, ...at) => [tf.clone(dy), ...runFused('EflowGatedAddGrad', [dy, ...at], 3, factorType())],
     );
   });
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type LinearParams, linear, product } from './linear.ts';
-import { hasFused, runFused, withGradient } from './native.ts';
+import { factorType, hasFused, runFused, withGradient } from './native.ts';
 import { rmsNorm } from './norm.ts';
 
 /** The projection [E, 3 E] to queries, keys and values, and the norms of queries and keys, [D] each. */
@@ -30,7 +30,7 @@ export function projectHeads(
     const heads = withGradient(
       [product(qkv.weight, x), qkv.bias, qNorm.weight, kNorm.weight],
       (...at) => runFused('EflowSplitHeads', at, 1, { eps })[0]!,
-      (dy, ...at) => runFused('EflowSplitHeadsGrad', [...at, dy], 4, { eps }),
+      (dy, ...at) => runFused('EflowSplitHeadsGrad', [...at, dy], 4, { eps, ...factorType() }),
     );
     const [q, k, v] = tf.unstack(heads) as [tf.Tensor, tf.Tensor, tf.Tensor];
     return { q, k, v };
@@ -42,7 +42,7 @@ export function joinHeads(x: tf.Tensor): tf.Tensor {
   const [B, N, L, D] = x.shape as [number, number, number, number];
   if (!hasFused()) return tf.tidy(() => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [B, L, N * D]));
   return tf.customGrad((at) => ({
-    value: runFused('EflowJoinHeads', [at as tf.Tensor], 1)[0]!,
+    value: runFused('EflowJoinHeads', [at as tf.Tensor], 1, factorType())[0]!,
     // The op takes the heads' length from the shape of an input, the only thing that shapes may follow from.
     gradFunc: (dy: tf.Tensor) => tf.tidy(() => runFused('EflowJoinHeadsGrad', [dy, tf.zeros([D])], 1)[0]!),
   }))(x);

@@ -1,7 +1,7 @@
 import { assertShape } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { modulate } from './modulate.ts';
-import { hasFused, runFused, withGradient } from './native.ts';
+import { factorType, hasFused, runFused, withGradient } from './native.ts';
 import { layerNorm } from './norm.ts';
 
 /**
@@ -15,7 +15,7 @@ export function modulatedNorm(x: tf.Tensor, shift: tf.Tensor, scale: tf.Tensor, 
   if (!hasFused()) return composedModulatedNorm(x, shift, scale, eps);
   return withGradient(
     [x, shift, scale],
-    (...at) => runFused('EflowModulatedNorm', at, 1, { eps })[0]!,
+    (...at) => runFused('EflowModulatedNorm', at, 1, { eps, ...factorType() })[0]!,
     (dy, at, _shift, factor) => runFused('EflowModulatedNormGrad', [dy, at, factor], 3, { eps }),
   );
 }

@@ -1,4 +1,4 @@
-import { hasNative, type NativeCall, type NativeSources, runNative } from '@eflow/tensor';
+import { hasBfloat16Products, hasNative, type NativeCall, type NativeSources, runNative } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** The C++ ops of this package, `native/`; asked for where TensorFlow runs, which is never a bundle. */
@@ -19,6 +19,9 @@ export const runFused = (
   numOutputs: number,
   attributes: NativeCall['attributes'] = {},
 ): tf.Tensor[] => runNative(SOURCES, op, inputs, attributes, numOutputs);
+
+/** The type of what an op makes for a matrix product alone, which would round it to that anyhow. */
+export const factorType = () => ({ F: hasBfloat16Products() ? 'bfloat16' : 'float' });
 
 /** `forward` of the inputs, whose gradients `backward` gives from that of the result and the inputs. The caller owns the result. */
 export function withGradient<Inputs extends tf.Tensor[]>(
