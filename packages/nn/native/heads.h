@@ -52,14 +52,14 @@ inline void SplitHeads(const Heads &heads, float eps, Source x, Source bias, con
           const float *const given = raw + part * heads.width() + head * dim;
           float *const to = out + part * heads.size() + heads.At(piece.example, head, token);
           if (part == 2) {
-            std::copy_n(given, dim, to);
+            Copy(given, dim, to);
             continue;
           }
           const float *const values = Padded(given, dim, one_head);
           const float inverse = InverseRms(values, dim, eps);
           for (int i = 0; i < padded; i += kLanes)
             Store(one_head + i, Load(values + i) * inverse * Load(factors[part] + i));
-          std::copy_n(one_head, dim, to);
+          Copy(one_head, dim, to);
         }
       }
     }
@@ -87,7 +87,7 @@ inline void SplitHeadsGrad(const Heads &heads, float eps, const float *d_out, So
           // Heads are written in turn: what is written past one is written again, by the next.
           float *const to = d_raw + at;
           if (part == 2) {
-            std::copy_n(from, dim, to);
+            Copy(from, dim, to);
             continue;
           }
           CopyPadded(from, dim, slope);
@@ -106,10 +106,10 @@ inline void SplitHeadsGrad(const Heads &heads, float eps, const float *d_out, So
             Store(to + i, (Load(slope + i) - Load(values + i) * (inverse * mean_along)) * inverse);
         }
       }
-      std::fill(d_raw + x.n, d_raw + row, 0.f);
+      ClearRest(d_raw, x.n);
       for (int i = 0; i < row; i += kLanes) Store(bias_sum + i, Load(bias_sum + i) + Load(d_raw + i));
       float *const out = d_x.Row(token, d_raw);
-      if (out != d_raw) std::copy_n(d_raw, row, out);
+      if (out != d_raw) Copy(d_raw, row, out);
       d_x.Done(token, out);
     }
   });
@@ -124,7 +124,7 @@ inline void JoinHeads(const Heads &heads, const float *x, Sink out) {
     for (int64_t token = piece.begin; token < piece.end; token++) {
       float *const row = out.Row(token, buffer);
       for (int64_t head = 0; head < heads.heads; head++)
-        std::copy_n(x + heads.At(piece.example, head, token), heads.dim, row + head * heads.dim);
+        Copy(x + heads.At(piece.example, head, token), heads.dim, row + head * heads.dim);
       out.Done(token, row);
     }
   });
@@ -136,7 +136,7 @@ inline void JoinHeadsGrad(const Heads &heads, Source d_out, float *d_x) {
     for (int64_t token = piece.begin; token < piece.end; token++) {
       const float *const row = d_out.Row(token, buffer);
       for (int64_t head = 0; head < heads.heads; head++)
-        std::copy_n(row + head * heads.dim, heads.dim, d_x + heads.At(piece.example, head, token));
+        Copy(row + head * heads.dim, heads.dim, d_x + heads.At(piece.example, head, token));
     }
   });
 }

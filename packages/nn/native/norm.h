@@ -15,7 +15,7 @@ inline float Standardise(const float *x, int n, float eps, float *out) {
   for (int i = 0; i < padded; i += kLanes) sum += Load(x + i);
   const float mean = Sum(sum) / n;
   for (int i = 0; i < padded; i += kLanes) Store(out + i, Load(x + i) - mean);
-  std::fill(out + n, out + padded, 0.f);
+  ClearRest(out, n);
   for (int i = 0; i < padded; i += kLanes) squares += Load(out + i) * Load(out + i);
   const float inverse = 1 / std::sqrt(Sum(squares) / n + eps);
   for (int i = 0; i < padded; i += kLanes) Store(out + i, Load(out + i) * inverse);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 #include "eflow/vector.h"
 
@@ -27,12 +26,6 @@ inline HalfVec Narrow(Vec x) {
 
 inline Vec LoadHalf(const uint16_t *p) { return Widen(*reinterpret_cast<const UnalignedHalfVec *>(p)); }
 inline void StoreHalf(uint16_t *p, Vec x) { *reinterpret_cast<UnalignedHalfVec *>(p) = Narrow(x); }
-
-/// Copies n floats to a row of whole vectors, whose rest becomes 0.
-inline void CopyPadded(const float *from, int n, float *to) {
-  std::copy_n(from, n, to);
-  std::fill(to + n, to + RoundUp(n), 0.f);
-}
 
 /// Rows of n numbers, one after the other, that are read.
 struct Source {
@@ -72,7 +65,7 @@ struct Sink {
   }
   void Done(int64_t row, const float *values) const {
     if (!half) {
-      if (n % kLanes != 0) std::copy_n(values, n, static_cast<float *>(data) + row * n);
+      if (n % kLanes != 0) Copy(values, n, static_cast<float *>(data) + row * n);
       return;
     }
     uint16_t *const to = static_cast<uint16_t *>(data) + row * n;

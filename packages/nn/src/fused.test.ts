@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { compile, useTensorFlow } from '@eflow/engine';
+import { bfloat16Support, compile, useTensorFlow } from '@eflow/engine';
+import { createStream, randomNormal, splitStream } from '@eflow/tensor';
 import { expectClose, expectGradients, expectNoLeak, withoutNative } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { compute, drawInputs, LAYERS, type Sizes } from '../fixtures/fused-layers.ts';
-import { addGatedLinear, linearGelu, modulatedNorm } from './index.ts';
+import { addGatedLinear, type LinearParams, linearGelu, modulatedNorm } from './index.ts';
 import { hasFused, runFused } from './native.ts';
 
 const { device } = await useTensorFlow();
@@ -62,7 +63,7 @@ describe.each(names)('%s', (name) => {
     run(() => expectGradients((...at) => apply(...at), inputs, { oracle: (at) => oracle(at, FEW) }));
   });
 
-  it('is the same in a compiled function, to the bit, with other sizes in turn', () => {
+  it('is the same in a compiled function, with other sizes in turn', () => {
     const compiled = compile((...inputs: tf.Tensor[]) => compute(name, inputs));
     for (const sizes of [FEW, SIZES[5]!, FEW]) {
       const inputs = drawInputs(name, sizes);
@@ -87,6 +88,43 @@ describe.each(names)('%s', (name) => {
     const [fused, composed] = [apply(spoilt, ...others), withoutNative(() => apply(spoilt, ...others))];
     expect(finite(fused)).toEqual(finite(composed));
     expect(finite(fused)).toContain(false);
+  });
+});
+
+describe.runIf(hasOps && bfloat16Support('cpu').supported)('with products in bfloat16', () => {
+  const precision = 'bf16';
+
+  it.each(names)('%s is within a few units of bfloat16, and so are the gradients', (name) => {
+    for (const sizes of [FEW, SIZES[5]!]) {
+      const inputs = drawInputs(name, sizes);
+      const compiled = compile((...at: tf.Tensor[]) => compute(name, at), { precision });
+      const [exact, actual] = [compute(name, inputs), compiled(...inputs)];
+      for (const [i, x] of exact.entries()) {
+        const error = tf.norm(tf.sub(x, actual[i]!)).dataSync()[0]! / tf.norm(x).dataSync()[0]!;
+        expect(error, `result ${i}`).toBeLessThan(4 * 2 ** -8);
+      }
+      compiled.dispose();
+      tf.dispose([inputs, exact, actual]);
+    }
+  });
+
+  it('casts weights and their gradients alone, forward and backward', () => {
+    const [E, M] = [20, 24];
+    const shapes = [[2, 3, E], [2, E], [2, E], [2, E], [E, M], [M], [M, E], [E]]; // biome-ignore format: one line
+    const inputs = shapes.map((shape, i) => randomNormal(splitStream(createStream(1), i), shape));
+    const mlp = (...at: tf.Tensor[]) => {
+      const [x, shift, scale, gate, ...params] = at as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, ...tf.Tensor[]];
+      const [fc1, fc2] = [0, 2].map((i) => ({ weight: params[i], bias: params[i + 1] }) as LinearParams);
+      return addGatedLinear(x, gate, fc2!, linearGelu(fc1!, modulatedNorm(x, shift, scale)));
+    };
+    const gradients = (...at: tf.Tensor[]) => tf.grads((...here) => tf.sum(tf.square(mlp(...here))))(at);
+    const count = (precision: 'float32' | 'bf16') => {
+      const compiled = compile(gradients, { precision });
+      const { operations } = compiled.describe(...inputs)!;
+      compiled.dispose();
+      return operations;
+    };
+    expect(count('bf16') - count('float32')).toBe(4);
   });
 });
 
