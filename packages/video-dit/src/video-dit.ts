@@ -53,7 +53,9 @@ function run(params: VideoDiTParams, config: FullVideoDiTConfig, input: VideoDiT
       fromMiddle = fromSecond(applyBlocks(params.middleBlocks, config, tokens, seen));
       if (keptTokens) fromMiddle = restoreTokens(fromMiddle, keptTokens, mask, x.shape[1]!);
       if (pathDropped) {
-        fromMiddle = tf.where(tf.reshape(pathDropped, [-1, 1, 1]), tf.broadcastTo(mask, x.shape), fromMiddle);
+        // A sum, since the gradient of tfjs' broadcastTo is an op for each copy.
+        const everywhere = tf.add(mask, tf.zeros(x.shape));
+        fromMiddle = tf.where(tf.reshape(pathDropped, [-1, 1, 1]), everywhere, fromMiddle);
       }
     }
     x = tf.add(fromEncoder, fromMiddle);
