@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
-const PACKAGES = ['packages/attention'];
+const PACKAGES = ['packages/attention', 'packages/nn'];
 const FROM_SOURCES = ['--import', 'tsx', '--conditions=@eflow/source'];
 
 const env = { ...process.env };

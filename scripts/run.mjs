@@ -20,7 +20,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const MINIMUM_NODE = [20, 19];
 const FROM_SOURCES = ['--import', 'tsx', '--conditions=@eflow/source'];
 /** Packages with native kernels, which are compiled before a task and not in the middle of it. */
-const NATIVE_PACKAGES = ['packages/attention'];
+const NATIVE_PACKAGES = ['packages/attention', 'packages/nn'];
 const STATIC_CHECKS = ['lint', 'types', 'unused', 'layers', 'packed'];
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));

@@ -3,3 +3,4 @@ export { expectGradients } from './expect-gradients.ts';
 export { expectNoLeak } from './expect-no-leak.ts';
 export { fixtureNumbers } from './fixture-numbers.ts';
 export { runHere } from './run-here.ts';
+export { withoutNative } from './without-native.ts';

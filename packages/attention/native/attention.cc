@@ -3,15 +3,12 @@
 // with its ...Grad. Shapes and indices are checked here, once for all.
 
 #include <memory>
-#include <new>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "attention.h"
-#include "tensorflow/c/kernels.h"
-#include "tensorflow/c/ops.h"
+#include "eflow/op.h"
 
 namespace eflow {
 namespace {
@@ -20,71 +17,6 @@ enum class Kind { kLocal, kBlocks, kLinear, kGated };
 constexpr bool HasLocal(Kind kind) { return kind != Kind::kLinear; }
 constexpr bool HasLinear(Kind kind) { return kind == Kind::kLinear || kind == Kind::kGated; }
 constexpr bool HasWindow(Kind kind) { return kind == Kind::kLocal || kind == Kind::kGated; }
-
-class Status {
- public:
-  TF_Status *get() { return status_.get(); }
-  bool ok() { return TF_GetCode(get()) == TF_OK; }
-  void Check() {
-    if (!ok()) throw std::runtime_error(TF_Message(get()));
-  }
-  void Fail(const std::string &message, TF_Code code = TF_INVALID_ARGUMENT) {
-    TF_SetStatus(get(), code, message.c_str());
-  }
-
- private:
-  std::unique_ptr<TF_Status, decltype(&TF_DeleteStatus)> status_{TF_NewStatus(), TF_DeleteStatus};
-};
-
-using Shape = std::vector<int64_t>;
-
-std::string Text(const Shape &shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); i++) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-/// The inputs and outputs of one call, in order.
-class Call {
- public:
-  explicit Call(TF_OpKernelContext *context) : context_(context) {}
-
-  /// The next input, which must have the shape, unless that is empty.
-  template <typename T = float>
-  const T *Input(const char *name, const Shape &expected = {}) {
-    Status status;
-    TF_Tensor *tensor = nullptr;
-    TF_GetInput(context_, next_input_++, &tensor, status.get());
-    status.Check();
-    Keep(tensor);
-    shape_.assign(TF_NumDims(tensor), 0);
-    for (size_t i = 0; i < shape_.size(); i++) shape_[i] = TF_Dim(tensor, i);
-    if (!expected.empty() && shape_ != expected)
-      throw std::runtime_error(std::string("expected ") + name + " " + Text(expected) + ", got " + Text(shape_));
-    return static_cast<const T *>(TF_TensorData(tensor));
-  }
-  /// The shape of the last input.
-  const Shape &shape() const { return shape_; }
-
-  float *Output(const Shape &shape) {
-    Status status;
-    int64_t size = 1;
-    for (int64_t n : shape) size *= n;
-    TF_Tensor *tensor = TF_AllocateOutput(context_, next_output_++, TF_FLOAT, shape.data(), shape.size(),
-                                          size * sizeof(float), status.get());
-    status.Check();
-    Keep(tensor);
-    return static_cast<float *>(TF_TensorData(tensor));
-  }
-
- private:
-  void Keep(TF_Tensor *tensor) { tensors_.emplace_back(tensor, TF_DeleteTensor); }
-
-  TF_OpKernelContext *context_;
-  int next_input_ = 0, next_output_ = 0;
-  Shape shape_;
-  std::vector<std::unique_ptr<TF_Tensor, decltype(&TF_DeleteTensor)>> tensors_;
-};
 
 struct Attributes {
   int64_t window = 0;
@@ -172,21 +104,6 @@ Shape StateShape(const Problem &problem) {
   return {problem.examples, problem.heads_per_example, StateSize(problem.dim)};
 }
 
-/// Runs `compute`, whose exceptions become the op's error.
-template <typename Compute>
-void Guard(TF_OpKernelContext *context, Compute compute) {
-  Status status;
-  try {
-    Call call(context);
-    compute(call);
-  } catch (const std::bad_alloc &) {
-    status.Fail("out of memory", TF_RESOURCE_EXHAUSTED);
-  } catch (const std::exception &error) {
-    status.Fail(error.what());
-  }
-  if (!status.ok()) TF_OpKernelContext_Failure(context, status.get());
-}
-
 template <Kind kind>
 void ComputeForward(void *attributes, TF_OpKernelContext *context) {
   Guard(context, [&](Call &call) {
@@ -223,46 +140,6 @@ void ComputeBackward(void *attributes, TF_OpKernelContext *context) {
   });
 }
 
-/// Shapes as functions of the inputs' own; each is freed with this.
-class Shapes {
- public:
-  Shapes(TF_ShapeInferenceContext *context, TF_Status *status) : context_(context), status_(status) {}
-  TF_ShapeHandle *Input(int index) {
-    TF_ShapeHandle *shape = Keep(TF_NewShapeHandle());
-    TF_ShapeInferenceContextGetInput(context_, index, shape, status_);
-    return shape;
-  }
-  TF_ShapeHandle *First(TF_ShapeHandle *shape, int axes) {
-    TF_ShapeHandle *first = Keep(TF_NewShapeHandle());
-    TF_ShapeInferenceContextSubshape(context_, shape, 0, axes, first, status_);
-    return first;
-  }
-  TF_ShapeHandle *Append(TF_ShapeHandle *shape, int64_t length) {
-    TF_ShapeHandle *vector = Keep(TF_ShapeInferenceContextVectorFromSize(context_, length));
-    TF_ShapeHandle *result = Keep(TF_NewShapeHandle());
-    TF_ShapeInferenceContextConcatenateShapes(context_, shape, vector, result, status_);
-    return result;
-  }
-  int64_t Length(TF_ShapeHandle *shape, int axis) {
-    TF_DimensionHandle *dimension = TF_NewDimensionHandle();
-    TF_ShapeInferenceContextDim(context_, shape, axis, dimension);
-    const int64_t length = TF_DimensionHandleValueKnown(dimension) ? TF_DimensionHandleValue(dimension) : 0;
-    TF_DeleteDimensionHandle(dimension);
-    return length;
-  }
-  void Output(TF_ShapeHandle *shape) { TF_ShapeInferenceContextSetOutput(context_, next_++, shape, status_); }
-
- private:
-  TF_ShapeHandle *Keep(TF_ShapeHandle *shape) {
-    shapes_.emplace_back(shape, TF_DeleteShapeHandle);
-    return shape;
-  }
-  TF_ShapeInferenceContext *context_;
-  TF_Status *status_;
-  int next_ = 0;
-  std::vector<std::unique_ptr<TF_ShapeHandle, decltype(&TF_DeleteShapeHandle)>> shapes_;
-};
-
 template <Kind kind>
 void InferForward(TF_ShapeInferenceContext *context, TF_Status *status) {
   Shapes shapes(context, status);
@@ -281,47 +158,27 @@ void InferBackward(TF_ShapeInferenceContext *context, TF_Status *status) {
   if (kind == Kind::kGated) shapes.Output(shapes.Input(5));
 }
 
-struct Op {
-  std::string name;
-  std::vector<const char *> inputs, outputs;
-  void (*infer)(TF_ShapeInferenceContext *, TF_Status *);
-  void *(*create)(TF_OpKernelConstruction *);
-  void (*compute)(void *, TF_OpKernelContext *);
-};
-
-template <Kind kind>
-void RegisterOp(const Op &op) {
-  Status status;
-  TF_OpDefinitionBuilder *builder = TF_NewOpDefinitionBuilder(op.name.c_str());
-  for (const std::string input : op.inputs)
-    TF_OpDefinitionBuilderAddInput(builder, (input + (input == "blocks" ? ": int32" : ": float")).c_str());
-  for (const char *output : op.outputs)
-    TF_OpDefinitionBuilderAddOutput(builder, (std::string(output) + ": float").c_str());
-  if (HasWindow(kind)) TF_OpDefinitionBuilderAddAttr(builder, "window: int");
-  if (HasLinear(kind)) TF_OpDefinitionBuilderAddAttr(builder, "feature_map: string");
-  TF_OpDefinitionBuilderSetShapeInferenceFunction(builder, op.infer);
-  TF_RegisterOpDefinition(builder, status.get());
-  TF_RegisterKernelBuilder(op.name.c_str(),
-                           TF_NewKernelBuilder(op.name.c_str(), "CPU", op.create, op.compute, Delete), status.get());
-}
-
 template <Kind kind>
 void RegisterKind(const std::string &name) {
   constexpr bool kGated = kind == Kind::kGated;
-  std::vector<const char *> inputs = {"q", "k", "v", "cos", "sin"}, saved, gradients = {"d_q", "d_k", "d_v"};
-  if (kGated) inputs.push_back("gate");
-  if (kind == Kind::kBlocks) inputs.push_back("blocks");
-  if (kGated) gradients.push_back("d_gate");
-  if (HasLocal(kind)) saved.push_back("log_sum");
-  if (HasLinear(kind)) saved.push_back("state");
-  std::vector<const char *> outputs = {"output"}, grad_inputs = inputs;
+  std::vector<std::string> inputs = {"q: float", "k: float", "v: float", "cos: float", "sin: float"}, saved, attributes;
+  std::vector<std::string> gradients = {"d_q: float", "d_k: float", "d_v: float"};
+  if (kGated) inputs.push_back("gate: float");
+  if (kind == Kind::kBlocks) inputs.push_back("blocks: int32");
+  if (kGated) gradients.push_back("d_gate: float");
+  if (HasLocal(kind)) saved.push_back("log_sum: float");
+  if (HasLinear(kind)) saved.push_back("state: float");
+  if (HasWindow(kind)) attributes.push_back("window: int");
+  if (HasLinear(kind)) attributes.push_back("feature_map: string");
+  std::vector<std::string> outputs = {"output: float"}, grad_inputs = inputs;
   outputs.insert(outputs.end(), saved.begin(), saved.end());
-  if (kGated) outputs.push_back("local");
-  grad_inputs.push_back("d_output");
+  if (kGated) outputs.push_back("local: float");
+  grad_inputs.push_back("d_output: float");
   grad_inputs.insert(grad_inputs.end(), saved.begin(), saved.end());
-  grad_inputs.push_back(kGated ? "local" : "output");
-  RegisterOp<kind>({name, inputs, outputs, InferForward<kind>, Create<kind>, ComputeForward<kind>});
-  RegisterOp<kind>({name + "Grad", grad_inputs, gradients, InferBackward<kind>, Create<kind>, ComputeBackward<kind>});
+  grad_inputs.push_back(kGated ? "local: float" : "output: float");
+  RegisterOp({name, inputs, outputs, attributes, InferForward<kind>, Create<kind>, ComputeForward<kind>, Delete});
+  RegisterOp({name + "Grad", grad_inputs, gradients, attributes, InferBackward<kind>, Create<kind>,
+              ComputeBackward<kind>, Delete});
 }
 
 __attribute__((constructor)) void Register() {

@@ -4,9 +4,9 @@
 
 #include <vector>
 
+#include "eflow/pool.h"
 #include "linear.h"
 #include "local.h"
-#include "pool.h"
 
 namespace eflow {
 
@@ -166,7 +166,7 @@ inline void Forward(const Problem &problem, const Result &result) {
       return padded == dim ? Rows{result + token * dim, dim} : Rows{rows, padded};
     };
     const auto copy = [&](Rows rows, float *result) {
-      for (int i = 0; padded != dim && i < count; i++) std::copy_n(rows[i], dim, result + (token + i) * dim);
+      for (int i = 0; padded != dim && i < count; i++) Copy(rows[i], dim, result + (token + i) * dim);
     };
     float *const local = problem.linear ? result.local : result.output;
     const Rows local_rows = rows_of(local, scratch.output), linear_rows = rows_of(result.output, scratch.gradients);
@@ -300,11 +300,10 @@ inline void Backward(const Problem &problem, const Result &result, const float *
       for (int i = 0; i < count; i++) {
         float *const d_query = gradients.q + (token + i) * dim;
         const float *const linear = scratch.linear.slopes + i * padded;
-        if (!problem.local) std::copy_n(linear, dim, d_query);
+        if (!problem.local) Copy(linear, dim, d_query);
         else if (rotary.cos) Turn(rotary, first + i, dim, -1, output[i], d_query);
-        else std::copy_n(output[i], dim, d_query);
-        if (both)
-          for (int d = 0; d < dim; d++) d_query[d] += linear[d];
+        else Copy(output[i], dim, d_query);
+        if (both) Add(linear, dim, d_query);
       }
     });
   };
@@ -346,13 +345,11 @@ inline void Backward(const Problem &problem, const Result &result, const float *
       for (int i = 0; i < count; i++) {
         float *const d_key = gradients.k + (token + i) * dim, *const d_value = gradients.v + (token + i) * dim;
         if (rotary.cos && problem.local) Turn(rotary, first + i, dim, -1, d_keys[i], d_key);
-        else std::copy_n(d_keys[i], dim, d_key);
-        std::copy_n(d_values[i], dim, d_value);
+        else Copy(d_keys[i], dim, d_key);
+        Copy(d_values[i], dim, d_value);
         if (!problem.linear) continue;
-        for (int d = 0; d < dim; d++) {
-          d_key[d] += scratch.linear.slopes[i * padded + d];
-          d_value[d] += scratch.linear.result[i * padded + d];
-        }
+        Add(scratch.linear.slopes + i * padded, dim, d_key);
+        Add(scratch.linear.result + i * padded, dim, d_value);
       }
     });
   };

@@ -38,7 +38,7 @@ inline Rows LoadFeatures(LinearScratch &scratch, FeatureMap map, const float *x,
   if (!rotary.cos) return features;
   for (int i = 0; i < count; i++) {
     Turn(rotary, begin + i, dim, 1, features[i], turned[i]);
-    std::fill(turned[i] + dim, turned[i] + padded, 0.f);
+    ClearRest(turned[i], dim);
   }
   return turned;
 }
@@ -91,7 +91,7 @@ inline void ReadStateGrad(LinearScratch &scratch, FeatureMap map, Rows turned, R
     if (rotary.cos) {
       float *const row = scratch.result + i * padded;
       Turn(rotary, begin + i, dim, -1, d_queries[i], row);
-      std::copy_n(row, dim, d_queries[i]);
+      Copy(row, dim, d_queries[i]);
     }
     AddTimes(d_denominator, state.sum, d_queries[i], padded);
     MapFeaturesGrad(map, scratch.features + i * padded, d_queries[i], dim);
@@ -110,7 +110,7 @@ inline void AddToStateGrad(LinearScratch &scratch, FeatureMap map, const float *
     if (rotary.cos) {
       float *const row = scratch.turned + i * padded;
       Turn(rotary, begin + i, dim, -1, d_keys[i], row);
-      std::copy_n(row, dim, d_keys[i]);
+      Copy(row, dim, d_keys[i]);
     }
     AddTimes(1, d_state.sum, d_keys[i], padded);
     MapFeaturesGrad(map, scratch.features + i * padded, d_keys[i], dim);
@@ -120,7 +120,7 @@ inline void AddToStateGrad(LinearScratch &scratch, FeatureMap map, const float *
 inline void TransposeProducts(Rows products, int dim, Rows out) {
   for (int i = 0; i < dim; i++) {
     for (int j = 0; j < dim; j++) out[i][j] = products[j][i];
-    std::fill(out[i] + dim, out[i] + RoundUp(dim), 0.f);
+    ClearRest(out[i], dim);
   }
 }
 

@@ -97,7 +97,8 @@ inline void Attend(LocalScratch &scratch, const Window &window, int dim, Rows ke
   alignas(64) float max[kBlock], sum[kBlock], scale[kBlock];
   std::fill_n(max, lanes, -FLT_MAX);
   std::fill_n(sum, lanes, 0.f);
-  for (int i = 0; i < window.count; i++) std::fill_n(out[i], padded, 0.f);
+  for (int i = 0; i < window.count; i++)
+    for (int d = 0; d < padded; d += kLanes) Store(out[i] + d, Vec{});
 
   window.ForKeys(kKeys, [&](int64_t begin, int64_t end) {
     const auto scores = [&](int64_t j, int query) { return scratch.scores + (j - begin) * kBlock + query; };

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <memory>
 
-#include "vector.h"
+#include "eflow/vector.h"
 
 namespace eflow {
 
@@ -25,17 +25,25 @@ struct Rotary {
 inline void Turn(const Rotary &rotary, int64_t token, int dim, float direction, const float *x, float *out) {
   const float *cos = rotary.cos + token * dim, *sin = rotary.sin + token * dim;
   const int half = dim / 2;
-  for (int i = 0; i < half; i++) out[i] = x[i] * cos[i] - direction * sin[i] * x[i + half];
-  for (int i = half; i < dim; i++) out[i] = x[i] * cos[i] + direction * sin[i] * x[i - half];
+  for (int i = 0; i < half; i += kLanes) {
+    const int n = std::min(kLanes, half - i);
+    const auto at = [&](const float *row, int offset) { return LoadFirst(row + offset + i, n); };
+    const Vec first = at(x, 0), second = at(x, half);
+    StoreFirst(out + i, first * at(cos, 0) - direction * at(sin, 0) * second, n);
+    StoreFirst(out + half + i, second * at(cos, half) + direction * at(sin, half) * first, n);
+  }
 }
 
 /// Rows [begin, begin + count) of x [L, D], turned if there is a rotary embedding, as rows of whole vectors, padded with 0.
 inline void CopyRows(const float *x, int64_t begin, int count, int dim, const Rotary &rotary, Rows out) {
   for (int i = 0; i < count; i++) {
     const float *const row = x + (begin + i) * dim;
-    if (rotary.cos) Turn(rotary, begin + i, dim, 1, row, out[i]);
-    else std::copy_n(row, dim, out[i]);
-    std::fill(out[i] + dim, out[i] + RoundUp(dim), 0.f);
+    if (!rotary.cos) {
+      CopyPadded(row, dim, out[i]);
+      continue;
+    }
+    Turn(rotary, begin + i, dim, 1, row, out[i]);
+    ClearRest(out[i], dim);
   }
 }
 
@@ -51,7 +59,7 @@ inline Rows LoadRows(const float *x, int64_t begin, int count, int dim, const Ro
 inline void Transpose(Rows rows, int count, int dim, float scale, float *out) {
   for (int d = 0; d < dim; d++) {
     for (int i = 0; i < count; i++) out[d * kBlock + i] = rows[i][d] * scale;
-    std::fill(out + d * kBlock + count, out + d * kBlock + RoundUp(count), 0.f);
+    ClearRest(out + d * kBlock, count);
   }
 }
 
@@ -111,7 +119,7 @@ inline void MapFeatures(FeatureMap map, const float *x, int dim, float *out) {
       for (int i = 0; i < padded; i += kLanes) Store(out + i, Load(out + i) / sum);
     }
   }
-  std::fill(out + dim, out + padded, 0.f);
+  ClearRest(out, dim);
 }
 
 /// The gradient of x from `gradient`, that of phi(x), in place; `features` is phi(x).

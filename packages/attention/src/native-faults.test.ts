@@ -4,14 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { useTensorFlow } from '@eflow/engine';
+import { withoutNative } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, describe, expect, it } from 'vitest';
-import { composed, compute, drawInputs, SPECS } from '../fixtures/both-forms.ts';
+import { compute, drawInputs, SPECS } from '../fixtures/both-forms.ts';
 import type { Shape } from '../fixtures/check-kernel.ts';
 import { attention } from './attention.ts';
 import { nativeAttention } from './native.ts';
 
 const { device } = await useTensorFlow();
+/** Folder of the headers that the engine offers to native sources. */
+const HEADERS = fileURLToPath(new URL('../../engine/native/', import.meta.url));
 const FROM_SOURCES = ['--import', 'tsx', '--conditions=@eflow/source'];
 const hasKernels = device === 'cpu' && process.env.EFLOW_NATIVE !== '0';
 
@@ -41,7 +44,7 @@ describe('what is not finite stays in its head and reaches what depends on it', 
       for (const value of values) {
         const spoilt = { ...clean, [name]: spoil(clean[name], value) };
         const native = compute(spec, spoilt);
-        const plain = composed(() => compute(spec, spoilt));
+        const plain = withoutNative(() => compute(spec, spoilt));
         // Beyond a window the composed form may spoil tokens too, by a weight of 0 times what is not finite.
         const reach = 'windowSize' in spec ? (spec.windowSize as number) : L;
         for (const part of Object.keys(usual)) {
@@ -99,7 +102,16 @@ describe.runIf(hasKernels)('a kernel that gets no memory', () => {
   const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
   const compiled = (name: string, flags: string[]) => {
     const output = join(folder, name);
-    execFileSync(process.env.CXX || 'c++', ['-std=c++17', '-O1', '-pthread', ...flags, fixture(name), '-o', output]);
+    execFileSync(process.env.CXX || 'c++', [
+      '-std=c++17',
+      '-O1',
+      '-pthread',
+      `-I${HEADERS}`,
+      ...flags,
+      fixture(name),
+      '-o',
+      output,
+    ]);
     return output;
   };
 

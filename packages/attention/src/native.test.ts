@@ -1,12 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { bfloat16Support, compile, useTensorFlow } from '@eflow/engine';
-import { expectClose, expectNoLeak } from '@eflow/testing';
+import { expectClose, expectNoLeak, withoutNative } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  composed,
   compute,
   drawInputs,
   expectSame,
@@ -26,7 +25,7 @@ it.runIf(hasKernels)('there are native kernels here', () => {
   const { q, k, v } = drawInputs([1, 1, 3, 6], 1);
   const run = () => nativeAttention({ q, k, v }, { windowSize: 1 });
   expect(run()).toBeInstanceOf(tf.Tensor);
-  expect(composed(run)).toBeUndefined();
+  expect(withoutNative(run)).toBeUndefined();
 });
 
 const borders = [1, 2, 15, 16, 17, 31, 32, 33, 62, 63, 64, 65, 66, 127, 128, 129];
@@ -65,7 +64,7 @@ describe.each(Object.entries(specsOf))('native and composed %s', (_kind, specs) 
         const inputs = drawInputs(shape, seed, position);
         expectSame(
           compute(spec, inputs),
-          composed(() => compute(spec, inputs)),
+          withoutNative(() => compute(spec, inputs)),
         );
         tf.dispose(inputs);
       }),
@@ -80,7 +79,7 @@ it('native and composed agree for heads of any length where nothing is turned', 
       const inputs = drawInputs([1, 2, 37, D], D, 'none');
       expectSame(
         compute(spec, inputs),
-        composed(() => compute(spec, inputs)),
+        withoutNative(() => compute(spec, inputs)),
       );
     }
   }
@@ -91,7 +90,7 @@ it('a head of more than 256 is computed without them', () => {
   for (const spec of SPECS) {
     expectSame(
       compute(spec, inputs),
-      composed(() => compute(spec, inputs)),
+      withoutNative(() => compute(spec, inputs)),
       0,
     );
   }
@@ -118,7 +117,7 @@ describe('in a compiled function', () => {
     expectSame(compiled({ ...inputs }), compute(spec, inputs));
     expectSame(
       compiled({ ...inputs }),
-      composed(() => compute(spec, inputs)),
+      withoutNative(() => compute(spec, inputs)),
     );
     compiled.dispose();
   });
@@ -153,7 +152,7 @@ it('scores of ten thousand make neither NaN nor infinity', () => {
       expect(x.dataSync().every(Number.isFinite), `${name} of ${JSON.stringify(spec)}`).toBe(true);
     }
     // Rounding moves a score of 1e4 by up to 1e-3, and a weight by as much of itself.
-    expectClose(native.output!, composed(() => attention(spec, inputs)), { rtol: 0, atol: 2e-2 }); // biome-ignore format: one line
+    expectClose(native.output!, withoutNative(() => attention(spec, inputs)), { rtol: 0, atol: 2e-2 }); // biome-ignore format: one line
   }
 });
 

@@ -72,6 +72,7 @@ describe('a native op', () => {
     expectClose(r, [-1.5, 1.5, -4]);
     expectClose(affine(x, { a: -3, b: 1, negate: true })[0], [2, -7, 9.5]); // 1 is a float here
     expectClose(run({ a: 2, b: 0 })[0]!, [2, -4, 7]); // the others have defaults
+    for (const kind of ['float', 'bfloat16']) expectClose(run({ a: 2, b: 0, kind })[0]!, [2, -4, 7]);
   });
 
   it('is an op of the graph in a compiled function, with the same results', async () => {
@@ -132,11 +133,12 @@ describe('an error', () => {
     ["of the op's own, on an attribute", () => run({ a: 2, b: 1, unit: 'two' }), 'unit is two; expected one'],
     ['of types', () => run({ a: 2, b: 1 }, [x, whole]), /expected to be a float tensor but is a int32 tensor/],
     ['a missing attribute', () => run({ a: 2 }), "missing attr 'b'"],
-    ['an unknown attribute', () => run({ a: 2, b: 1, c: 3 }), `${OP} has no attribute c of type int, float, bool or`],
+    ['an unknown attribute', () => run({ a: 2, b: 1, c: 3 }), `${OP} has no attribute c of type int, float, bool, `],
     ['a fraction for an int', () => run({ a: 2.5, b: 1 }), `a of ${OP} is 2.5; expected an integer`],
     ['a string for a float', () => run({ a: 2, b: '1' }), `b of ${OP} is 1; expected a number`],
     ['a number for a bool', () => run({ a: 2, b: 1, negate: 1 }), `negate of ${OP} is 1; expected a boolean`],
     ['a bool for a string', () => run({ a: 2, b: 1, unit: true }), `unit of ${OP} is true; expected a string`],
+    ['another type', () => run({ a: 2, b: 1, kind: 'half' }), `kind of ${OP} is half; expected 'float' or 'bfloat16'`],
     ['too few inputs', () => run({ a: 2, b: 1 }, [x]), 'takes 2 inputs and has 2 outputs; given 1 and 2'],
     ['too many inputs', () => run({ a: 2, b: 1 }, [x, x, x]), 'takes 2 inputs and has 2 outputs; given 3 and 2'],
     ['too many outputs', () => run({ a: 2, b: 1 }, [x, x], 3), 'takes 2 inputs and has 2 outputs; given 2 and 3'],

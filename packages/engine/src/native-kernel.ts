@@ -2,7 +2,7 @@ import { NATIVE_KERNEL, type NativeCall, type NativeKernelConfig, type NativeSou
 import * as tf from '@tensorflow/tfjs-core';
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
 import type { TFEOpAttr, TFJSBinding } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding.js';
-import { BACKEND, tensorFlowBackend } from './compile/binding.ts';
+import { BACKEND, TF_BFLOAT16, tensorFlowBackend } from './compile/binding.ts';
 import { loadOps, type OpDefinition } from './compile/op-definitions.ts';
 import { currentGraph } from './compile/trace-backend.ts';
 import { loaderWayOut } from './loader.ts';
@@ -110,7 +110,10 @@ function toAttribute(binding: TFJSBinding, { op, name, value, type }: Given): TF
     case 'string':
       if (typeof value !== 'string') throw expected('a string');
       return { name, value, type: binding.TF_ATTR_STRING };
+    case 'type':
+      if (value !== 'float' && value !== 'bfloat16') throw expected("'float' or 'bfloat16'");
+      return { name, value: value === 'float' ? binding.TF_FLOAT : TF_BFLOAT16, type: binding.TF_ATTR_TYPE };
     default:
-      throw new Error(`runNative: ${op} has no attribute ${name} of type int, float, bool or string`);
+      throw new Error(`runNative: ${op} has no attribute ${name} of type int, float, bool, string or type`);
   }
 }

@@ -20,6 +20,8 @@ import { findLibrary } from './setup.ts';
 
 /** For this very CPU; exact where numbers are not finite. Hidden symbols keep the libraries of two packages apart. */
 const FLAGS = ['-O3', '-march=native', '-fno-math-errno', '-fno-trapping-math', '-fvisibility=hidden'];
+/** What the sources may include beside TensorFlow's and Eigen's headers: `eflow/op.h`, `eflow/pool.h`, `eflow/vector.h`, ... */
+const HEADERS = fileURLToPath(new URL('../native/', import.meta.url));
 const LIBRARY = 'lib.so';
 const FOLDER_NAME = /^native-(?<name>.+)-[0-9a-f]{16}$/;
 
@@ -38,11 +40,12 @@ export function compileNative(sources: NativeSources, cpu = cpuFlags()): string 
   if (toCompile.length === 0) {
     throw new SetUpError(`${folder} has no C++ sources (*.cc).`, 'Give the folder of a package with native sources.');
   }
+  const headers = readdirSync(join(HEADERS, 'eflow')).sort().map((file) => join(HEADERS, 'eflow', file)); // biome-ignore format: one line
   const own = (process.env.EFLOW_NATIVE_FLAGS ?? '').split(/\s+/).filter(Boolean);
-  const flags = sharedObjectFlags(library, [...FLAGS, ...own]);
+  const flags = sharedObjectFlags(library, [...FLAGS, `-I${HEADERS}`, ...own]);
   const isForThisCpu = flags.findLast((flag) => flag.startsWith('-march=')) === '-march=native';
   const facts = [libraryBytes(library), ...(isForThisCpu ? [...cpu].sort() : [])];
-  const hash = hashInputs([...compilerCommand(), ...flags, ...facts], paths);
+  const hash = hashInputs([...compilerCommand(), ...flags, ...facts], [...headers, ...paths]);
   const cache = cacheFolder();
   const target = join(cache, `native-${slugOf(sources.name)}-${hash}`);
   if (!existsSync(target)) requireCache(cache);

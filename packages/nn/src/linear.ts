@@ -16,13 +16,18 @@ export function initLinear(
 }
 
 /** x W + b for x [..., in]; returns [..., out], owned by the caller. Throws if the last axis is not `in`. */
-export function linear(params: LinearParams, x: tf.Tensor): tf.Tensor {
-  const [inSize, outSize] = params.weight.shape;
+export const linear = ({ weight, bias }: LinearParams, x: tf.Tensor): tf.Tensor =>
+  tf.tidy(() => ofRows(weight, x, (rows) => tf.add(tf.matMul(rows, weight), bias)));
+
+/** x W for x [..., in]: a linear layer whose bias is added elsewhere. */
+export const product = (weight: tf.Tensor2D, x: tf.Tensor): tf.Tensor =>
+  tf.tidy(() => ofRows(weight, x, (rows) => tf.matMul(rows, weight)));
+
+/** What `fn` makes of x as rows [..., in], with the axes of x before its last. */
+function ofRows(weight: tf.Tensor2D, x: tf.Tensor, fn: (rows: tf.Tensor2D) => tf.Tensor): tf.Tensor {
+  const [inSize, outSize] = weight.shape;
   if (x.shape.at(-1) !== inSize) {
     throw new Error(`linear: expected x [..., ${inSize}], got [${x.shape.join(', ')}]`);
   }
-  return tf.tidy(() => {
-    const rows = tf.reshape(x, [-1, inSize]);
-    return tf.reshape(tf.add(tf.matMul(rows, params.weight), params.bias), [...x.shape.slice(0, -1), outSize]);
-  });
+  return tf.reshape(fn(tf.reshape(x, [-1, inSize])), [...x.shape.slice(0, -1), outSize]);
 }

@@ -17,7 +17,7 @@ export interface NativeSources {
 export interface NativeCall {
   readonly sources: NativeSources;
   readonly op: string;
-  /** Each becomes what the op declares it to be: an int, a float, a bool or a string. */
+  /** Each becomes what the op declares it to be: an int, a float, a bool, a string, or a type, 'float' or 'bfloat16'. */
   readonly attributes: Readonly<Record<string, number | boolean | string>>;
   readonly numOutputs: number;
 }

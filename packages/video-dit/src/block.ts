@@ -1,4 +1,13 @@
-import { gelu, initLinear, type LinearParams, layerNorm, linear, modulate, swiglu } from '@eflow/nn';
+import {
+  addGatedLinear,
+  initLinear,
+  type LinearParams,
+  layerNorm,
+  linear,
+  linearGelu,
+  modulatedNorm,
+  swiglu,
+} from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type FullVideoDiTConfig, mlpWidth, type VideoDiTConfig } from './config.ts';
@@ -52,14 +61,18 @@ export function block(
       6,
       1,
     ) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
-    const attnIn = modulate(layerNorm(x), attnShift, attnScale);
-    let h = tf.add(x, tf.mul(tf.expandDims(attnGate, 1), selfAttention(params.attn, config, attnIn, place)));
+    const attnIn = modulatedNorm(x, attnShift, attnScale);
+    let h = addGatedLinear(x, attnGate, params.attn.proj, selfAttention(params.attn, config, attnIn, place));
     if (params.crossAttn && context) {
       h = tf.add(h, attendToContext(params.crossAttn, config.numHeads, layerNorm(h), context));
     }
-    const mlpIn = modulate(layerNorm(h), mlpShift, mlpScale);
-    const activation = config.mlp === 'swiglu' ? swiglu : gelu;
-    const mlpOut = linear(params.mlp.fc2, activation(linear(params.mlp.fc1, mlpIn)));
-    return tf.add(h, tf.mul(tf.expandDims(mlpGate, 1), mlpOut));
+    const mlpIn = modulatedNorm(h, mlpShift, mlpScale);
+    const { fc1, fc2 } = params.mlp;
+    return addGatedLinear(
+      h,
+      mlpGate,
+      fc2,
+      config.mlp === 'swiglu' ? swiglu(linear(fc1, mlpIn)) : linearGelu(fc1, mlpIn),
+    );
   });
 }

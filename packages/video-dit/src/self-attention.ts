@@ -7,16 +7,13 @@ import {
   type LearnedInput,
   type Rotary,
 } from '@eflow/attention';
-import { initLinear, type LinearParams, linear, rmsNorm } from '@eflow/nn';
+import { type HeadsParams, initLinear, joinHeads, type LinearParams, linear, projectHeads } from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { STARTS } from './starts.ts';
 
 /** One q, k, v projection, the norms of q and k, what the kind of attention learns, and the output projection. */
-export type SelfAttentionParams = {
-  qkv: LinearParams;
-  qNorm: { weight: tf.Tensor1D };
-  kNorm: { weight: tf.Tensor1D };
+export type SelfAttentionParams = HeadsParams & {
   proj: LinearParams;
   /** What the kind learns, under the names of its record: GLGA's `gate`, SLA's `proj_l`. */
   [learned: string]: LearnedParams;
@@ -71,25 +68,23 @@ export function initSelfAttention(stream: RandomStream, config: SelfAttentionCon
   };
 }
 
-/** Attention of any kind over x [B, L, E], with q and k normalised per head -> [B, L, E], owned by the caller. */
+/**
+ * Attention of any kind over x [B, L, E], with q and k normalised per head -> [B, L, E], which the output projection is to be
+ * applied to; owned by the caller.
+ */
 export function selfAttention(
   params: SelfAttentionParams,
-  config: SelfAttentionConfig,
+  { attention: spec, attentionKinds }: SelfAttentionConfig,
   x: tf.Tensor,
   place: TokenPlaces,
 ): tf.Tensor {
-  const [B, L, E] = x.shape as [number, number, number];
-  const { numHeads: N, attention: spec, attentionKinds } = config;
   const { learns } = attentionKind(spec, attentionKinds);
   return tf.tidy(() => {
-    const qkv = tf.transpose(tf.reshape(linear(params.qkv, x), [B, L, 3, N, E / N]), [2, 0, 3, 1, 4]);
-    const [q, k, v] = tf.unstack(qkv) as [tf.Tensor, tf.Tensor, tf.Tensor]; // [B, N, L, D] each
-    const heads = { q: rmsNorm(params.qNorm.weight, q), k: rmsNorm(params.kNorm.weight, k), v };
+    const heads = projectHeads(params, x);
     const learned = Object.entries(learns).flatMap(([name, { form, as }]) => {
       const own = params[as];
       return own ? [[name, LEARNED[form].apply(own, x)]] : []; // attention says what is missing
     });
-    const output = attention(spec, { ...heads, ...place, ...Object.fromEntries(learned) }, attentionKinds);
-    return linear(params.proj, tf.reshape(tf.transpose(output, [0, 2, 1, 3]), [B, L, E]));
+    return joinHeads(attention(spec, { ...heads, ...place, ...Object.fromEntries(learned) }, attentionKinds));
   });
 }

@@ -1,5 +1,5 @@
 import { type Grid, gatherRotary, type Rotary, rotaryTable } from '@eflow/attention';
-import { type LinearParams, labelEmbedder, layerNorm, linear, modulate, scalarEmbedder, silu } from '@eflow/nn';
+import { type LinearParams, labelEmbedder, linear, modulatedNorm, scalarEmbedder, silu } from '@eflow/nn';
 import { explain, rematerialise, stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BlockParams, block } from './block.ts';
@@ -53,7 +53,9 @@ function run(params: VideoDiTParams, config: FullVideoDiTConfig, input: VideoDiT
       fromMiddle = fromSecond(applyBlocks(params.middleBlocks, config, tokens, seen));
       if (keptTokens) fromMiddle = restoreTokens(fromMiddle, keptTokens, mask, x.shape[1]!);
       if (pathDropped) {
-        fromMiddle = tf.where(tf.reshape(pathDropped, [-1, 1, 1]), tf.broadcastTo(mask, x.shape), fromMiddle);
+        // A sum, since the gradient of tfjs' broadcastTo is an op for each copy.
+        const everywhere = tf.add(mask, tf.zeros(x.shape));
+        fromMiddle = tf.where(tf.reshape(pathDropped, [-1, 1, 1]), everywhere, fromMiddle);
       }
     }
     x = tf.add(fromEncoder, fromMiddle);
@@ -68,7 +70,7 @@ function run(params: VideoDiTParams, config: FullVideoDiTConfig, input: VideoDiT
       x = applyBlocks([p], config, x, surroundings);
     });
     const [shift, scale] = tf.split(linear(params.final.adaLN, surroundings.condition), 2, 1) as [tf.Tensor, tf.Tensor];
-    return unpatchify(config, linear(params.final.linear, modulate(layerNorm(x), shift, scale)), clip);
+    return unpatchify(config, linear(params.final.linear, modulatedNorm(x, shift, scale)), clip);
   });
 }
 

@@ -4,7 +4,11 @@ declare module '@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js' {
     getName(): string;
     getInputArgList(): { getTypeAttr(): string; getNumberAttr(): string; getTypeListAttr(): string }[];
     getOutputArgList(): unknown[];
-    getAttrList(): { getName(): string; getType(): string }[];
+    getAttrList(): {
+      getName(): string;
+      getType(): string;
+      getAllowedValues(): { getList(): { getTypeList(): number[] } | undefined } | undefined;
+    }[];
     getIsStateful(): boolean;
   }
   const api: { OpList: { deserializeBinary(bytes: Uint8Array): { getOpList(): OpDef[] } } };

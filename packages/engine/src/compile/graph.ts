@@ -12,11 +12,16 @@ export const MAX_GRAPH_BYTES = 2 ** 31 - 1;
 const MIN_SPLAT_LENGTH = 16;
 
 const PRODUCTS = new Set(['MatMul', 'BatchMatMulV2']);
+/** Ops that leave numbers as they are, of any type. */
+const MOVES = new Set(['Reshape', 'Transpose']);
 
 export interface GraphOptions {
   /** The graph is to be compiled with XLA as a whole. */
   readonly xla: boolean;
-  /** Matrix products in bfloat16, with float32 results. */
+  /**
+   * Matrix products in bfloat16. To TensorFlow.js their results are float32, as which all ops read them but products and the
+   * native ops that take either.
+   */
   readonly bfloat16: boolean;
   /** Arrays of any size become constants, as in an exported model. */
   readonly embed: boolean;
@@ -34,6 +39,8 @@ export interface Graph {
   addXlaCall(callee: RegisteredFunction, inputs: number[], results: readonly TensorMetadata[]): TensorMetadata[];
   /** `x`, not made before `after` is, and not the same as `x` to an optimiser. */
   addBarrier(x: number, after: number): TensorMetadata;
+  /** The tensor in the type that TensorFlow.js knows it by. */
+  asKnown(id: number): number;
   /** Frees the graph, which is of no use then. */
   dispose(): void;
   /** Whether the tensor follows from constants alone. */
@@ -52,7 +59,6 @@ export function createGraph(options: GraphOptions): Graph {
   const handle = binding.createGraph();
   const tensors = new Map<number, TensorMetadata>();
   const constants = new Set<number>();
-  const halves = new Map<number, number>();
   const callees = new Set<RegisteredFunction>();
   let operations = 0;
   let matmulFlops = 0;
@@ -103,15 +109,20 @@ export function createGraph(options: GraphOptions): Graph {
     return output!;
   }
 
-  /** x in bfloat16; cast once, however often it is used. */
-  function half(id: number): number {
-    let cast = halves.get(id);
-    if (cast === undefined) {
-      cast = add('Cast', [id], [type('DstT', TF_BFLOAT16)])[0]!.id;
-      halves.set(id, cast);
-    }
-    return cast;
+  const casts = new Map<number, number>();
+  const isHalf = (id: number) => tensors.get(id)!.dtype === TF_BFLOAT16;
+  const isFloat = (id: number) => isHalf(id) || tensors.get(id)!.dtype === binding.TF_FLOAT;
+  /** x in the other type of floats; cast once, however often it is used. */
+  function cast(id: number): number {
+    const dtype = isHalf(id) ? binding.TF_FLOAT : TF_BFLOAT16;
+    const other = casts.get(id) ?? add('Cast', [id], [type('DstT', dtype)])[0]!.id;
+    casts.set(id, other);
+    return other;
   }
+  const asHalf = (id: number) => (isHalf(id) ? id : cast(id));
+  /** The tensor as TensorFlow.js, which has no bfloat16, knows it. */
+  const known = (tensor: TensorMetadata) => (isHalf(tensor.id) ? { ...tensor, dtype: binding.TF_FLOAT } : tensor);
+  const asKnown = (id: number) => (isHalf(id) ? cast(id) : id);
 
   return {
     handle,
@@ -124,6 +135,7 @@ export function createGraph(options: GraphOptions): Graph {
     addConstant,
     dispose: () => binding.deleteGraph(handle),
     isConstant: (id) => constants.has(id),
+    asKnown,
     options,
     callees,
     addXlaCall(callee, inputs, results) {
@@ -134,7 +146,7 @@ export function createGraph(options: GraphOptions): Graph {
       }
       const outputs = add(
         'PartitionedCall',
-        [inputs],
+        [inputs.map(asKnown)],
         [
           { name: 'f', type: TF_ATTR_FUNC, value: callee.name },
           { name: 'Tout', type: binding.TF_ATTR_TYPE, value: results.map(({ dtype }) => dtype) },
@@ -148,8 +160,8 @@ export function createGraph(options: GraphOptions): Graph {
       });
     },
     addBarrier(x, after) {
-      if (xla) return add('XlaOptimizationBarrier', [[x, after]], [])[0]!;
-      return add('Identity', [x], [], [after])[0]!;
+      const outputs = xla ? add('XlaOptimizationBarrier', [[x, after]], []) : add('Identity', [x], [], [after]);
+      return known(outputs[0]!);
     },
     addPlaceholder(dtype, shape) {
       const attributes = [type('dtype', dtype), { name: 'shape', type: binding.TF_ATTR_SHAPE, value: shape }];
@@ -169,15 +181,14 @@ export function createGraph(options: GraphOptions): Graph {
       const given = attributes
         .map((attribute) => ({ ...attribute, name: rename[attribute.name] ?? attribute.name }))
         .filter(({ name }) => definition.attributes.has(name) && !definition.inferred.has(name));
-      const grouped = groupInputs(inputs, definition.inputs, attributes);
+      const isHalfProduct = PRODUCTS.has(op) && bfloat16 && isFloat(inputs[0]!);
+      const read = inputs.map((id, i) => {
+        if (isHalfProduct) return asHalf(id);
+        return MOVES.has(op) || definition.inputs[i]?.takesBfloat16 ? id : asKnown(id);
+      });
       let outputs: TensorMetadata[];
       try {
-        if (PRODUCTS.has(op) && bfloat16 && tensors.get(inputs[0]!)!.dtype === binding.TF_FLOAT) {
-          const product = add(op, inputs.map(half), given, controlInputs)[0]!;
-          outputs = add('Cast', [product.id], [type('DstT', binding.TF_FLOAT)]);
-        } else {
-          outputs = add(op, grouped, given, controlInputs);
-        }
+        outputs = add(op, groupInputs(read, definition.inputs, attributes), given, controlInputs);
       } catch (error) {
         throw refuse(op, (error as Error).message, 'Fix the shapes or types that it is given');
       }
@@ -191,7 +202,7 @@ export function createGraph(options: GraphOptions): Graph {
         }
       }
       if (PRODUCTS.has(op)) matmulFlops += productFlops(tensors.get(inputs[0]!)!, attributes, outputs[0]!);
-      return outputs;
+      return outputs.map(known);
     },
   };
 }

@@ -1,10 +1,16 @@
 import api from '@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js';
-import { nativeBinding } from './binding.ts';
+import { nativeBinding, TF_BFLOAT16 } from './binding.ts';
+
+interface InputDefinition {
+  /** The attribute that counts the argument's tensors, if it takes a list. */
+  readonly listLength: string | undefined;
+  /** Whether it may be float32 or bfloat16, and nothing else, as products may be. */
+  readonly takesBfloat16: boolean;
+}
 
 /** What a graph must know of an op beyond what TensorFlow.js passes to the eager runtime. */
 export interface OpDefinition {
-  /** For each input argument the attribute that counts its tensors if it takes a list, else undefined. */
-  readonly inputs: readonly { readonly listLength: string | undefined }[];
+  readonly inputs: readonly InputDefinition[];
   /** Attributes that follow from the inputs. */
   readonly inferred: ReadonlySet<string>;
   /** Types of the attributes by their names, as TensorFlow writes them: int, float, bool, string, type, list(int), ... */
@@ -37,11 +43,17 @@ function parseDefinitions(list: Buffer): OpDefinitions {
   return new Map(
     ops.map((op) => {
       const inputs = op.getInputArgList();
+      const halves = op
+        .getAttrList()
+        .filter((attribute) => isEither(attribute.getAllowedValues()?.getList()?.getTypeList()));
       const inferred = inputs.flatMap((arg) => [arg.getTypeAttr(), arg.getNumberAttr(), arg.getTypeListAttr()]);
       return [
         op.getName(),
         {
-          inputs: inputs.map((arg) => ({ listLength: arg.getNumberAttr() || arg.getTypeListAttr() || undefined })),
+          inputs: inputs.map((arg) => ({
+            listLength: arg.getNumberAttr() || arg.getTypeListAttr() || undefined,
+            takesBfloat16: halves.some((attribute) => attribute.getName() === arg.getTypeAttr()),
+          })),
           inferred: new Set(inferred.filter((name) => name !== '')),
           attributes: new Map(op.getAttrList().map((attribute) => [attribute.getName(), attribute.getType()])),
           numOutputs: op.getOutputArgList().length,
@@ -51,3 +63,6 @@ function parseDefinitions(list: Buffer): OpDefinitions {
     }),
   );
 }
+
+const isEither = (types: readonly number[] | undefined): boolean =>
+  types?.length === 2 && types.includes(nativeBinding().TF_FLOAT) && types.includes(TF_BFLOAT16);

@@ -1,11 +1,12 @@
 import '@tensorflow/tfjs-backend-cpu';
-import { createStream, randomNormal, splitStream, valueAndGrad } from '@eflow/tensor';
+import { createStream, placeBehind, randomNormal, splitStream, valueAndGrad } from '@eflow/tensor';
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { expectCompiledEqualsEager, expectSame, withGradients } from '../../fixtures/compiled-oracle.ts';
 import { DIFFERENTIABLE_OPS } from '../../fixtures/differentiable-ops.ts';
 import { bfloat16Support } from '../bfloat16.ts';
+import { nativeBinding } from './binding.ts';
 import { compile } from './compile.ts';
 
 type T = tf.Tensor;
@@ -77,6 +78,35 @@ describe.runIf(bfloat16Support('cpu').supported)("precision 'bf16'", () => {
     };
     const [scores, ...rest] = compile(around, { precision })(x);
     expectSame(rest, [tf.softmax(scores!), tf.sum(scores!, 0)]);
+  });
+
+  it('casts nothing between products, and a product once for all that read it as float32', () => {
+    const [a, b, c] = [normal(0, 6, 4), normal(1, 4, 10), normal(2, 15, 5)];
+    const add = vi.spyOn(nativeBinding(), 'addOperation');
+    const actual = compile(
+      (x: T, y: T, z: T) => {
+        const moved = tf.matMul(tf.reshape(tf.transpose(tf.matMul(x, y)), [4, 15]), z);
+        return [moved, tf.relu(moved), tf.neg(moved)];
+      },
+      { precision },
+    )(a, b, c);
+    const casts = add.mock.calls.filter(([, op]) => op === 'Cast').length;
+    add.mockRestore();
+    expect(casts).toBe(3 + 1); // the factors, the last product
+    const first = rounded(tf.matMul(rounded(a), rounded(b)));
+    const exact = tf.matMul(tf.reshape(tf.transpose(first), [4, 15]), rounded(c));
+    expectClose(actual[0]!, exact, { rtol: 2 ** -7, atol: 2 ** -6 });
+    expectClose(actual[1]!, tf.relu(actual[0]!), { rtol: 0, atol: 0 });
+    expectClose(actual[2]!, tf.neg(actual[0]!), { rtol: 0, atol: 0 });
+  });
+
+  it('hands products to what XLA compiles, and keeps them across a barrier', () => {
+    const inputs = [normal(0, 6, 4), normal(1, 4, 6)] as const;
+    const part = compile((y: T) => tf.mul(y, 2), { xla: true });
+    const both = compile((x: T, y: T) => [part(tf.matMul(x, y)), placeBehind(x, tf.matMul(x, y))], { precision });
+    const [doubled, kept] = both(...inputs);
+    expectClose(doubled!, tf.mul(kept!, 2), { rtol: 0, atol: 0 });
+    expectClose(kept!, tf.matMul(...inputs), { rtol: 2 ** -6, atol: 2 ** -6 });
   });
 
   it('leaves integer products alone', () => {

@@ -81,7 +81,7 @@ function distinctOutputs(graph: Graph, leaves: readonly tf.Tensor[], inputs: rea
   const taken = new Set(inputs);
   const dtypeOf = (leaf: tf.Tensor) => tensorFlowBackend().getDTypeInteger(leaf.dtype);
   return leaves.map((leaf) => {
-    let id = graphId(leaf);
+    let id = graph.asKnown(graphId(leaf));
     if (taken.has(id)) id = graph.addOperation('Identity', [], [id])[0]!.id;
     taken.add(id);
     return { id, dtype: dtypeOf(leaf), shape: leaf.shape };

@@ -4,7 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 namespace eflow {
 
@@ -23,15 +28,58 @@ typedef float UnalignedVec __attribute__((vector_size(kLanes * sizeof(float)), a
 
 inline Vec Load(const float *p) { return *reinterpret_cast<const UnalignedVec *>(p); }
 inline void Store(float *p, Vec x) { *reinterpret_cast<UnalignedVec *>(p) = x; }
+/// The first n numbers of a vector, n from 1 to kLanes, and 0 in the other lanes; only those are read or written.
+#if defined(__AVX512F__)
+inline Vec LoadFirst(const float *p, int n) { return _mm512_maskz_loadu_ps((1u << n) - 1, p); }
+inline void StoreFirst(float *p, Vec x, int n) { _mm512_mask_storeu_ps(p, (1u << n) - 1, x); }
+#else
+inline Vec LoadFirst(const float *p, int n) {
+  Vec x{};
+  std::memcpy(&x, p, n * sizeof(float));
+  return x;
+}
+inline void StoreFirst(float *p, Vec x, int n) { std::memcpy(p, &x, n * sizeof(float)); }
+#endif
+
+/// Copies n numbers, which short rows are too few of for a call of memcpy.
+inline void Copy(const float *from, int n, float *to) {
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) Store(to + i, Load(from + i));
+  if (i < n) StoreFirst(to + i, LoadFirst(from + i, n - i), n - i);
+}
+
+/// Makes the rest 0 of a row of whole vectors, of which n numbers count.
+inline void ClearRest(float *row, int n) {
+  if (n % kLanes != 0) StoreFirst(row + n, Vec{}, kLanes - n % kLanes);
+}
+
+/// Copies n numbers to a row of whole vectors, whose rest becomes 0.
+inline void CopyPadded(const float *from, int n, float *to) {
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) Store(to + i, Load(from + i));
+  if (i < n) Store(to + i, LoadFirst(from + i, n - i));
+}
+
+/// Adds n numbers to others.
+inline void Add(const float *from, int n, float *to) {
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) Store(to + i, Load(to + i) + Load(from + i));
+  if (i < n) StoreFirst(to + i, LoadFirst(to + i, n - i) + LoadFirst(from + i, n - i), n - i);
+}
+
 inline Vec Splat(float x) { return Vec{} + x; }
 inline Vec Max(Vec a, Vec b) { return a > b ? a : b; }
 
 inline float Sum(Vec x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps(x);
+#else
   float lanes[kLanes];
   Store(lanes, x);
   for (int n = kLanes / 2; n > 0; n /= 2)
     for (int i = 0; i < n; i++) lanes[i] += lanes[i + n];
   return lanes[0];
+#endif
 }
 
 inline int RoundUp(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
