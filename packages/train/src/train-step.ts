@@ -1,11 +1,11 @@
 import {
-  type AdamW,
-  type AdamWCoefficients,
   adamW,
+  type Coefficients,
   clipByGlobalNorm,
   DEFAULT_CLIP_NORM,
   EMA_DEFAULTS,
   emaDecay,
+  type Optimizer,
   updateEma,
 } from '@eflow/optim';
 import {
@@ -17,13 +17,15 @@ import {
   readScalars,
   splitStream,
   type Tree,
+  tidyTree,
   uploadScalars,
   uploadStream,
   valueAndGrad,
   withDefaults,
 } from '@eflow/tensor';
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { judge } from './guard.ts';
+import { onVector } from './on-vector.ts';
 import type { TrainState, Weights } from './state.ts';
 
 /** Numbers by name. */
@@ -49,7 +51,8 @@ export interface TrainStepOptions<
 > {
   /** The loss to be differentiated, and other scalars for the log. It must depend on nothing but its arguments. */
   loss: (params: Params, batch: Batch, context: StepContext<Schedule, Fixed>) => Losses;
-  optimizer?: AdamW;
+  /** As `initState` was given it. */
+  optimizer?: Optimizer;
   /** What the gradient's norm is clipped to, above 0; Infinity clips nothing. */
   clipNorm?: number;
   /** The moving average's decay in [0, 1], reached by a warm-up; 0 keeps the last parameters. */
@@ -106,27 +109,26 @@ export function createTrainStep<
   const filled = withDefaults('createTrainStep', options, TRAIN_STEP_DEFAULTS, OTHERS);
   const { loss, optimizer, clipNorm, emaDecay: decay, seed, spikeDeviations, compile } = filled;
 
-  type Rates = { coefficients: AdamWCoefficients; emaDecay: number | tf.Scalar };
+  type Rates = { coefficients: Coefficients; emaDecay: number | tf.Scalar };
   type Scalars = { rates: Rates; schedule: Values<Schedule> };
   const scalarsAt = (step: number) => ({
     rates: { coefficients: optimizer.coefficients(step), emaDecay: emaDecay(step, { decay }) },
     schedule: options.scheduleAt?.(step) ?? ({} as Schedule),
   });
 
-  function applyGradient(gradient: tf.Tensor1D, weights: Weights, { coefficients, emaDecay }: Rates) {
-    return tf.tidy(() => {
-      const { grads, norm } = clipByGlobalNorm(gradient, clipNorm);
-      const { params, state } = optimizer.update(grads, weights.optimizer, weights.params, coefficients);
-      return { gradNorm: norm, weights: { params, ema: updateEma(weights.ema, params, emaDecay), optimizer: state } };
-    });
-  }
-  // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
-  const apply = compile?.(applyGradient, { name: 'apply gradient', xla: true }) ?? applyGradient;
-
   /** The update of states whose parameters are such a tree. */
   function createUpdate(unravel: TrainState<Params>['unravel']) {
+    const { update: optimize } = onVector(optimizer, unravel);
+    const applyGradient = (gradient: tf.Tensor1D, weights: Weights, { coefficients, emaDecay }: Rates) =>
+      tidyTree(() => {
+        const { grads, norm } = clipByGlobalNorm(gradient, clipNorm);
+        const { params, state } = optimize(grads, weights.optimizer, weights.params, coefficients);
+        return { gradNorm: norm, weights: { params, ema: updateEma(weights.ema, params, emaDecay), optimizer: state } };
+      });
+    // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
+    const apply = compile?.(applyGradient, { name: 'apply gradient', xla: true }) ?? applyGradient;
     const update = (fixed: Fixed, stream: RandomStream, { rates, schedule }: Scalars, weights: Weights, batch: Batch) =>
-      tf.tidy(() => {
+      tidyTree(() => {
         const params = unravel(weights.params);
         const { values, grads } = valueAndGrad(() => loss(params, batch, { stream, schedule, fixed }), params);
         const gradient = ravel(grads).vector;
@@ -146,7 +148,7 @@ export function createTrainStep<
     const stream = splitStream(splitStream(createStream(seed), 'train'), step);
     const fixed = options.fixedAt?.(step) ?? ({} as Fixed);
     const { losses, weights: next } = compiled
-      ? tf.tidy(() => compiled(fixed, uploadStream(stream), uploadScalars(scalarsAt(step)) as Scalars, weights, batch))
+      ? tidyTree(() => compiled(fixed, uploadStream(stream), uploadScalars(scalarsAt(step)) as Scalars, weights, batch))
       : update(fixed, stream, scalarsAt(step), weights, batch);
     const read = readScalars(losses) as StepLosses<Extract<keyof Losses, string>>;
     // A weighted loss hides spikes, which the velocity's plain mean square shows.
