@@ -1,4 +1,4 @@
-import { mapTree, mapTrees, type Tree, tidyTree, withDefaults } from '@eflow/tensor';
+import { type Fusible, fuse, mapTree, type Tree, tidyTree, withDefaults } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import {
   ADAMW_DEFAULTS,
@@ -70,11 +70,10 @@ const ADAMW_SIZE = 0.2;
  * ranges given there, and on unknown ones.
  */
 export function muon(options: MuonOptions): Muon {
-  const { matrices, learningRate, momentum, weightDecay, betas, eps } = withDefaults('muon', options, MUON_DEFAULTS, [
-    'matrices',
-  ]);
-  if (typeof matrices !== 'function') {
-    throw new Error(`muon: matrices is ${matrices}; expected a function of a leaf's name, such as hiddenMatrices`);
+  const filled = withDefaults('muon', options, MUON_DEFAULTS, ['matrices']);
+  const { matrices: matricesOf, learningRate, momentum, weightDecay, betas, eps } = filled;
+  if (typeof matricesOf !== 'function') {
+    throw new Error(`muon: matrices is ${matricesOf}; expected a function of a leaf's name, such as hiddenMatrices`);
   }
   const rateAt: Schedule = typeof learningRate === 'number' ? () => learningRate : learningRate;
   if (typeof learningRate === 'number') checkRate('muon', learningRate);
@@ -82,11 +81,30 @@ export function muon(options: MuonOptions): Muon {
   checkWeightDecay('muon', weightDecay);
   const others = adamW({ learningRate, betas, eps });
 
+  /** The new running mean, and the mean a step ahead of it, which is Nesterov's. */
+  const average: Fusible = (old, grad) => {
+    const mean = lerp(old!, grad!, momentum);
+    return [mean, lerp(mean, grad!, momentum)];
+  };
+  /** The new matrices, [count, m, n]. */
+  const move: Fusible = (old, direction, rate, shrink) => {
+    const size = ADAMW_SIZE * Math.sqrt(Math.max(...old!.shape.slice(1)));
+    const decayed = weightDecay === 0 ? old! : tf.mul(old!, shrink!);
+    return [tf.sub(decayed, tf.mul(direction!, tf.mul(rate!, size)))];
+  };
+  /** AdamW's update of the vector of all others. */
+  const updateOthers: Fusible = (old, grad, firstMoment, secondMoment, shrink, stepSize, eps) => {
+    const coefficients = { shrink, stepSize, eps } as AdamWCoefficients<tf.Scalar>;
+    const moments = { firstMoment: firstMoment!, secondMoment: secondMoment! };
+    const { params, state } = others.update(grad!, moments, old!, coefficients);
+    return [params, state.firstMoment, state.secondMoment];
+  };
+
   return {
     elementwise: false,
     init: (params) =>
       tidyTree(() => {
-        const parts = stackMatrices(params, matrices);
+        const parts = stackMatrices(params, matricesOf);
         if (Object.keys(parts.stacks).length === 0) {
           throw new Error(
             'muon: no parameter is a matrix by the option matrices, so that all would be updated by AdamW; take adamW instead (in a config: optimizer.kind=adamw)',
@@ -105,25 +123,30 @@ export function muon(options: MuonOptions): Muon {
       if (!('momentum' in state)) throw new Error(`muon: ${ANOTHER_STATE}`);
       assertAlike('muon', { params, grads });
       return tidyTree(() => {
-        const [old, gradient] = [params, grads].map((tree) => stackMatrices(tree, matrices));
-        assertAlike('muon', { matrices: old!.stacks, momentum: state.momentum });
-        const mean = mapTrees('muon', { old: state.momentum, grads: gradient!.stacks }, ([mean, grad]) =>
-          tf.tidy(() => lerp(mean!, grad!, momentum)),
-        );
-        const stacks = mapTrees('muon', { params: old!.stacks, mean, grads: gradient!.stacks }, ([param, mean, grad]) =>
-          tf.tidy(() => {
-            const direction = orthogonalize(lerp(mean!, grad!, momentum)); // Nesterov: a step ahead
-            const decayed = weightDecay === 0 ? param! : tf.mul(param!, shrink);
-            const size = ADAMW_SIZE * Math.sqrt(Math.max(...param!.shape.slice(1)));
-            return tf.sub(decayed, tf.mul(direction, tf.mul(rate, size)));
-          }),
-        );
-        const next = others.update(gradient!.others, state.others, old!.others, coefficients.others);
+        const old = stackMatrices(params, matricesOf);
+        const gradient = stackMatrices(grads, matricesOf);
+        assertAlike('muon', { matrices: old.stacks, momentum: state.momentum });
+        const [means, stacks]: [Stacks, Stacks] = [{}, {}];
+        const rates = [rate, shrink].map(asScalar);
+        for (const [shape, matrices] of Object.entries(old.stacks)) {
+          const [mean, ahead] = fuse(average, state.momentum[shape]!, gradient.stacks[shape]!);
+          means[shape] = mean!;
+          stacks[shape] = fuse(move, matrices, orthogonalize(ahead!), ...rates)[0]!;
+        }
+        const adamWs = coefficients.others;
+        const scalars = [adamWs.shrink, adamWs.stepSize, adamWs.eps].map(asScalar);
+        const next = old.others.map((param, i) => {
+          const { firstMoment, secondMoment } = state.others;
+          return fuse(updateOthers, param, gradient.others[i]!, firstMoment[i]!, secondMoment[i]!, ...scalars);
+        });
+        const each = (i: number) => next.map((results) => results[i]!);
         return {
-          params: unstackMatrices(params, matrices, { stacks, others: next.params }),
-          state: { momentum: mean, others: next.state },
+          params: unstackMatrices(params, matricesOf, { stacks, others: each(0) }),
+          state: { momentum: means, others: { firstMoment: each(1), secondMoment: each(2) } },
         };
       });
     },
   };
 }
+
+const asScalar = (value: number | tf.Scalar): tf.Scalar => (typeof value === 'number' ? tf.scalar(value) : value);

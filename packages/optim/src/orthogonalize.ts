@@ -12,12 +12,17 @@ const LEAST_NORM = 1e-7;
  * hidden layers in neural networks" (2024). Leaves its intermediate results to the caller's tidy, which owns the result.
  */
 export function orthogonalize(matrices: tf.Tensor): tf.Tensor {
+  const m = matrices.shape[1]!;
   const norm = tf.sqrt(tf.sum(tf.square(matrices), [1, 2], true)); // of all entries: no singular value is above it
-  let x = tf.div(matrices, tf.maximum(norm, LEAST_NORM));
+  // A step is x <- (a + b g + c g^2) x with g = x x^T. In two additions: a + b g + c g^2 = (h + b / (2 r))^2 + a - (b / (2 r))^2 with
+  // h = r g and r = sqrt(c), and h is the product if x is held times sqrt(r).
+  const r = Math.sqrt(C);
+  const shift = B / (2 * r);
+  const [inner, outer] = [shift, A - shift ** 2].map((value) => tf.diag(tf.fill([m], value)));
+  let x = tf.div(matrices, tf.div(tf.maximum(norm, LEAST_NORM), Math.sqrt(r)));
   for (let step = 0; step < STEPS; step++) {
-    const gram = tf.matMul(x, x, false, true); // [count, m, m]
-    const polynomial = tf.add(tf.mul(gram, B), tf.mul(tf.matMul(gram, gram), C));
-    x = tf.add(tf.mul(x, A), tf.matMul(polynomial, x));
+    const root = tf.add(tf.matMul(x, x, false, true), inner!); // [count, m, m]
+    x = tf.matMul(tf.add(tf.matMul(root, root), outer!), x);
   }
-  return x;
+  return tf.div(x, Math.sqrt(r));
 }

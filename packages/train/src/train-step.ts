@@ -116,17 +116,24 @@ export function createTrainStep<
     schedule: options.scheduleAt?.(step) ?? ({} as Schedule),
   });
 
+  // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
+  const inOnePass = <Args extends unknown[], Result extends Tree>(name: string, fn: (...args: Args) => Result) =>
+    compile?.(fn, { name, xla: true }) ?? fn;
+  const clip = inOnePass('clip', (gradient: tf.Tensor1D) => clipByGlobalNorm(gradient, clipNorm));
+  const average = inOnePass('average', updateEma<tf.Tensor1D>);
+  const applyBy =
+    (update: Optimizer['update']) =>
+    (gradient: tf.Tensor1D, weights: Weights, { coefficients, emaDecay }: Rates) =>
+      tidyTree(() => {
+        const { grads, norm } = clip(gradient);
+        const { params, state } = update(grads, weights.optimizer, weights.params, coefficients);
+        return { gradNorm: norm, weights: { params, ema: average(weights.ema, params, emaDecay), optimizer: state } };
+      });
+  const applyVectors = inOnePass('apply gradient', applyBy(optimizer.update));
+
   /** The update of states whose parameters are such a tree. */
   function createUpdate(unravel: TrainState<Params>['unravel']) {
-    const { update: optimize } = onVector(optimizer, unravel);
-    const applyGradient = (gradient: tf.Tensor1D, weights: Weights, { coefficients, emaDecay }: Rates) =>
-      tidyTree(() => {
-        const { grads, norm } = clipByGlobalNorm(gradient, clipNorm);
-        const { params, state } = optimize(grads, weights.optimizer, weights.params, coefficients);
-        return { gradNorm: norm, weights: { params, ema: updateEma(weights.ema, params, emaDecay), optimizer: state } };
-      });
-    // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
-    const apply = compile?.(applyGradient, { name: 'apply gradient', xla: true }) ?? applyGradient;
+    const apply = optimizer.elementwise ? applyVectors : applyBy(onVector(optimizer, unravel).update);
     const update = (fixed: Fixed, stream: RandomStream, { rates, schedule }: Scalars, weights: Weights, batch: Batch) =>
       tidyTree(() => {
         const params = unravel(weights.params);
