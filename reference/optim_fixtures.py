@@ -1,4 +1,4 @@
-"""Writes packages/optim/src/fixtures/torch.json: AdamW, gradient clipping and learning rates as PyTorch computes them.
+"""Writes packages/optim/src/fixtures/torch.json: AdamW, Muon, gradient clipping and learning rates as PyTorch computes them.
 
 Made with Python 3.11, torch 2.15.0, on the CPU:
     python reference/optim_fixtures.py
@@ -6,6 +6,7 @@ Made with Python 3.11, torch 2.15.0, on the CPU:
 
 import json
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 
@@ -40,6 +41,32 @@ for options in [
         optimizer.step()
         after.append([values(p) for p in params])
     adamw.append({"options": options, "after": after})
+
+# Weights [out, in] as PyTorch has them; [5, 3] and [3, 5] are the same matrices to Muon but for the transposition.
+# PyTorch's Muon multiplies in bfloat16 whatever the parameters are, here in float64 instead.
+shapes = {"wide": (3, 5), "tall": (5, 3), "square": (4, 4)}
+muon_generator = torch.Generator().manual_seed(2)
+start = {name: torch.randn(*shape, generator=muon_generator) for name, shape in shapes.items()}
+muon_grads = [
+    {name: torch.randn(*shape, generator=muon_generator) * 10.0 ** (i - 3) for name, shape in shapes.items()}
+    for i in range(STEPS)
+]
+muon = []
+for options in [
+    {"lr": 1e-2, "momentum": 0.95, "weight_decay": 0.0},
+    {"lr": 3e-1, "momentum": 0.8, "weight_decay": 0.1},
+    {"lr": 1e-2, "momentum": 0.0, "weight_decay": 0.0},
+]:
+    params = {name: torch.nn.Parameter(p.double()) for name, p in start.items()}
+    optimizer = torch.optim.Muon(params.values(), **options, adjust_lr_fn="match_rms_adamw")
+    after = []
+    for step in muon_grads:
+        for name, param in params.items():
+            param.grad = step[name].double()
+        with patch("torch.bfloat16", torch.float64):
+            optimizer.step()
+        after.append({name: values(p) for name, p in params.items()})
+    muon.append({"options": options, "after": after})
 
 clipping = []
 for max_norm in [0.5, 1.0, 1e6]:
@@ -82,6 +109,12 @@ FIXTURE.write_text(
             "initial": [values(p) for p in initial],
             "grads": [[values(g) for g in step] for step in grads],
             "adamw": adamw,
+            "muon": {
+                "shapes": shapes,
+                "initial": {name: values(p) for name, p in start.items()},
+                "grads": [{name: values(g) for name, g in step.items()} for step in muon_grads],
+                "runs": muon,
+            },
             "clipping": clipping,
             "warmupCosine": {"learningRate": 2.0, "warmupSteps": 4, "totalSteps": 12, "rates": rates},
         },

@@ -14,7 +14,7 @@ import {
   recordData,
   videoDiTConfig,
 } from '@eflow/run';
-import { disposeTree } from '@eflow/tensor';
+import { countParameters, disposeTree } from '@eflow/tensor';
 import {
   countKept,
   countNetwork,
@@ -43,6 +43,8 @@ export interface DryRun {
   stepSeconds: number;
   measuredSteps: number;
   peakResidentBytes: number;
+  /** Its tensors. */
+  checkpointBytes: number;
   /** Steps and seconds that the run would take. */
   plannedSteps: number;
   plannedSeconds: number;
@@ -60,7 +62,7 @@ export function dryRun({ config, root, start, eager }: Task): DryRun {
   const { steps, maxSeconds = Number.POSITIVE_INFINITY } = training;
   const keepRatio = keepRatioAt(0, training);
   const tokens = countTokens(network, data);
-  const { stepSeconds, measuredSteps } = measureStep(config, network, { eager });
+  const { stepSeconds, measuredSteps, checkpointBytes } = measureStep(config, network, { eager });
   return {
     parameters: countNetwork(network, data, { batchSize: training.batchSize }).parameters,
     tokens,
@@ -69,6 +71,7 @@ export function dryRun({ config, root, start, eager }: Task): DryRun {
     stepSeconds,
     measuredSteps,
     peakResidentBytes: reportMemory().peakResidentBytes,
+    checkpointBytes,
     plannedSteps: Math.min(steps, Math.floor(maxSeconds / stepSeconds)),
     plannedSeconds: Math.min(stepSeconds * steps, maxSeconds),
     ...(record && { data: record }),
@@ -103,7 +106,7 @@ export function describeDryRun(config: RunConfig, run: DryRun, engine: EngineInf
     'a step': `${(1000 * run.stepSeconds).toFixed(0)} ms (median of ${run.measuredSteps}), ${(training.batchSize / run.stepSeconds).toFixed(0)} clips/s, ${giga(run.stepFlops / run.stepSeconds)} GFLOP/s on TensorFlow ${engine.tensorflowVersion}, ${engine.device}`,
     training: `${countOf(training.steps, 'step')}${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatClock(run.plannedSeconds)}, ${countOf(run.plannedSteps, 'step')}`,
     memory: `${megabytes(run.peakResidentBytes)} at its peak`,
-    'a checkpoint': `${megabytes(4 * 4 * run.parameters)} (parameters, EMA and the optimizer's two moments)`,
+    'a checkpoint': `${megabytes(run.checkpointBytes)} (parameters, EMA and the moments of ${config.optimizer.kind})`,
   };
   return Object.entries(lines)
     .map(([name, value]) => `${name.padEnd(15)} ${value}`)
@@ -144,7 +147,8 @@ function measureStep(config: RunConfig, network: FullVideoDiTConfig, options: { 
   runFor(SETTLING);
   const seconds = runFor(LEAST);
   dataset.close?.();
-  return { stepSeconds: median(seconds), measuredSteps: seconds.length };
+  const checkpointBytes = 4 * countParameters(state.weights);
+  return { stepSeconds: median(seconds), measuredSteps: seconds.length, checkpointBytes };
 }
 
 /** FLOPs with the tokens that training keeps, and with all. */

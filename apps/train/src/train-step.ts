@@ -34,7 +34,7 @@ export function createRunStep(config: RunConfig, network: FullVideoDiTConfig, { 
   return createVideoDiTStep(network, {
     totalSteps: steps,
     objective: createObjective(config.objective),
-    optimizer: createOptimizer(config),
+    optimizer: createOptimizer(config, network),
     clipNorm: optimizer.clipNorm,
     emaDecay: optimizer.emaDecay,
     seed,

@@ -135,6 +135,33 @@ describe('train', () => {
       expect(await weights(parts.path, which)).toEqual(await weights(whole.path, which));
   });
 
+  it('trains by Muon, compiled as op by op, and goes on from a checkpoint to the bit, but not with another optimizer', async () => {
+    const all = [
+      ...['optimizer.kind=muon', 'optimizer.weightDecay=0.1', 'network.attention.featureMap=elu1', 'training.steps=6'],
+      'training.denseTail=0.2',
+    ];
+    const eager = await run('muon-eager', all, { eager: true });
+    const compiled = await run('muon-compiled', all);
+    expectClose(losses(compiled.metrics).flat(), losses(eager.metrics).flat(), { rtol: 1e-4 });
+    await run('muon-parts', all, { stopAfter: 3 });
+    const kept = readFileSync(openRunFolder(join(root, 'muon-parts')).folder.config, 'utf8');
+    await expect(run('muon-parts', ['training.steps=6'], { resume: true })).rejects.toThrow(
+      /^optimizer\.kind is adamw, and .*step-000003 was trained with muon, .*: set optimizer\.kind=muon, or train anew in another folder \(--out\)$/,
+    );
+    expect(readFileSync(openRunFolder(join(root, 'muon-parts')).folder.config, 'utf8')).toBe(kept);
+    const parts = await run('muon-parts', all, { resume: true });
+    expect(losses(parts.metrics)).toEqual(losses(compiled.metrics));
+    for (const which of ['params', 'ema'] as const)
+      expect(await weights(parts.path, which)).toEqual(await weights(compiled.path, which));
+    const { tensors } = await readSafetensors(join(parts.folder.checkpoints, 'step-000006', 'optimizer.safetensors'));
+    expect([...tensors.keys()].sort()).toEqual([
+      'momentum.12x12',
+      'momentum.12x48',
+      'others.firstMoment.0',
+      'others.secondMoment.0',
+    ]);
+  });
+
   it('refuses to resume with another network, and leaves the run as it was', async () => {
     const path = join(root, 'fixed');
     cpSync(whole.path, path, { recursive: true });

@@ -141,7 +141,7 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
 async function openState(config: RunConfig, folder: RunFolder, network: FullVideoDiTConfig) {
   const { latest, skipped } = await findLatestCheckpoint(folder.checkpoints);
   for (const { problem } of skipped) console.error(`Left out: ${problem}`);
-  const state = latest ? await loadState(latest.folder, config, network) : await firstState(config, network);
+  const state = latest ? await loadState(latest, config, network) : await firstState(config, network);
   const record = recordData(config);
   const earlier = latest && (state.data ?? readDataRecord(folder));
   if (record && earlier) assertSameData(earlier, record);

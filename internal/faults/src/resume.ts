@@ -24,7 +24,7 @@ import { appFile, endOf, runProgram } from '@eflow/cli';
 import { prepareVideos } from '@eflow/data';
 import { LOSS_TERMS } from '@eflow/flow';
 import { findCheckpoint, openRunFolder, readHeldOut, readMetrics } from '@eflow/run';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { FILMS } from './films.ts';
 
 const TRAIN = fileURLToPath(appFile('train'));
@@ -55,7 +55,8 @@ const CASES: { kill: 'all' | 'worker' | 'supervisor'; after: number; when: strin
   { kill: 'supervisor', after: 16, when: 'half-way' },
 ];
 
-async function main(): Promise<void> {
+async function main({ optimizer }: { optimizer: string }): Promise<void> {
+  CONFIG.push(`optimizer.kind=${optimizer}`);
   await prepareClips();
   let failures = 0;
   const whole = await describe(await finish(join(work, 'whole')));
@@ -156,5 +157,6 @@ function digest(content: string | Uint8Array): string {
 
 const program = new Command('test:resume')
   .description('Kills training at several steps, starts it again, and compares with a run that was never stopped.')
+  .addOption(new Option('--optimizer <kind>', 'that trains').choices(['adamw', 'muon']).default('adamw'))
   .action(main);
 await runProgram(program);

@@ -186,6 +186,9 @@ describe('adamW', () => {
         optimizer.update(grads as typeof params, state, params, coefficients);
     expect(update(params, { ...good, stepSize: Number.NaN })).toThrow('stepSize is NaN; expected a finite number');
     expect(update(params, { ...good, eps: params.a as tf.Tensor as tf.Scalar })).toThrow('eps is [2]; expected');
+    expect(() => optimizer.update(params, { momentum: params } as never, params, good)).toThrow(
+      'adamW: the state is of another optimizer; begin with init(params) of this one',
+    );
     expect(update({ a: params.a })).toThrow("params has a leaf 'b', and grads has none");
     expect(update({ a: params.a, b: params.a })).toThrow("expected grads 'b' [3], got [2]");
     expect(update({ ...params, c: params.a })).toThrow("grads has a leaf 'c', and params has none");

@@ -1,6 +1,7 @@
 import { mapTree, mapTrees, type Tree, withDefaults } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { assertAlike } from './assert-alike.ts';
+import { checkCoefficients } from './check-coefficients.ts';
 import { lerp } from './lerp.ts';
 import { checkRate, checkSteps, type Schedule, WARMUP_DEFAULTS } from './schedules.ts';
 
@@ -39,6 +40,8 @@ export type AdamWCoefficients<Value = number | tf.Scalar> = {
 };
 
 export interface AdamW {
+  /** Every number is updated by itself: one vector may stand for a tree. */
+  readonly elementwise: true;
   /** Moments of zeros, like `params`; the caller owns them. */
   init<T extends Tree>(params: T): AdamWState<T>;
   /**
@@ -72,10 +75,11 @@ export function adamW(options: AdamWOptions = {}): AdamW {
     if (!(beta >= 0 && beta < 1)) throw new Error(`adamW: betas are [${betas.join(', ')}]; expected both in [0, 1)`);
   }
   if (!(eps > 0)) throw new Error(`adamW: eps is ${eps}; expected a small positive number, such as 1e-8`);
-  if (!(weightDecay >= 0)) throw new Error(`adamW: weightDecay is ${weightDecay}; expected a number >= 0`);
+  checkWeightDecay('adamW', weightDecay);
   const [beta1, beta2] = betas;
 
   return {
+    elementwise: true,
     init: (params) => ({ firstMoment: zerosLike(params), secondMoment: zerosLike(params) }),
     coefficients(step) {
       checkSteps('adamW', 'step', step, 0);
@@ -89,7 +93,8 @@ export function adamW(options: AdamWOptions = {}): AdamW {
       };
     },
     update(grads, state, params, coefficients) {
-      checkCoefficients(coefficients);
+      checkCoefficients('adamW', coefficients);
+      if (!('firstMoment' in state)) throw new Error(`adamW: ${ANOTHER_STATE}`);
       assertAlike('adamW', { params, grads, ...state });
       const { shrink, stepSize, eps: scaledEps } = coefficients;
       const firstMoment = mapTrees('adamW', { old: state.firstMoment, grads: grads as typeof params }, ([old, grad]) =>
@@ -113,14 +118,13 @@ export function adamW(options: AdamWOptions = {}): AdamW {
   };
 }
 
-function checkCoefficients({ shrink, stepSize, eps }: AdamWCoefficients): void {
-  for (const [name, value] of Object.entries({ shrink, stepSize, eps })) {
-    if (value instanceof tf.Tensor ? value.rank === 0 : Number.isFinite(value)) continue;
-    const found = value instanceof tf.Tensor ? `[${value.shape.join(', ')}]` : value;
-    throw new Error(
-      `adamW: ${name} is ${found}; expected a finite number or a scalar, as coefficients(step) gives them`,
-    );
-  }
+/** Why an update is refused that is given the state of another kind. */
+export const ANOTHER_STATE =
+  'the state is of another optimizer; begin with init(params) of this one, or initState(params, optimizer) of @eflow/train';
+
+/** Throws unless `weightDecay` is a number that is not negative. */
+export function checkWeightDecay(where: string, weightDecay: number): void {
+  if (!(weightDecay >= 0)) throw new Error(`${where}: weightDecay is ${weightDecay}; expected a number >= 0`);
 }
 
 const zerosLike = <T extends Tree>(tree: T): T => mapTree(tree, (leaf) => tf.zerosLike(leaf));

@@ -2,7 +2,7 @@ import { attentionSchema } from '@eflow/attention';
 import { datasetSchema } from '@eflow/data';
 import { DEFAULT_OBJECTIVE, objectiveSchema } from '@eflow/flow';
 import { PROTOCOL_PRESETS, type ProtocolName } from '@eflow/fvd';
-import { ADAMW_DEFAULTS, DEFAULT_CLIP_NORM, EMA_DEFAULTS, WARMUP_DEFAULTS } from '@eflow/optim';
+import { ADAMW_DEFAULTS, DEFAULT_CLIP_NORM, EMA_DEFAULTS, MUON_DEFAULTS, WARMUP_DEFAULTS } from '@eflow/optim';
 import { splitDepth, TOKEN_DROP_DEFAULTS, VIDEO_DIT_DEFAULTS } from '@eflow/video-dit';
 import { z } from 'zod';
 
@@ -54,7 +54,8 @@ const network = z.strictObject({
     ),
 });
 
-const optimizer = z.strictObject({
+/** Of every optimizer. */
+const optimizerKeys = {
   learningRate: positive.default(ADAMW_DEFAULTS.learningRate),
   warmupSteps: z
     .int()
@@ -62,11 +63,27 @@ const optimizer = z.strictObject({
     .default(WARMUP_DEFAULTS.warmupSteps)
     .describe('of the learning rate; a shorter run ends them with its last step'),
   schedule: z.enum(['constant', 'cosine']).default('constant').describe('of the learning rate after its warm-up'),
-  betas: z.tuple([share, share]).default([...ADAMW_DEFAULTS.betas]),
-  weightDecay: z.number().min(0).default(ADAMW_DEFAULTS.weightDecay),
   clipNorm: positive.default(DEFAULT_CLIP_NORM),
   emaDecay: share.default(EMA_DEFAULTS.decay),
-});
+};
+const betas = z.tuple([share, share]).default([...ADAMW_DEFAULTS.betas]);
+const weightDecay = z.number().min(0);
+
+const optimizer = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('adamw'),
+    ...optimizerKeys,
+    betas,
+    weightDecay: weightDecay.default(ADAMW_DEFAULTS.weightDecay),
+  }),
+  z.strictObject({
+    kind: z.literal('muon'),
+    ...optimizerKeys,
+    momentum: z.number().min(0).lt(1).default(MUON_DEFAULTS.momentum).describe("of the blocks' matrices"),
+    weightDecay: weightDecay.default(MUON_DEFAULTS.weightDecay).describe("of the blocks' matrices alone"),
+    betas: betas.describe("AdamW's, for all parameters that are no such matrices"),
+  }),
+]);
 
 const training = z.strictObject({
   batchSize: count,
@@ -131,7 +148,7 @@ const measurement = z.strictObject({
 });
 
 /** The kind of a section that does not name it. */
-export const DEFAULT_KINDS = { data: 'movingDigits', objective: DEFAULT_OBJECTIVE.kind } as const;
+export const DEFAULT_KINDS = { data: 'movingDigits', objective: DEFAULT_OBJECTIVE.kind, optimizer: 'adamw' } as const;
 
 /** The whole of a run, strict at every level: an unknown key is an error. */
 export const runConfigSchema = z.strictObject({
@@ -140,7 +157,7 @@ export const runConfigSchema = z.strictObject({
   data: datasetSchema,
   network,
   objective: objectiveSchema.prefault({ kind: DEFAULT_KINDS.objective }),
-  optimizer: optimizer.prefault({}),
+  optimizer: optimizer.prefault({ kind: DEFAULT_KINDS.optimizer }),
   training,
   measurement: measurement.prefault({}),
 });

@@ -36,6 +36,41 @@ describe('loadConfig', () => {
     expect(videoDiTConfig(config).numClasses).toBe(10);
   });
 
+  describe('of an optimizer', () => {
+    const common = { learningRate: 4e-3, warmupSteps: 20, schedule: 'cosine', clipNorm: 1, emaDecay: 0.99 };
+    const adamW = { kind: 'adamw', ...common, betas: [0.9, 0.99], weightDecay: 0 };
+    const muon = { kind: 'muon', ...common, momentum: 0.95, weightDecay: 0, betas: [0.9, 0.99] };
+
+    it('takes AdamW where no kind is named, as in files of before there were kinds', () => {
+      expect(loadConfig('digits-tiny').optimizer).toEqual(adamW);
+      const { kind: _, ...before } = adamW;
+      const saved = { ...loadConfig('digits-tiny'), optimizer: before };
+      expect(loadConfig(file('before.yaml', stringify(saved))).optimizer).toEqual(adamW);
+      const { optimizer: __, ...bare } = saved;
+      expect(loadConfig(file('bare.yaml', stringify(bare))).optimizer.kind).toBe('adamw');
+    });
+
+    it('keeps what both kinds have, and fills in what a kind has of its own', () => {
+      expect(loadConfig('digits-tiny', ['optimizer.kind=muon']).optimizer).toEqual(muon);
+      const changes = ['optimizer.momentum=0.9', 'optimizer.weightDecay=0.1'];
+      const changed = { ...muon, momentum: 0.9, weightDecay: 0.1 };
+      expect(loadConfig('digits-tiny', ['optimizer.kind=muon', ...changes]).optimizer).toEqual(changed);
+      const based = file('muon.yaml', 'base: digits-tiny\noptimizer: { momentum: 0.9, kind: muon, weightDecay: 0.1 }');
+      expect(loadConfig(based).optimizer).toEqual(changed);
+      expect(loadConfig(based, ['optimizer.kind=adamw']).optimizer).toEqual({ ...adamW, weightDecay: 0.1 });
+    });
+
+    it.each([
+      [['optimizer.momentum=0.9'], "optimizer.momentum: unknown key; did you mean 'betas'? Known here: kind, "],
+      [['optimizer.kind=muno'], "optimizer.kind: Invalid discriminator value. Expected 'adamw' | 'muon'"],
+      [['optimizer.kind=muon', 'optimizer.momentum=1'], 'optimizer.momentum: Too big: expected number to be <1, got 1'],
+      [['optimizer.kind=muon', 'optimizer.momentums=0'], "optimizer.momentums: unknown key; did you mean 'momentum'?"],
+      [['optimizer.kind=muon', 'optimizer.weightDecay=-1'], 'optimizer.weightDecay: Too small'],
+    ])('refuses %s', (overrides, message) => {
+      expect(() => loadConfig('digits-tiny', overrides)).toThrow(message);
+    });
+  });
+
   describe('with a base', () => {
     it('says what differs from a preset, section by section', () => {
       const config = loadConfig(

@@ -49,6 +49,7 @@ export {
   mapTrees,
   ravel,
   type Tree,
+  tidyTree,
   treeEntries,
   treeLeaves,
 } from './tree.ts';

@@ -73,6 +73,10 @@ export const countParameters = (tree: Tree): number => treeLeaves(tree).reduce((
 /** A tree of the same values that outlives the original; the caller owns it. No numbers are copied, as tensors never change. */
 export const cloneTree = <T extends Tree>(tree: T): T => mapTree(tree, (leaf) => tf.clone(leaf));
 
+/** `tf.tidy` of a function that gives trees, which the types of tfjs do not know as what a tidy returns. */
+export const tidyTree = <Result extends Tree>(fn: () => Result): Result =>
+  tf.tidy(fn as () => tf.TensorContainer) as Result;
+
 /** Disposes every leaf. */
 export const disposeTree = (tree: Tree): void => tf.dispose(treeLeaves(tree));
 

@@ -1,13 +1,14 @@
-import { type AdamWState, adamW } from '@eflow/optim';
+import { adamW, type Optimizer } from '@eflow/optim';
 import { disposeTree, ravel, type Tree } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type GuardState, NEW_GUARD } from './guard.ts';
+import { onVector } from './on-vector.ts';
 
 /**
- * What an update replaces: the parameters, their moving average and the optimizer's moments. Each is one vector of all
- * parameters, [P], so that an update is a few ops.
+ * What an update replaces: the parameters and their moving average, each one vector of all parameters, [P], so that an update is a
+ * few ops, and the optimizer's state: AdamW's two moments are such vectors as well.
  */
-export type Weights = { params: tf.Tensor1D; ema: tf.Tensor1D; optimizer: AdamWState<tf.Tensor1D> };
+export type Weights = { params: tf.Tensor1D; ema: tf.Tensor1D; optimizer: Tree };
 
 /**
  * What training changes. A step disposes of the weights that it replaces; `disposeState` frees the last ones. `emaParams` and
@@ -22,10 +23,13 @@ export interface TrainState<Params extends Tree> {
   readonly unravel: (vector: tf.Tensor1D) => Params;
 }
 
-/** The state before the first step. The parameters stay the caller's, who may dispose of them. */
-export function initState<Params extends Tree>(params: Params): TrainState<Params> {
+/**
+ * The state before the first step of that optimizer, AdamW unless given. The parameters stay the caller's, who may dispose of
+ * them. Throws as the optimizer's `init` does.
+ */
+export function initState<Params extends Tree>(params: Params, optimizer: Optimizer = adamW()): TrainState<Params> {
   const { vector, unravel } = ravel(params);
-  const weights = { params: vector, ema: tf.clone(vector), optimizer: adamW().init(vector) };
+  const weights = { params: vector, ema: tf.clone(vector), optimizer: onVector(optimizer, unravel).init(vector) };
   return { step: 0, weights, guard: NEW_GUARD, unravel };
 }
 

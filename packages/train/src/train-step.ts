@@ -1,11 +1,11 @@
 import {
-  type AdamW,
-  type AdamWCoefficients,
   adamW,
+  type Coefficients,
   clipByGlobalNorm,
   DEFAULT_CLIP_NORM,
   EMA_DEFAULTS,
   emaDecay,
+  type Optimizer,
   updateEma,
 } from '@eflow/optim';
 import {
@@ -19,6 +19,7 @@ import {
   readScalars,
   splitStream,
   type Tree,
+  tidyTree,
   uploadScalars,
   uploadStream,
   valueAndGrad,
@@ -26,6 +27,7 @@ import {
 } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { judge } from './guard.ts';
+import { onVector } from './on-vector.ts';
 import type { TrainState, Weights } from './state.ts';
 
 /** Numbers by name. */
@@ -57,7 +59,8 @@ export interface TrainStepOptions<
    * and averaged, as their losses are: the update of the whole batch, in the memory of a part. Absent: one part, the batch.
    */
   microBatches?: { count: number; cut: (batch: Batch, context: StepContext<Schedule, Fixed>) => Part[] };
-  optimizer?: AdamW;
+  /** As `initState` was given it. */
+  optimizer?: Optimizer;
   /** What the gradient's norm is clipped to, above 0; Infinity clips nothing. */
   clipNorm?: number;
   /** The moving average's decay in [0, 1], reached by a warm-up; 0 keeps the last parameters. */
@@ -118,27 +121,32 @@ export function createTrainStep<
   const { count, cut } = options.microBatches ?? { count: 1, cut: (batch: Batch) => [batch as Tree as Part] };
 
   type Context = StepContext<Schedule, Fixed>;
-  type Rates = { coefficients: AdamWCoefficients; emaDecay: number | tf.Scalar };
+  type Rates = { coefficients: Coefficients; emaDecay: number | tf.Scalar };
   const ratesAt = (step: number) => ({
     coefficients: optimizer.coefficients(step),
     emaDecay: emaDecay(step, { decay }),
   });
   const inGraph: Compile = (fn, hints) => compile?.(fn, hints) ?? fn;
 
-  function applyGradient(gradient: tf.Tensor1D, weights: Weights, { coefficients, emaDecay }: Rates) {
-    return tf.tidy(() => {
-      const { grads, norm } = clipByGlobalNorm(gradient, clipNorm);
-      const { params, state } = optimizer.update(grads, weights.optimizer, weights.params, coefficients);
-      return { gradNorm: norm, weights: { params, ema: updateEma(weights.ema, params, emaDecay), optimizer: state } };
-    });
-  }
   // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
-  const apply = inGraph(applyGradient, { name: 'apply gradient', xla: true });
+  const inOnePass: typeof inGraph = (fn, hints) => inGraph(fn, { ...hints, xla: true });
+  const clip = inOnePass((gradient: tf.Tensor1D) => clipByGlobalNorm(gradient, clipNorm), { name: 'clip' });
+  const average = inOnePass(updateEma<tf.Tensor1D>, { name: 'average' });
+  const applyBy =
+    (update: Optimizer['update']) =>
+    (gradient: tf.Tensor1D, weights: Weights, { coefficients, emaDecay }: Rates) =>
+      tidyTree(() => {
+        const { grads, norm } = clip(gradient);
+        const { params, state } = update(grads, weights.optimizer, weights.params, coefficients);
+        return { gradNorm: norm, weights: { params, ema: average(weights.ema, params, emaDecay), optimizer: state } };
+      });
+  const applyVectors = inOnePass(applyBy(optimizer.update), { name: 'apply gradient' });
 
   /** The update of states whose parameters are such a tree: in one graph, or in one of a micro batch and the update's. */
   function createUpdate(unravel: TrainState<Params>['unravel']) {
+    const apply = optimizer.elementwise ? applyVectors : applyBy(onVector(optimizer, unravel).update);
     const gradientOf = (part: Part, vector: tf.Tensor1D, context: Context) =>
-      tf.tidy(() => {
+      tidyTree(() => {
         const params = unravel(vector);
         const { values, grads } = valueAndGrad(() => loss(params, part, context), params);
         const gradient = ravel(grads).vector;
@@ -146,7 +154,7 @@ export function createTrainStep<
         return { values, gradient };
       });
     const ofAll = (batch: Batch, weights: Weights, context: Context, rates: Rates) =>
-      tf.tidy(() => {
+      tidyTree(() => {
         const { values, gradient } = gradientOf(cut(batch, context)[0]!, weights.params, context);
         const { gradNorm, weights: next } = apply(gradient, weights, rates);
         return { losses: { ...values, gradNorm }, weights: next };
@@ -156,7 +164,7 @@ export function createTrainStep<
     const cutBatch = inGraph(cut, { name: 'micro batches', captures: 'refuse' });
     const gradientOfPart = inGraph(gradientOf, { name: 'micro batch', captures: 'refuse' });
     return (batch: Batch, weights: Weights, context: Context, rates: Rates) =>
-      tf.tidy(() => {
+      tidyTree(() => {
         const parts = cutBatch(batch, context);
         const { values, gradient } = mean(parts, (part) => gradientOfPart(part, weights.params, context));
         const { gradNorm, weights: next } = apply(gradient, weights, rates);
@@ -172,7 +180,7 @@ export function createTrainStep<
     const stream = splitStream(splitStream(createStream(seed), 'train'), step);
     const schedule = options.scheduleAt?.(step) ?? ({} as Schedule);
     const fixed = options.fixedAt?.(step) ?? ({} as Fixed);
-    const { losses, weights: next } = tf.tidy(() =>
+    const { losses, weights: next } = tidyTree(() =>
       compile
         ? update(
             batch,

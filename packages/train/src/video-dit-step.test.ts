@@ -124,7 +124,12 @@ describe('createVideoDiTStep', () => {
     }
     const watched = vi.fn(compile);
     run(createVideoDiTStep(network, { totalSteps: 4, compile: watched as typeof compile }), 1);
-    expect(watched.mock.calls.map(([, hints]) => hints?.name)).toEqual(['apply gradient', 'train step']);
+    expect(watched.mock.calls.map(([, hints]) => hints?.name)).toEqual([
+      'clip',
+      'average',
+      'apply gradient',
+      'train step',
+    ]);
   });
 
   it('gives compiled what it gives op by op', () => {

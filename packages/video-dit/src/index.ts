@@ -11,6 +11,7 @@ export {
 } from './config.ts';
 export { type CountOptions, countNetwork, type NetworkCount, type PartCount } from './count.ts';
 export { type FromDiT, initFromDiT } from './from-dit.ts';
+export { hiddenMatrices } from './hidden-matrices.ts';
 export { assertLabels, type VideoDiTCondition, type VideoDiTInput } from './input.ts';
 export { initVideoDiT, type VideoDiTParams } from './params.ts';
 export { patchify, unpatchify } from './patchify.ts';
