@@ -23,43 +23,44 @@ struct Heads {
   }
 };
 
-/// n numbers as whole vectors, padded with 0: in place, or in `buffer`.
-inline const float *Padded(const float *x, int n, float *buffer) {
-  if (n % kLanes == 0) return x;
-  CopyPadded(x, n, buffer);
-  return buffer;
+/// Calls work(i, count) for the vectors that hold n numbers, of which the last may be a part.
+template <typename Work>
+inline void ForVectors(int n, Work work) {
+  for (int i = 0; i < n; i += kLanes) work(i, std::min(kLanes, n - i));
 }
 
-/// 1 / sqrt(mean(x^2) + eps) of n numbers, in whole vectors that are padded with 0.
+/// 1 / sqrt(mean(x^2) + eps) of n numbers.
 inline float InverseRms(const float *x, int n, float eps) {
   Vec squares{};
-  for (int i = 0; i < n; i += kLanes) squares += Load(x + i) * Load(x + i);
+  ForVectors(n, [&](int i, int count) {
+    const Vec value = LoadFirst(x + i, count);
+    squares += value * value;
+  });
   return 1 / std::sqrt(Sum(squares) / n + eps);
 }
 
 /// x [B, L, 3 E] and bias [3 E]: queries, keys and values of all heads; weights [D] of queries and keys; out [3, B, N, L, D].
 inline void SplitHeads(const Heads &heads, float eps, Source x, Source bias, const Source (&weights)[2], float *out) {
-  const int dim = heads.dim, padded = RoundUp(dim), row = RoundUp(x.n);
-  ForPieces(heads.pieces(), 2 * row + 3 * padded, [&](const Piece &piece, float *buffer) {
-    float *const raw = buffer + row, *const one_head = raw + row;
+  const int dim = heads.dim, row = RoundUp(x.n);
+  const float *const factors[] = {static_cast<const float *>(weights[0].data), static_cast<const float *>(weights[1].data)};
+  ForPieces(heads.pieces(), 2 * row, [&](const Piece &piece, float *buffer) {
+    float *const raw = buffer + row;
     const float *const offset = bias.Row(0, buffer);
-    const float *const factors[] = {weights[0].Row(0, one_head + padded), weights[1].Row(0, one_head + 2 * padded)};
     for (int64_t token = piece.begin; token < piece.end; token++) {
       const float *const in = x.Row(token, raw);
       for (int i = 0; i < row; i += kLanes) Store(raw + i, Load(in + i) + Load(offset + i));
       for (int part = 0; part < 3; part++) {
         for (int64_t head = 0; head < heads.heads; head++) {
-          const float *const given = raw + part * heads.width() + head * dim;
+          const float *const values = raw + part * heads.width() + head * dim;
           float *const to = out + part * heads.size() + heads.At(piece.example, head, token);
           if (part == 2) {
-            Copy(given, dim, to);
+            Copy(values, dim, to);
             continue;
           }
-          const float *const values = Padded(given, dim, one_head);
           const float inverse = InverseRms(values, dim, eps);
-          for (int i = 0; i < padded; i += kLanes)
-            Store(one_head + i, Load(values + i) * inverse * Load(factors[part] + i));
-          Copy(one_head, dim, to);
+          ForVectors(dim, [&](int i, int count) {
+            StoreFirst(to + i, LoadFirst(values + i, count) * inverse * LoadFirst(factors[part] + i, count), count);
+          });
         }
       }
     }
@@ -69,13 +70,12 @@ inline void SplitHeads(const Heads &heads, float eps, Source x, Source bias, con
 /// The gradients from d_out [3, B, N, L, D]: d_x [B, L, 3 E]; d_bias [3 E]; d_weights [D] of queries and keys.
 inline void SplitHeadsGrad(const Heads &heads, float eps, const float *d_out, Source x, Source bias,
                            const Source (&weights)[2], Sink d_x, float *d_bias, float *const (&d_weights)[2]) {
-  const int dim = heads.dim, padded = RoundUp(dim), row = RoundUp(x.n);
+  const int dim = heads.dim, row = RoundUp(x.n);
+  const float *const factors[] = {static_cast<const float *>(weights[0].data), static_cast<const float *>(weights[1].data)};
   const Sums bias_sums(heads.pieces(), x.n), query_sums(heads.pieces(), dim), key_sums(heads.pieces(), dim);
-  ForPieces(heads.pieces(), 3 * row + 5 * padded, [&](const Piece &piece, float *buffer) {
+  ForPieces(heads.pieces(), 3 * row, [&](const Piece &piece, float *buffer) {
     float *const raw = buffer + row, *const d_raw = raw + row;
-    float *const one_head = d_raw + row + padded, *const slope = one_head + padded;
     const float *const offset = bias.Row(0, buffer);
-    const float *const factors[] = {weights[0].Row(0, slope + padded), weights[1].Row(0, slope + 2 * padded)};
     float *const sums[] = {query_sums.Of(piece), key_sums.Of(piece)}, *const bias_sum = bias_sums.Of(piece);
     for (int64_t token = piece.begin; token < piece.end; token++) {
       const float *const in = x.Row(token, raw);
@@ -83,27 +83,24 @@ inline void SplitHeadsGrad(const Heads &heads, float eps, const float *d_out, So
       for (int part = 0; part < 3; part++) {
         for (int64_t head = 0; head < heads.heads; head++) {
           const int64_t at = part * heads.width() + head * dim;
-          const float *const from = d_out + part * heads.size() + heads.At(piece.example, head, token);
-          // Heads are written in turn: what is written past one is written again, by the next.
-          float *const to = d_raw + at;
+          const float *const slope = d_out + part * heads.size() + heads.At(piece.example, head, token);
           if (part == 2) {
-            Copy(from, dim, to);
+            Copy(slope, dim, d_raw + at);
             continue;
           }
-          CopyPadded(from, dim, slope);
-          const float *const values = Padded(raw + at, dim, one_head);
-          const float inverse = InverseRms(values, dim, eps);
+          const float inverse = InverseRms(raw + at, dim, eps);
           Vec along{};
-          for (int i = 0; i < padded; i += kLanes) {
-            const Vec value = Load(values + i) * inverse, dy = Load(slope + i);
+          ForVectors(dim, [&](int i, int count) {
+            const Vec value = LoadFirst(raw + at + i, count) * inverse, dy = LoadFirst(slope + i, count);
             Store(sums[part] + i, Load(sums[part] + i) + dy * value);
-            const Vec d_value = dy * Load(factors[part] + i);
-            Store(slope + i, d_value);
-            along += d_value * value;
-          }
+            along += dy * LoadFirst(factors[part] + i, count) * value;
+          });
           const float mean_along = Sum(along) / dim;
-          for (int i = 0; i < padded; i += kLanes)
-            Store(to + i, (Load(slope + i) - Load(values + i) * (inverse * mean_along)) * inverse);
+          ForVectors(dim, [&](int i, int count) {
+            const Vec value = LoadFirst(raw + at + i, count) * inverse;
+            const Vec d_value = LoadFirst(slope + i, count) * LoadFirst(factors[part] + i, count);
+            StoreFirst(d_raw + at + i, (d_value - value * mean_along) * inverse, count);
+          });
         }
       }
       ClearRest(d_raw, x.n);
