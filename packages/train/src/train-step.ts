@@ -116,11 +116,10 @@ export function createTrainStep<
     schedule: options.scheduleAt?.(step) ?? ({} as Schedule),
   });
 
-  // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
-  const inOnePass = <Args extends unknown[], Result extends Tree>(name: string, fn: (...args: Args) => Result) =>
-    compile?.(fn, { name, xla: true }) ?? fn;
-  const clip = inOnePass('clip', (gradient: tf.Tensor1D) => clipByGlobalNorm(gradient, clipNorm));
-  const average = inOnePass('average', updateEma<tf.Tensor1D>);
+  const inGraph: Compile = (fn, hints) => compile?.(fn, hints) ?? fn;
+  // Many small ops on vectors of all parameters: XLA makes one pass over memory of them, and of all of an elementwise update.
+  const clip = inGraph((gradient: tf.Tensor1D) => clipByGlobalNorm(gradient, clipNorm), { name: 'clip', xla: true });
+  const average = inGraph(updateEma<tf.Tensor1D>, { name: 'average', xla: true });
   const applyBy =
     (update: Optimizer['update']) =>
     (gradient: tf.Tensor1D, weights: Weights, { coefficients, emaDecay }: Rates) =>
@@ -129,11 +128,13 @@ export function createTrainStep<
         const { params, state } = update(grads, weights.optimizer, weights.params, coefficients);
         return { gradNorm: norm, weights: { params, ema: average(weights.ema, params, emaDecay), optimizer: state } };
       });
-  const applyVectors = inOnePass('apply gradient', applyBy(optimizer.update));
+  const applyVectors = inGraph(applyBy(optimizer.update), { name: 'apply gradient', xla: true });
 
   /** The update of states whose parameters are such a tree. */
   function createUpdate(unravel: TrainState<Params>['unravel']) {
-    const apply = optimizer.elementwise ? applyVectors : applyBy(onVector(optimizer, unravel).update);
+    const apply = optimizer.elementwise
+      ? applyVectors
+      : inGraph(applyBy(onVector(optimizer, unravel).update), { name: 'apply gradient' });
     const update = (fixed: Fixed, stream: RandomStream, { rates, schedule }: Scalars, weights: Weights, batch: Batch) =>
       tidyTree(() => {
         const params = unravel(weights.params);
