@@ -127,11 +127,9 @@ export function createTrainStep<
     emaDecay: emaDecay(step, { decay }),
   });
   const inGraph: Compile = (fn, hints) => compile?.(fn, hints) ?? fn;
-
-  // Many small ops on vectors of all parameters: XLA makes one pass over memory of them.
-  const inOnePass: typeof inGraph = (fn, hints) => inGraph(fn, { ...hints, xla: true });
-  const clip = inOnePass((gradient: tf.Tensor1D) => clipByGlobalNorm(gradient, clipNorm), { name: 'clip' });
-  const average = inOnePass(updateEma<tf.Tensor1D>, { name: 'average' });
+  // Many small ops on vectors of all parameters: XLA makes one pass over memory of them, and of all of an elementwise update.
+  const clip = inGraph((gradient: tf.Tensor1D) => clipByGlobalNorm(gradient, clipNorm), { name: 'clip', xla: true });
+  const average = inGraph(updateEma<tf.Tensor1D>, { name: 'average', xla: true });
   const applyBy =
     (update: Optimizer['update']) =>
     (gradient: tf.Tensor1D, weights: Weights, { coefficients, emaDecay }: Rates) =>
@@ -140,11 +138,13 @@ export function createTrainStep<
         const { params, state } = update(grads, weights.optimizer, weights.params, coefficients);
         return { gradNorm: norm, weights: { params, ema: average(weights.ema, params, emaDecay), optimizer: state } };
       });
-  const applyVectors = inOnePass(applyBy(optimizer.update), { name: 'apply gradient' });
+  const applyVectors = inGraph(applyBy(optimizer.update), { name: 'apply gradient', xla: true });
 
   /** The update of states whose parameters are such a tree: in one graph, or in one of a micro batch and the update's. */
   function createUpdate(unravel: TrainState<Params>['unravel']) {
-    const apply = optimizer.elementwise ? applyVectors : applyBy(onVector(optimizer, unravel).update);
+    const apply = optimizer.elementwise
+      ? applyVectors
+      : inGraph(applyBy(onVector(optimizer, unravel).update), { name: 'apply gradient' });
     const gradientOf = (part: Part, vector: tf.Tensor1D, context: Context) =>
       tidyTree(() => {
         const params = unravel(vector);
