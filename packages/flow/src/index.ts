@@ -15,6 +15,7 @@ export type { Condition, Network, NetworkInput } from './network.ts';
 export type { Networks, Objective, ObjectiveBatch, ObjectiveLoss, ObjectiveSchedule, Pass } from './objective.ts';
 export {
   DEFAULT_STEPS,
+  type InputGuidance,
   type Sample,
   type SampleGuidance,
   type SampleInput,
@@ -30,6 +31,7 @@ export { type TimeGrid, timeGrid } from './time-grid.ts';
 
 export { type Draws, splitRows } from './draws.ts';
 export type { ObjectiveKind, Term } from './objective-kind.ts';
+export type { GuidanceRange } from './options.ts';
 export { interpolate, type Path, pathVelocity } from './path.ts';
 export { type SolutionMap, solutionMap, velocityFactor } from './solution-map.ts';
 export { sampleLogitNormal } from './time-sampler.ts';
