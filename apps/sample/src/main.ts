@@ -64,13 +64,13 @@ const program = new Command('sample')
   .option('--grid <name>', 'times of the steps: uniform, shifted:3 or quadratic', 'uniform')
   .option(
     '--guidance-scale <w>',
-    "strength of the guidance: of networks trained on a range of scales any in it (default: the range's), of those trained without guidance any (euler, heun; default: none)",
+    "strength of the guidance; for a run trained on a range any in it (default: the range's), for one trained without guidance euler or heun with any (default: none)",
     number('a number'),
   )
   .addOption(
     new Option(
       '--guidance <kind>',
-      'guide by a second pass without the class, by the weak path, or by the scale as an input (default: input if it was trained so, else classifier-free)',
+      'guide by a second pass without the class, by the weak path, or by the scale as an input (default: input for a run trained on a range, else classifier-free)',
     ).choices([...GUIDANCE_KINDS]),
   )
   .option('--count <n>', 'clips, with labels 0, 1, 2, ... in turn', integer(1), 20)

@@ -37,7 +37,7 @@ function checkStep(name: string, step: number): void {
 /** The `SummaryMetadata` message that names TensorBoard's plugin of images: its field 1, whose field 1 is the name. */
 const IMAGES = Buffer.from('\n\x08\n\x06images');
 
-/** What TensorFlow's `tf.summary.image` writes, a tensor of width, height and file; TensorFlow.js' writer has scalars and histograms alone. */
+/** Writes what TensorFlow's `tf.summary.image` does, a tensor of width, height and file. TensorFlow.js has no writer of images. */
 function writeImage(folder: string, name: string, png: Uint8Array, step: number): void {
   const binding = nativeBinding();
   const { TF_STRING, TF_ATTR_STRING } = binding;

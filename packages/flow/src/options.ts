@@ -64,13 +64,13 @@ export const jumpOptions = {
   guidanceScale: guidanceScaleOption
     .default(3)
     .describe(
-      'omega, trained in; 1 is no guidance, and costs none. A range { min, max } makes it an input of the network, which samplers choose: `default` unless told',
+      'omega, trained in; 1 is no guidance, and costs none. A range makes it an input of the network: samplers take any in it, `default` unless told',
     ),
   // Our choice: while the reference has learnt nothing, v - v_ref is v itself, and the guided velocity would be a target twice
   // too long, to be unlearnt later.
   guidanceWarmup: share
     .default(0)
-    .describe('share of the steps over which the scale, of a range its upper end, rises from 1'),
+    .describe('share of the steps over which the scale, or the top of its range, rises from 1'),
   targetMixRatio: z
     .number()
     .gt(0)

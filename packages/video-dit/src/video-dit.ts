@@ -83,7 +83,7 @@ function embedConditions(params: VideoDiTParams, input: VideoDiTInput): Pick<Sur
     tf.addN([
       scalarEmbedder(params.timestepEmbedder, timestep),
       scalarEmbedder(params.intervalEmbedder, tf.sub(timestep, targetTimestep)),
-      // In [0, 1), as times are, and 0 without guidance: that of iMF (arXiv 2512.02012).
+      // 1 - 1 / omega is in [0, 1), as times are, and 0 without guidance (iMF, arXiv 2512.02012).
       ...(params.guidanceEmbedder
         ? [scalarEmbedder(params.guidanceEmbedder, tf.sub(1, tf.reciprocal(guidanceScale!)))]
         : []),
