@@ -219,6 +219,7 @@ class VideoDiT(nn.Module):
         self.positionEmbed = nn.Linear(2 * self.head_dim, E)
         self.timestepEmbedder = ScalarEmbedder(E)
         self.intervalEmbedder = ScalarEmbedder(E)
+        self.guidanceEmbedder = ScalarEmbedder(E) if config.get("guidanceInput") else None
         self.labelEmbedder = LabelEmbedder(config["numClasses"], E) if config["numClasses"] > 0 else None
         self.contextEmbedder = ContextEmbedder(config["contextSize"], E) if "contextSize" in config else None
         self.encoderBlocks = blocks(encoder)
@@ -240,15 +241,19 @@ class VideoDiT(nn.Module):
         context_mask: Tensor | None = None,
         kept_tokens: Tensor | None = None,
         path_dropped: Tensor | None = None,
+        guidance_scale: Tensor | None = None,
         weak: bool = False,
         rotary: Rotary | None = None,
     ) -> Tensor:
         """x_t [B, F, H, W, C], t [B], s [B], labels [B], context [B, S, contextSize] and which of its vectors there are
         [B, S] -> the mean velocity, shaped like x_t. The middle sees the kept tokens [B, K]; of clips whose path is dropped
-        [B], and of all on the weak path, none. `rotary` is `self.rotary(noisy)`, for those who call often."""
+        [B], and of all on the weak path, none. The guidance scale [B] is for a config with `guidanceInput`. `rotary` is
+        `self.rotary(noisy)`, for those who call often."""
         grid = self.grid(noisy)
         rotary = rotary or self.rotary(noisy)
         condition = self.timestepEmbedder(timestep) + self.intervalEmbedder(timestep - target_timestep)
+        if self.guidanceEmbedder is not None:
+            condition = condition + self.guidanceEmbedder(1 - 1 / guidance_scale)
         if self.labelEmbedder is not None:
             condition = condition + self.labelEmbedder(labels)
         condition = F.silu(condition)

@@ -26,6 +26,7 @@ from video_dit import VideoDiT, to_eflow, to_torch
 FOLDER = Path(__file__).parent.parent / "packages/video-dit/fixtures"
 STORED = 60
 TIMES = [(29 / 32, 5 / 32), (13 / 32, 2 / 32), (23 / 32, 23 / 32)]  # t and s of each clip
+SCALES = [1, 1.25, 4]  # the guidance scale of each clip, where it is an input
 # Of what well-conditioned means: inputs that change by so much change no result by more than so much of its largest number.
 NUDGE, MOVE = 1e-6, 2e-5
 
@@ -84,6 +85,8 @@ def compute(case, seed, nudge=0.0):
     for option, name in ("context_mask", "contextMask"), ("kept_tokens", "keptTokens"), ("path_dropped", "pathDropped"):
         if name in case:
             options[option] = torch.tensor(case[name])
+    if config.get("guidanceInput"):
+        options["guidance_scale"] = torch.tensor(SCALES[:B])
     labels = torch.tensor([(2 + 3 * i) % (config["numClasses"] + 1) for i in range(B)])  # "no class" among them
     timestep, target_timestep = torch.tensor(TIMES[:B]).T
     output = model(inputs["noisy"], timestep, target_timestep, labels, **options)
@@ -197,6 +200,8 @@ def plan():
     yield "class and text", both, {**text, **paths, **DROPPED}
     yield "class and text, blocks run again", {**both, "checkpoint": "blocks"}, {**text, **paths, **DROPPED}
     yield "no class", {"numClasses": 0}, {}
+
+    yield "guidance scale", {"guidanceInput": True, "attention": GLGA}, {**paths, **DROPPED}
 
     yield "images", {}, {"grid": [1, 5, 7], "batchSize": 3}
     yield "images, tokens dropped", {"attention": GLGA}, {"grid": [1, 5, 7], "kept": 13}

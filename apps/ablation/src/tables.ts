@@ -164,9 +164,7 @@ const meanFigures = (all: readonly Figures[]): Figures => ({
 
 /** The sampler of a measure, and what was asked of it. */
 export const describeSampler = ({ sampling, measure: { grid, guidance, guidanceScale } }: Evaluation): string =>
-  [sampling.sampler, grid, guidanceScale && `${guidance ?? 'classifier-free'} ${guidanceScale}`]
-    .filter(Boolean)
-    .join(', ');
+  [sampling.sampler, grid, guidanceScale && `${guidance ?? 'guidance'} ${guidanceScale}`].filter(Boolean).join(', ');
 
 export function qualityTable({ base, protocol, real, points }: Quality): CaptionedTable {
   const seeds = [...new Set(points.flatMap(({ distances }) => Object.keys(distances).map(Number)))];

@@ -59,7 +59,7 @@ const program = new Command('evaluate')
   )
   .addOption(new Option('--sampler <name>', `see ${commandLine('sample')} --help`).choices([...SAMPLERS]))
   .option('--grid <name>', 'times of the steps: uniform, shifted:3 or quadratic', 'uniform')
-  .option('--guidance-scale <w>', 'classifier-free or path-drop guidance (euler, heun)', number('a number'))
+  .option('--guidance-scale <w>', `see ${commandLine('sample')} --help`, number('a number'))
   .addOption(new Option('--guidance <kind>', `see ${commandLine('sample')} --help`).choices([...GUIDANCE_KINDS]))
   .option('--last', 'measure the newest checkpoint alone')
   .addOption(

@@ -20,14 +20,21 @@ function command(app: string, ...args: string[]) {
 /** Without the seconds that a process takes to load TensorFlow; that the command works in one is told by its sizes. */
 const sampleHere = (...args: string[]) => runHere(new URL('./main.ts', import.meta.url), ...args);
 
+const guided = join(root, 'guided');
+
 beforeAll(() => {
   const changes = [
     ...['data.numFrames=2', 'data.height=8', 'data.width=8', 'data.digitSize=7', 'network.patchSize=2,4,4'],
     ...['network.hiddenSize=12', 'network.numHeads=2', 'network.attention.windowSize=3'],
     ...['training.batchSize=4', 'training.steps=1', 'optimizer.warmupSteps=0'],
   ];
-  const { status, stderr } = command('train', 'digits-tiny', ...changes, '--out', run);
-  if (status !== 0) throw new Error(stderr);
+  for (const args of [
+    [...changes, '--out', run],
+    [...changes, 'objective.guidanceScale={ max: 4 }', '--out', guided],
+  ]) {
+    const { status, stderr } = command('train', 'digits-tiny', ...args);
+    if (status !== 0) throw new Error(stderr);
+  }
 });
 
 /** Width and height, from a PNG's header. */
@@ -134,6 +141,41 @@ describe('sizes of samples', () => {
     expect(status).toBe(1);
     expect(stderr).toContain(message);
     expect(stderr).not.toContain('    at ');
+  });
+});
+
+describe('the guidance scale of a run that was trained on a range', () => {
+  const sampled = async (out: string, ...args: string[]) => {
+    const folder = join(root, out);
+    const { status, stdout, stderr } = await sampleHere(
+      guided,
+      '--steps',
+      '1',
+      '--count',
+      '2',
+      '--out',
+      folder,
+      ...args,
+    );
+    expect([status, stderr]).toEqual([0, '']);
+    const { guidance } = JSON.parse(readFileSync(join(folder, 'samples.json'), 'utf8'));
+    return { guidance, stdout };
+  };
+
+  it('is the one that is asked for, and otherwise the default of the range', async () => {
+    const { guidance, stdout } = await sampled('guided-3', '--guidance-scale', '3');
+    expect(guidance).toEqual({ kind: 'input', scale: 3 });
+    expect(stdout).toContain('1 step of the sampler few-step at guidance scale 3, 1 network pass');
+    expect((await sampled('guided')).guidance).toEqual({ kind: 'input', scale: 2 });
+  });
+
+  it.each([
+    [guided, '5', 'guidance scale 5: this network was trained on scales from 1 to 4 (objective.guidanceScale)'],
+    [run, '2', "leave it out, or train a network that takes the scale as an input: objective.guidanceScale='{ min: 1"],
+  ])('of %s is not %s', async (of, scale, message) => {
+    const { status, stdout, stderr } = await sampleHere(of, '--guidance-scale', scale, '--out', join(root, 'never'));
+    expect([status, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(message);
   });
 });
 

@@ -62,11 +62,16 @@ const program = new Command('sample')
     ).choices([...SAMPLERS]),
   )
   .option('--grid <name>', 'times of the steps: uniform, shifted:3 or quadratic', 'uniform')
-  .option('--guidance-scale <w>', 'classifier-free or path-drop guidance (euler, heun)', number('a number'))
+  .option(
+    '--guidance-scale <w>',
+    "strength of the guidance; for a run trained on a range any in it (default: the range's), for one trained without guidance euler or heun with any (default: none)",
+    number('a number'),
+  )
   .addOption(
-    new Option('--guidance <kind>', 'guide by a second pass without the class, or by the weak path')
-      .choices([...GUIDANCE_KINDS])
-      .default('classifier-free'),
+    new Option(
+      '--guidance <kind>',
+      'guide by a second pass without the class, by the weak path, or by the scale as an input (default: input for a run trained on a range, else classifier-free)',
+    ).choices([...GUIDANCE_KINDS]),
   )
   .option('--count <n>', 'clips, with labels 0, 1, 2, ... in turn', integer(1), 20)
   .option(
@@ -100,6 +105,7 @@ const program = new Command('sample')
       'sample',
       '',
       'runs/mine --labels 3,1,4',
+      'runs/mine --guidance-scale 2',
       'runs/mine --sampler heun --steps 25 --guidance-scale 1.5',
       'runs/mine --count 2048 --shards generated',
     ),
@@ -192,7 +198,8 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   }
 }
 
-const describe = ({ sampler, numSteps }: SamplerSpec) => `${countOf(numSteps, 'step')} of the sampler ${sampler}`;
+const describe = ({ sampler, numSteps, guidance }: SamplerSpec) =>
+  `${countOf(numSteps, 'step')} of the sampler ${sampler}${guidance ? ` at guidance scale ${Number(guidance.scale.toPrecision(4))}` : ''}`;
 
 /** The classes that clips are asked for, such as "classes 3, 1, 4" or "classes 0 cat, 1 dog"; of more than ten the first. */
 function describeLabels(labels: readonly number[], names: readonly string[] = []): string {

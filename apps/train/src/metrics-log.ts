@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { createSummaryWriter } from '@eflow/engine';
 import { LOSS_TERMS } from '@eflow/flow';
 import {
@@ -14,8 +14,8 @@ import {
 const CURVES = ['loss', ...LOSS_TERMS.map(({ name }) => name), 'gradNorm', 'learningRate', 'clipsPerSecond'] as const;
 
 /**
- * Writes updates to metrics.jsonl, measurements to measurements.jsonl and held-out losses to held-out.jsonl, all to TensorBoard, too, and
- * steps without an update to skipped.jsonl. An earlier attempt's lines of steps from `firstStep` on are removed.
+ * Writes updates to metrics.jsonl, measurements to measurements.jsonl and held-out losses to held-out.jsonl, all to TensorBoard, too, as
+ * previews are, and steps without an update to skipped.jsonl. An earlier attempt's lines of steps from `firstStep` on are removed.
  */
 export async function createMetricsLog(folder: RunFolder, firstStep: number) {
   forgetSteps(folder, firstStep);
@@ -46,6 +46,9 @@ export async function createMetricsLog(folder: RunFolder, firstStep: number) {
         const value = losses[name];
         if (value !== undefined) board.scalar(`heldOut/${name}`, value, losses.step);
       }
+    },
+    preview(png: string, step: number) {
+      board.image('previews', readFileSync(png), step);
     },
     close: () => board.flush(),
   };

@@ -6,7 +6,7 @@ import { readSafetensors } from '@eflow/checkpoint';
 import { bfloat16Support, useTensorFlow } from '@eflow/engine';
 import { createRunFolder, loadConfig, loadNetwork, openRunFolder, readMetrics } from '@eflow/run';
 import { treeLeaves } from '@eflow/tensor';
-import { expectClose } from '@eflow/testing';
+import { expectClose, readEventImages } from '@eflow/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TINY } from './tiny.ts';
 import { train } from './train.ts';
@@ -84,26 +84,30 @@ describe('train', () => {
     expectClose(losses(compiled.metrics).flat(), losses(eager.metrics).flat(), { rtol: 1e-5 });
   });
 
-  it.each(['flowMatching', 'solutionFlow', 'meanFlow', 'splitMeanFlow'])(
-    'trains with %s, compiled as op by op, and goes on from a checkpoint',
-    async (kind) => {
-      const all = [
-        `objective.kind=${kind}`,
-        'network.attention.featureMap=elu1',
-        'training.steps=4',
-        'training.checkpointEverySeconds=0.000001', // after every step
-      ];
-      const eager = await run(`${kind}-eager`, all, { eager: true });
-      const compiled = await run(`${kind}-compiled`, [...all, 'training.previewEvery=4']);
-      expectClose(losses(compiled.metrics).flat(), losses(eager.metrics).flat(), { rtol: 1e-4 });
-      const path = join(root, `${kind}-parts`);
-      cpSync(compiled.path, path, { recursive: true });
-      for (const later of ['step-000003', 'step-000004']) rmSync(join(path, 'checkpoints', later), { recursive: true });
-      const parts = await run(`${kind}-parts`, all, { resume: true });
-      expect(losses(parts.metrics)).toEqual(losses(compiled.metrics));
-      expect(readdirSync(compiled.folder.previews)).toContain('step-000004.png');
-    },
-  );
+  it.each<[kind: string, changes: string[]]>([
+    ['flowMatching', []],
+    ['solutionFlow', []],
+    ['meanFlow', []],
+    ['splitMeanFlow', []],
+    ['eflow', ['objective.guidanceScale={ max: 4 }', 'objective.guidanceWarmup=0.5']],
+  ])('trains with %s %j, compiled as op by op, and goes on from a checkpoint', async (kind, changes) => {
+    const all = [
+      `objective.kind=${kind}`,
+      ...changes,
+      'network.attention.featureMap=elu1',
+      'training.steps=4',
+      'training.checkpointEverySeconds=0.000001', // after every step
+    ];
+    const eager = await run(`${kind}-eager`, all, { eager: true });
+    const compiled = await run(`${kind}-compiled`, [...all, 'training.previewEvery=4']);
+    expectClose(losses(compiled.metrics).flat(), losses(eager.metrics).flat(), { rtol: 1e-4 });
+    const path = join(root, `${kind}-parts`);
+    cpSync(compiled.path, path, { recursive: true });
+    for (const later of ['step-000003', 'step-000004']) rmSync(join(path, 'checkpoints', later), { recursive: true });
+    const parts = await run(`${kind}-parts`, all, { resume: true });
+    expect(losses(parts.metrics)).toEqual(losses(compiled.metrics));
+    expect(readdirSync(compiled.folder.previews)).toContain('step-000004.png');
+  });
 
   it('multiplies in bfloat16 where the hardware has it, with nearly the same losses; op by op it says that it cannot', async () => {
     const changes = ['training.steps=20'];
@@ -203,7 +207,13 @@ describe('train', () => {
       labels: [0, 1, 2, 3],
       classes: ['0', '1', '2', '3'],
     });
-    expect(readFileSync(join(folder.events, readdirSync(folder.events)[0]!)).includes('velocityLoss')).toBe(true);
+    const events = readFileSync(join(folder.events, readdirSync(folder.events)[0]!));
+    expect(events.includes('velocityLoss')).toBe(true);
+    const png = readFileSync(join(folder.previews, 'step-000002.png'));
+    const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
+    expect(readEventImages(events)).toEqual([
+      { step: 2, name: 'previews', plugin: 'images', width, height, file: png },
+    ]);
     expect(readFileSync(folder.config, 'utf8')).toContain('weightEps: 0.01');
   });
 

@@ -109,7 +109,7 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
       }
       await setImmediate(); // a training step blocks the event loop: let signals in
 
-      if (isDue(training.previewEvery, state)) await writePreview(state);
+      if (isDue(training.previewEvery, state)) log.preview(await writePreview(state), state.step);
       if (heldOut && isDue(config.measurement.heldOutEvery, state)) {
         const losses = heldOut.measure(state, clock.seconds());
         log.heldOut(losses);
@@ -231,8 +231,8 @@ function describeMeasurement({ step, protocol, data, ...figures }: StepMeasureme
 }
 
 /**
- * Writes what the previews of a run show, and returns what makes one: a grid sampled from the EMA parameters, as a still and as
- * a movie.
+ * Writes what the previews of a run show, and returns what makes one: a grid sampled from the EMA parameters, as a still, whose
+ * path it gives, and as a movie.
  */
 function openPreviews(config: RunConfig, folder: RunFolder, network: FullVideoDiTConfig, sample: SampleFunction) {
   const labels = cycleLabels(config.training.previewClips, network.numClasses);
@@ -241,12 +241,13 @@ function openPreviews(config: RunConfig, folder: RunFolder, network: FullVideoDi
     const shown = names ? { labels, classes: labels.map((label) => names[label]) } : { labels };
     writeFileSync(join(folder.previews, 'labels.json'), `${JSON.stringify(shown, null, 2)}\n`);
   }
-  return async (state: RunState): Promise<void> => {
+  return async (state: RunState): Promise<string> => {
     const params = emaParams(state);
     const clips = sampleClips(sample, params, network, { clip: config.data, labels, seed: config.seed });
     disposeTree(params);
     const file = join(folder.previews, `step-${String(state.step).padStart(6, '0')}`);
     await writeGridPng(`${file}.png`, clips, { frames: 'strip', scale: 2 });
     await writeGridWebp(`${file}.webp`, clips, { scale: 4 });
+    return `${file}.png`;
   };
 }

@@ -1,3 +1,4 @@
+export { type EventImage, readEventImages, readRecords } from './event-file.ts';
 export { expectClose } from './expect-close.ts';
 export { expectGradients } from './expect-gradients.ts';
 export { expectNoLeak } from './expect-no-leak.ts';

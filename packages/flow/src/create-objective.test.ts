@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { toyBatch, toyNetworks, toyParams } from '../fixtures/toy-network.ts';
 import { countPasses, createObjective, OBJECTIVES, type ObjectiveSpec, objectiveKind } from './create-objective.ts';
 import type { Objective } from './objective.ts';
+import { eflowKind } from './solution-flow.ts';
 
 type Kind = ObjectiveSpec['kind'];
 const createWith = (kind: Kind, change = {}) => createObjective({ kind, ...change } as ObjectiveSpec);
@@ -33,10 +34,39 @@ describe('createObjective', () => {
       "unknown option 'additivityWeight'; did you mean",
     ],
     ['an option out of range', { kind: 'eflow', guidanceScale: 0.5 }, 'at guidanceScale'],
+    ...[{ min: 2 }, 'high', [1, 4]].map((guidanceScale): [string, object, string] => [
+      `a range of scales that is none: ${JSON.stringify(guidanceScale)}`,
+      { kind: 'eflow', guidanceScale },
+      'expected a number of at least 1, or a range from at least 1, such as { min: 1, max: 4, default: 2 }',
+    ]),
+    ['a scale below none', { kind: 'eflow', guidanceScale: { min: 0.5, max: 2 } }, 'at guidanceScale.min'],
+    ['a range of no guidance alone', { kind: 'eflow', guidanceScale: { max: 1 } }, 'at guidanceScale.max'],
+    [
+      'a misspelt end of a range',
+      { kind: 'eflow', guidanceScale: { max: 2, mn: 1 } },
+      "guidanceScale: unknown option 'mn'; did you mean 'min'? Options: min, max, default",
+    ],
+    ...[
+      { min: 3, max: 2 },
+      { max: 2, default: 3 },
+      { min: 2, max: 3, default: 1 },
+    ].map((guidanceScale): [string, object, string] => [
+      `a range out of order: ${JSON.stringify(guidanceScale)}`,
+      { kind: 'meanFlow', guidanceScale },
+      'expected min <= default <= max, such as { min: 1, max: 4, default: 2 }',
+    ]),
     ['a step for which there is no room', { kind: 'meanFlow', differenceStep: 0.5 }, 'at differenceStep'],
   ])('refuses %s', (_case, spec, message) => {
     expect(() => createObjective(spec as ObjectiveSpec)).toThrow(/^createObjective: /);
     expect(() => createObjective(spec as ObjectiveSpec)).toThrow(message);
+  });
+
+  it('fills a range of scales in: from 1, and by default the middle of the logarithm', () => {
+    const parse = (guidanceScale: object) => eflowKind.schema.parse({ kind: 'eflow', guidanceScale }).guidanceScale;
+    expect(parse({ max: 4 })).toEqual({ min: 1, max: 4, default: 2 });
+    expect(parse({ min: 2, max: 8 })).toEqual({ min: 2, max: 8, default: 4 });
+    expect(parse({ max: 4, default: 3 })).toEqual({ min: 1, max: 4, default: 3 });
+    expect(parse(parse({ max: 3 }) as object)).toEqual(parse({ max: 3 }));
   });
 
   it('hands the options of the spec on', () => {

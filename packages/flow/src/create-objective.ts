@@ -54,8 +54,7 @@ function refuseUnknownAt(spec: ObjectiveSpec, path: readonly PropertyKey[]): voi
   let schema: z.ZodType = objectiveKind(spec.kind).schema;
   let options: unknown = spec;
   for (const key of path as readonly string[]) {
-    schema = (schema as z.ZodObject).shape[key] as z.ZodType;
-    while (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault) schema = schema.unwrap() as z.ZodType;
+    schema = sectionSchema((schema as z.ZodObject).shape[key] as z.ZodType);
     options = (options as Record<string, unknown>)[key];
   }
   refuseUnknownKeys(
@@ -63,6 +62,15 @@ function refuseUnknownAt(spec: ObjectiveSpec, path: readonly PropertyKey[]): voi
     options as object,
     Object.keys((schema as z.ZodObject).shape),
   );
+}
+
+/** The schema of a section's keys, out of its default, of a choice of forms and of what is made of it. */
+function sectionSchema(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault)
+    return sectionSchema(schema.unwrap() as z.ZodType);
+  if (schema instanceof z.ZodPipe) return sectionSchema(schema.in as z.ZodType);
+  if (schema instanceof z.ZodUnion) return schema.options.find((one) => one instanceof z.ZodObject) as z.ZodType;
+  return schema;
 }
 
 /**

@@ -16,6 +16,8 @@ export type Draws = {
   conditionDropped: tf.Tensor;
   /** [B] bool, false in the jump rows. */
   pathDropped: tf.Tensor;
+  /** omega, [B], where it is an input of the network. */
+  guidanceScale?: tf.Tensor;
 };
 
 /** Rows of each kind in a batch. Throws if either has none. */

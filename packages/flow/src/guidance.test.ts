@@ -2,7 +2,7 @@ import { createStream, randomNormal } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { guidanceFade, guidanceScaleAt, guidedVelocity } from './guidance.ts';
+import { drawGuidanceScale, guidanceFade, guidanceScaleAt, guidedVelocity } from './guidance.ts';
 
 const velocity = randomNormal(createStream(1), [4, 3]);
 const reference = randomNormal(createStream(2), [4, 3]);
@@ -39,6 +39,14 @@ describe('guidedVelocity', () => {
   });
 });
 
+it('guides every row by its own scale', () => {
+  const scales = [1, 1.5, 2, 4];
+  const expected = scales.map((scale, row) =>
+    tf.slice(guidedVelocity(velocity, reference, t, scale), [row, 0], [1, 3]),
+  );
+  expectClose(guidedVelocity(velocity, reference, t, tf.tensor1d(scales)), tf.concat(expected), { atol: 1e-6 });
+});
+
 describe('guidanceScaleAt', () => {
   const at = (progress: number, guidanceWarmup: number) =>
     guidanceScaleAt(progress, { guidanceScale: 3, guidanceWarmup, targetMixRatio: 1 });
@@ -50,5 +58,42 @@ describe('guidanceScaleAt', () => {
 
   it('is full from the first step on where there is no warm-up', () => {
     expect([at(0, 0), at(0.5, 0), at(1, 0)]).toEqual([3, 3, 3]);
+  });
+});
+
+describe('drawGuidanceScale', () => {
+  const range = (min: number, max: number) => ({ guidanceScale: { min, max, default: max } });
+  const draw = (rows: number, largest: number | tf.Scalar, options: ReturnType<typeof range>) =>
+    Array.from(drawGuidanceScale(createStream(5), rows, largest, options).guidanceScale!.dataSync());
+
+  it('is uniform in its logarithm, from the least to the largest', () => {
+    const rows = 20_000;
+    const shares = draw(rows, 4, range(1.25, 4)).map((scale) => Math.log(scale / 1.25) / Math.log(4 / 1.25));
+    shares.sort((a, b) => a - b);
+    expect(shares[0]).toBeGreaterThanOrEqual(-1e-7);
+    expect(shares.at(-1)).toBeLessThanOrEqual(1 + 1e-7);
+    // The largest distance from the uniform distribution, by Kolmogorov and Smirnov: below 1.95 / sqrt(n) in 99.9 % of draws.
+    const distance = Math.max(...shares.map((share, i) => Math.abs(share - (i + 0.5) / rows)));
+    expect(distance).toBeLessThan(1.95 / Math.sqrt(rows));
+  });
+
+  it('rises with the warm-up, and is one scale while the largest is below the least', () => {
+    expect(new Set(draw(7, 1, range(1, 4)))).toEqual(new Set([1]));
+    expect(new Set(draw(7, 1.5, range(2, 4)))).toEqual(new Set([1.5]));
+    const half = draw(1000, tf.scalar(2.5), range(2, 4));
+    expect(Math.min(...half)).toBeGreaterThanOrEqual(2);
+    expect(Math.max(...half)).toBeLessThanOrEqual(2.5);
+    expect(Math.max(...half) - Math.min(...half)).toBeGreaterThan(0.49);
+    const at = (progress: number) =>
+      guidanceScaleAt(progress, { ...range(2, 4), guidanceWarmup: 0.5, targetMixRatio: 1 });
+    expect([0, 0.25, 0.5, 1].map(at)).toEqual([1, 2.5, 4, 4]);
+  });
+
+  it('is none where the scale is a number', () => {
+    expect(drawGuidanceScale(createStream(5), 7, 3, { guidanceScale: 3 })).toEqual({});
+  });
+
+  it('leaves what it returns', () => {
+    expectNoLeak(() => drawGuidanceScale(createStream(5), 7, 3, range(1, 4)).guidanceScale!);
   });
 });

@@ -16,6 +16,7 @@ export type { Networks, Objective, ObjectiveBatch, ObjectiveLoss, ObjectiveSched
 export { type Prediction, solutionNetworks } from './prediction.ts';
 export {
   DEFAULT_STEPS,
+  type InputGuidance,
   type Sample,
   type SampleGuidance,
   type SampleInput,
@@ -32,6 +33,7 @@ export { type TimeGrid, timeGrid } from './time-grid.ts';
 export { assertParts, cutBatch, type DrawnBatch } from './cut-batch.ts';
 export { type Draws, splitRows } from './draws.ts';
 export type { ObjectiveKind, Term } from './objective-kind.ts';
+export type { GuidanceRange } from './options.ts';
 export { interpolate, type Path, pathVelocity } from './path.ts';
 export { type SolutionMap, solutionMap, velocityFactor } from './solution-map.ts';
 export { sampleLogitNormal } from './time-sampler.ts';

@@ -21,7 +21,7 @@ const rowLoss =
   (o: MeanFlowOptions, step = o.differenceStep): RowLoss =>
   (row, N, still) => {
     const { x, t, y } = row;
-    const target = targetOf(row, still, still(x, t, t, NULL_LABEL, true), o);
+    const target = targetOf(row, still, still(x, t, t, NULL_LABEL, true, 1), o);
     if (!row.jump) return velocityRow(row, target, N, still, o);
     const { s } = row.jump;
     const moved = (by: number) => still(along(x, by, target), t + by, s, y, true);
@@ -39,6 +39,7 @@ describe('meanFlow', () => {
     { differenceStep: 0.1 },
     { guidanceScale: 1 },
     { targetMixRatio: 1 },
+    { guidanceScale: { min: 1, max: 4, default: 2 } },
     { weightPower: 0.5, velocityRatio: 0.5 },
     { classDropoutProb: 0.4, pathDropProb: 0.4 },
   ])('is its equations in float64, gradients too: %j', (change) => {

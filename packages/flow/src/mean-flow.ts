@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { drawBatch, jumpOf, splitRows } from './draws.ts';
-import { guidanceScaleAt } from './guidance.ts';
+import { drawGuidanceScale, guidanceScaleAt } from './guidance.ts';
 import { callTogether, finishLoss, type Objective } from './objective.ts';
 import type { ObjectiveKind } from './objective-kind.ts';
 import { commonOptions, jumpOptions, logitNormal, positive } from './options.ts';
@@ -47,11 +47,12 @@ function meanFlow(spec: z.output<typeof schema>): Objective {
     map: options.map,
     scheduleAt: (progress) => ({ intervalRatio: 1, guidanceScale: guidanceScaleAt(progress, options) }),
 
-    draw(stream, shape) {
+    draw(stream, shape, schedule) {
       const { velocityRows } = splitRows(shape[0]!, options.velocityRatio);
-      return drawBatch(stream, shape, velocityRows, options, (part, rows) =>
+      const draws = drawBatch(stream, shape, velocityRows, options, (part, rows) =>
         sampleSortedTimes(part, rows, { time: options.jumpTime, gap: h }),
       );
+      return { ...draws, ...drawGuidanceScale(stream, shape[0]!, schedule.guidanceScale, options) };
     },
 
     loss(networks, batch, draws, { guidanceScale }) {

@@ -21,6 +21,8 @@ export type NetworkInput = {
   keptTokens?: tf.Tensor;
   /** Examples whose middle blocks are skipped, [B] bool; absent: none. */
   pathDropped?: tf.Tensor;
+  /** omega >= 1, [B], for a network that was trained with it as an input. A network that was not must refuse it. */
+  guidanceScale?: tf.Tensor;
 };
 
 /**

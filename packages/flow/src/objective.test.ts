@@ -1,5 +1,14 @@
 import { compile } from '@eflow/engine';
-import { createStream, type RandomStream, splitStream, stopGradient, uploadStream, valueAndGrad } from '@eflow/tensor';
+import {
+  createStream,
+  type RandomStream,
+  splitStream,
+  stopGradient,
+  type Tree,
+  treeEntries,
+  uploadStream,
+  valueAndGrad,
+} from '@eflow/tensor';
 import { expectClose } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
@@ -15,6 +24,10 @@ import { SOLUTION_MAPS, type SolutionMap } from './solution-map.ts';
 const CASES: [string, ObjectiveSpec][] = [
   ...OBJECTIVES.map(({ kind }): [string, ObjectiveSpec] => [kind, { kind }]),
   ['eflow with a full pass for its reference', { kind: 'eflow', guidanceReference: 'unconditional' }],
+  ...OBJECTIVES.filter(({ learnsJumps }) => learnsJumps).map(({ kind }): [string, ObjectiveSpec] => [
+    `${kind} with the guidance scale as an input`,
+    { kind, guidanceScale: { min: 1, max: 4 } } as ObjectiveSpec,
+  ]),
 ];
 
 const ROWS = 11;
@@ -41,6 +54,7 @@ function setUp(spec: ObjectiveSpec, seed = 1) {
 }
 
 const numbers = (x: tf.Tensor) => Array.from(x.dataSync());
+const treeNumbers = (tree: Tree) => treeEntries(tree).map(([name, x]) => [name, numbers(x)]);
 
 describe.each(CASES)('%s', (_name, spec) => {
   const isJumping = objectiveKind(spec.kind).learnsJumps;
@@ -298,6 +312,69 @@ describe('guidance that is trained in', () => {
     expect(after).toEqual(Array(ROWS).fill(Number.NaN));
   });
 });
+
+describe.each(OBJECTIVES.filter(({ learnsJumps }) => learnsJumps).map(({ kind }) => kind))(
+  '%s on a range of guidance scales',
+  (kind) => {
+    /** A network that has no use for the scale. */
+    const deaf = (networks: Networks): Networks => ({
+      strong: ({ guidanceScale: _, ...input }) => networks.strong(input),
+      weak: ({ guidanceScale: _, ...input }) => networks.weak(input),
+    });
+    const spec = (change: object) => ({ kind, ...change }) as ObjectiveSpec;
+    const lossesOf = (objective: ObjectiveSpec, draws?: Partial<Draws>) => {
+      const { loss, networks } = setUp(objective);
+      return numbers(loss({ networks: deaf(networks), draws }).lossPerExample);
+    };
+
+    it('draws all else as without, and of one scale alone has the loss of that scale, to the bit', () => {
+      const [fixed, range] = [2, { min: 2, max: 2 }].map((guidanceScale) => spec({ guidanceScale }));
+      const { guidanceScale, ...others } = setUp(range!).draws;
+      expect(numbers(guidanceScale!)).toEqual(Array(ROWS).fill(2));
+      expect(treeNumbers(others)).toEqual(treeNumbers(setUp(fixed!).draws));
+      expect(lossesOf(range!)).toEqual(lossesOf(fixed!));
+    });
+
+    it('has in every row the loss of the scale that is drawn for it', () => {
+      const range = spec({ guidanceScale: { min: 1, max: 4 } });
+      const scales = numbers(setUp(range).draws.guidanceScale!);
+      expect(new Set(scales).size).toBe(ROWS);
+      const alone = scales.map((guidanceScale, row) => lossesOf(spec({ guidanceScale }))[row]!);
+      expectClose(tf.tensor1d(lossesOf(range)), alone, { rtol: 1e-4, atol: 1e-5 });
+    });
+
+    it('at the scale 1 aims at what there is without guidance', () => {
+      const range = spec({ guidanceScale: { min: 1, max: 4 } });
+      const unguided = lossesOf(spec({ guidanceScale: 1 }));
+      expectClose(tf.tensor1d(lossesOf(range, { guidanceScale: tf.ones([ROWS]) })), unguided, { rtol: 1e-5 });
+      expect(lossesOf(range)).not.toEqual(unguided);
+    });
+
+    it('tells every pass the scale of its rows, and those that guidance moves away from 1', () => {
+      const { loss, draws, networks } = setUp(spec({ guidanceScale: { min: 1.5, max: 4 } }));
+      const scales = numbers(draws.guidanceScale!);
+      const [noCondition, noPath] = [numbers(draws.conditionDropped), numbers(draws.pathDropped)];
+      const own = scales.map((scale, i) => (noCondition[i] || noPath[i] ? 1 : scale));
+      const calls: { network: string; told: number[]; labels: number[] }[] = [];
+      const watch =
+        (network: keyof Networks): Network =>
+        (input) => {
+          calls.push({
+            network,
+            told: numbers(input.guidanceScale!),
+            labels: numbers(input.condition as tf.Tensor),
+          });
+          return networks[network](input);
+        };
+      loss({ networks: { strong: watch('strong'), weak: watch('weak') } });
+      expect(calls[0]!.told).toEqual(own);
+      for (const { network, told, labels } of calls.slice(1)) {
+        const expected = labels.map((label) => (network === 'weak' || label === NULL_LABEL ? 1 : own[label - 1]));
+        expect(told).toEqual(expected);
+      }
+    });
+  },
+);
 
 describe('callTogether', () => {
   it('makes one call of several, and hands the parts back in order', () => {

@@ -30,7 +30,10 @@ export interface Objective {
 export type ObjectiveSchedule<Value = number | tf.Scalar> = {
   /** Distance of t and l as a share of that of t and s, in (0, 1]. */
   intervalRatio: Value;
-  /** omega >= 1. The number 1 is no guidance, and costs none; a scalar is computed with whatever it is. */
+  /**
+   * omega >= 1, the largest where it is drawn from a range. The number 1 is no guidance, and costs none; a scalar is computed with
+   * whatever it is.
+   */
   guidanceScale: Value;
 };
 

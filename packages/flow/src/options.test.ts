@@ -61,7 +61,7 @@ describe('a misspelt option is an error of the compiler, and names the nearest a
   it('of samplers, and of guidance', () => {
     // @ts-expect-error: no option of it
     expect(() => sampleFewStep(network, { noise, step: 4 })).toThrow(
-      "sampleFewStep: unknown option 'step'; did you mean 'steps'? Options: noise, condition, steps, map, onStep, signal",
+      "sampleFewStep: unknown option 'step'; did you mean 'steps'? Options: noise, condition, steps, map, guidance, onStep, signal",
     );
     // @ts-expect-error: no option of it
     expect(() => sampleWithRenoising(network, { noise, stream, pth: 'linear' })).toThrow("did you mean 'path'");

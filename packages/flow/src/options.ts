@@ -37,15 +37,40 @@ export const commonOptions = ({
 /** The form of the solution map, of kinds that may choose. */
 export const mapOption = z.enum(SOLUTION_MAPS).default('euler').describe('form of the solution map');
 
+const guidanceScale = z.number().min(1);
+
+/** A range of guidance scales. Our choice: `default` is the middle of its logarithm unless given. */
+const guidanceScaleOption = z
+  .union(
+    [
+      guidanceScale,
+      z.strictObject({ min: guidanceScale.default(1), max: z.number().gt(1), default: z.number().optional() }),
+    ],
+    'expected a number of at least 1, or a range from at least 1, such as { min: 1, max: 4, default: 2 }',
+  )
+  .transform((given, context) => {
+    if (typeof given === 'number') return given;
+    const { min, max, default: scale = Math.sqrt(min * max) } = given;
+    if (min <= scale && scale <= max) return { min, max, default: scale };
+    context.addIssue('expected min <= default <= max, such as { min: 1, max: 4, default: 2 }');
+    return z.NEVER;
+  });
+
 /** The options of the kinds that learn jumps. Guidance is trained in, so that sampling needs one pass per step. */
 export const jumpOptions = {
   velocityRatio: share
     .default(0.75)
     .describe('share of the rows that train the velocity, between 0 and 1; the others train jumps'),
-  guidanceScale: z.number().min(1).default(3).describe('omega, trained in; 1 is no guidance, and costs none'),
+  guidanceScale: guidanceScaleOption
+    .default(3)
+    .describe(
+      'omega, trained in; 1 is no guidance, and costs none. A range makes it an input of the network: samplers take any in it, `default` unless told',
+    ),
   // Our choice: while the reference has learnt nothing, v - v_ref is v itself, and the guided velocity would be a target twice
   // too long, to be unlearnt later.
-  guidanceWarmup: share.default(0).describe('share of the steps over which the scale rises from 1'),
+  guidanceWarmup: share
+    .default(0)
+    .describe('share of the steps over which the scale, or the top of its range, rises from 1'),
   targetMixRatio: z
     .number()
     .gt(0)
@@ -62,6 +87,9 @@ export type DrawOptions = Pick<CommonOptions, 'classDropoutProb' | 'pathDropProb
 
 /** w(d) = 1 / (mean(d^2) + eps)^power, per example (MeanFlow: Geng et al., arXiv 2505.13447). */
 export type Weighting = Pick<CommonOptions, 'weightPower' | 'weightEps'>;
+
+/** Scales of guidance that a network is trained on, and the one that samplers take unless told. */
+export type GuidanceRange = Exclude<Output<typeof jumpOptions>['guidanceScale'], number>;
 
 /** Guidance that is trained in. */
 export type GuidanceOptions = Pick<Output<typeof jumpOptions>, 'guidanceScale' | 'guidanceWarmup' | 'targetMixRatio'>;

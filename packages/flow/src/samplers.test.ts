@@ -235,16 +235,42 @@ describe.each(Object.entries(ITERATIVE))('%s with guidance', (name, sample) => {
 });
 
 describe.each(Object.entries(FEW_STEP))('%s with guidance', (name, sample) => {
-  it('refuses it, which is trained in', () => {
+  it('refuses a second pass, as guidance is trained in', () => {
     const nullCondition = tf.zeros([4]);
     const before = count();
-    for (const extra of [
-      { guidance: { scale: 2, nullCondition } },
-      { guidance: { scale: 1, nullCondition } },
-      { guidanceScale: 2 },
+    for (const guidance of [
+      { scale: 2, nullCondition },
+      { scale: 1, nullCondition },
+      { scale: 2, weak: constant },
     ]) {
-      expect(() => sample(constant, { ...input, steps: 3, ...extra })).toThrow(`${name}: got guidance`);
+      expect(() => sample(constant, { ...input, steps: 3, guidance: guidance as never })).toThrow(
+        `${name}: got guidance by a second pass, which a few-step network has trained in; leave it out, or give its scale alone`,
+      );
     }
+    expect(count()).toBe(before);
+  });
+});
+
+describe.each(ALL)('%s of a network with its guidance scale as an input', (name, sample) => {
+  /** Its velocity is the scale, whatever x and the times. */
+  const scaled: Network = ({ noisy, guidanceScale }) =>
+    tf.mul(perExample(guidanceScale!, noisy.rank), tf.onesLike(noisy));
+
+  it('asks it at that scale, at one pass an evaluation', () => {
+    const guidance = { scale: 2.5 };
+    // Every sampler is asked for one step: x - scale.
+    const { data, nfe, weakNfe } = sample(scaled, { ...input, steps: 1, guidance });
+    expectClose(data, tf.sub(noise, 2.5), { atol: 1e-6 });
+    expect([nfe, weakNfe]).toEqual([1, 0]);
+    const { nfe: plain } = sample(constant, { ...input, steps: 3 });
+    expect(sample(scaled, { ...input, steps: 3, guidance }).nfe).toBe(plain);
+  });
+
+  it.each([0.5, Number.NaN, Infinity])('refuses the scale %d', (scale) => {
+    const before = count();
+    expect(() => sample(scaled, { ...input, steps: 3, guidance: { scale } })).toThrow(
+      `${name}: guidance.scale is ${scale}; expected a finite number of at least 1`,
+    );
     expect(count()).toBe(before);
   });
 });

@@ -18,6 +18,8 @@ export interface SampleInput {
   steps?: number | readonly number[];
   /** The form that the network was trained in; `euler` unless given. */
   map?: SolutionMap;
+  /** For a network that takes its guidance scale as an input, which needs it. */
+  guidance?: InputGuidance;
   /** Called after every step. */
   onStep?: (progress: SampleProgress) => void;
   /** Ends sampling before the next step: the sampler throws the signal's reason, and leaves no tensor. */
@@ -46,6 +48,14 @@ export interface Sample {
   weakNfe: number;
 }
 
+/** The scale at which a network is asked that takes it as an input: one pass an evaluation, as without. */
+export interface InputGuidance {
+  /** A finite number of at least 1, within the range that the network was trained on. */
+  scale: number;
+  nullCondition?: undefined;
+  weak?: undefined;
+}
+
 /** Guidance while sampling, for networks that were trained without: v = v_ref + scale (v_c - v_ref). */
 export interface SampleGuidance {
   /** 1 is no guidance, and takes no second pass. */
@@ -66,10 +76,11 @@ type Sampler = keyof typeof DEFAULT_STEPS;
 
 /**
  * x <- g(x, t_i, t_{i+1}, c) along the times: one evaluation per step. Throws on zero steps, on times that do not fall or
- * leave [0, 1], on a guidance scale (a few-step network has guidance trained in), on an unknown option, and on NaN, where it can be read.
+ * leave [0, 1], on guidance by a second pass (a few-step network has guidance trained in), on an unknown option, and on NaN, where it
+ * can be read.
  */
 export function sampleFewStep(network: Network, input: SampleInput): Sample {
-  refuseGuidance('sampleFewStep', input);
+  refuseSecondPass('sampleFewStep', input);
   return walk('sampleFewStep', network, input, ({ x, t, s, jump }) => jump(x, t, s));
 }
 
@@ -82,7 +93,7 @@ export function sampleWithRenoising(
   network: Network,
   input: SampleInput & { stream: RandomStream | readonly RandomStream[]; path?: Path },
 ): Sample {
-  refuseGuidance('sampleWithRenoising', input);
+  refuseSecondPass('sampleWithRenoising', input);
   const { stream, noise, path } = input;
   if (isList(stream) && stream.length !== noise.shape[0]) {
     throw new Error(
@@ -99,8 +110,8 @@ export function sampleWithRenoising(
 }
 
 /**
- * Euler's method on the velocity: one evaluation per step, and with guidance a second one. Throws as `sampleFewStep` does, but
- * for the scale.
+ * Euler's method on the velocity: one evaluation per step, and with guidance by a second pass two. Throws as `sampleFewStep` does, but
+ * for that guidance.
  */
 export function sampleEuler(network: Network, input: GuidedInput): Sample {
   return walk('sampleEuler', network, input, ({ x, t, s, velocity }) => tf.add(x, tf.mul(velocity(x, t), s - t)));
@@ -108,8 +119,8 @@ export function sampleEuler(network: Network, input: GuidedInput): Sample {
 
 /**
  * Heun's method: Euler's step, then again with the mean of the velocities at both of its ends; a step to t = 0 is Euler's
- * (Karras et al., arXiv 2206.00364, algorithm 1). 2 K - 1 evaluations of K steps, twice that with guidance. Throws as
- * `sampleEuler` does.
+ * (Karras et al., arXiv 2206.00364, algorithm 1). 2 K - 1 evaluations of K steps, twice that with guidance by a second
+ * pass. Throws as `sampleEuler` does.
  */
 export function sampleHeun(network: Network, input: GuidedInput): Sample {
   return walk('sampleHeun', network, input, ({ x, t, s, velocity }) => {
@@ -121,7 +132,10 @@ export function sampleHeun(network: Network, input: GuidedInput): Sample {
   });
 }
 
-type GuidedInput = SampleInput & { guidance?: SampleGuidance };
+type GuidedInput = Omit<SampleInput, 'guidance'> & { guidance?: InputGuidance | SampleGuidance };
+
+const isInput = (guidance: InputGuidance | SampleGuidance): guidance is InputGuidance =>
+  guidance.nullCondition === undefined && guidance.weak === undefined;
 
 /** A step from x at t to s, and what it may ask the network, by its own count. */
 interface Step {
@@ -133,39 +147,31 @@ interface Step {
   jump(x: tf.Tensor, t: number, s: number): tf.Tensor;
   /** The velocity of x at t, guided where guidance is asked for. */
   velocity(x: tf.Tensor, t: number): tf.Tensor;
-  /** A time for every example of x, [B]. */
-  rows(time: number): tf.Tensor1D;
+  /** A number for every example of x, such as a time, [B]. */
+  rows(value: number): tf.Tensor1D;
 }
 
-const OPTIONS = ['noise', 'condition', 'steps', 'map', 'onStep', 'signal'];
-const OWN_OPTIONS: Record<Sampler, string[]> = {
-  sampleFewStep: [],
-  sampleWithRenoising: ['stream', 'path'],
-  sampleEuler: ['guidance'],
-  sampleHeun: ['guidance'],
-};
+const OPTIONS = ['noise', 'condition', 'steps', 'map', 'guidance', 'onStep', 'signal'];
 
 /** Takes `step` along the times, and counts the passes. */
 function walk(where: Sampler, network: Network, input: GuidedInput, step: (at: Step) => tf.Tensor): Sample {
-  refuseUnknownKeys(where, input, [...OPTIONS, ...OWN_OPTIONS[where]]);
+  refuseUnknownKeys(where, input, where === 'sampleWithRenoising' ? [...OPTIONS, 'stream', 'path'] : OPTIONS);
   const { noise, condition = {}, steps = DEFAULT_STEPS[where], map = 'euler', guidance, signal, onStep } = input;
   const times = typeof steps === 'number' ? timeGrid(steps) : steps;
   assertTimeGrid(where, times);
-  if (guidance) refuseUnknownKeys(`${where}: guidance`, guidance, ['scale', 'nullCondition', 'weak']);
-  if (guidance && !(guidance.scale >= 0 && Number.isFinite(guidance.scale))) {
-    throw new Error(`${where}: guidance.scale is ${guidance.scale}; expected a finite number of at least 0; 1 is none`);
-  }
+  if (guidance) assertGuidance(where, guidance);
   const numSteps = times.length - 1;
   const count = { nfe: 0, weakNfe: 0 };
   const rowsMade = new Map<number, tf.Tensor1D>(); // of the step at hand
-  const rows = (time: number): tf.Tensor1D => {
-    const made = rowsMade.get(time) ?? tf.fill<tf.Rank.R1>([noise.shape[0]!], time);
-    rowsMade.set(time, made);
+  const rows = (value: number): tf.Tensor1D => {
+    const made = rowsMade.get(value) ?? tf.fill<tf.Rank.R1>([noise.shape[0]!], value);
+    rowsMade.set(value, made);
     return made;
   };
   const predict = (x: tf.Tensor, t: number, s: number) => {
     count.nfe++;
-    return network({ noisy: x, timestep: rows(t), targetTimestep: rows(s), condition });
+    const scale = guidance && isInput(guidance) ? { guidanceScale: rows(guidance.scale) } : {};
+    return network({ noisy: x, timestep: rows(t), targetTimestep: rows(s), condition, ...scale });
   };
   const reference = (x: tf.Tensor, t: number, { weak, nullCondition }: SampleGuidance) => {
     count[weak ? 'weakNfe' : 'nfe']++;
@@ -174,7 +180,7 @@ function walk(where: Sampler, network: Network, input: GuidedInput, step: (at: S
   const jump = (x: tf.Tensor, t: number, s: number) => solutionMap(x, predict(x, t, s), rows(t), rows(s), map);
   const velocity = (x: tf.Tensor, t: number) => {
     const conditional = predict(x, t, t);
-    if (!guidance || guidance.scale === 1) return asVelocity(conditional, map);
+    if (!guidance || isInput(guidance) || guidance.scale === 1) return asVelocity(conditional, map);
     const without = reference(x, t, guidance);
     return asVelocity(tf.add(without, tf.mul(tf.sub(conditional, without), guidance.scale)), map);
   };
@@ -202,11 +208,20 @@ function walk(where: Sampler, network: Network, input: GuidedInput, step: (at: S
 const isList = (stream: RandomStream | readonly RandomStream[]): stream is readonly RandomStream[] =>
   Array.isArray(stream);
 
-/** JavaScript callers may hand one over. */
-function refuseGuidance(where: string, input: SampleInput & { guidance?: unknown; guidanceScale?: unknown }): void {
-  if (input.guidance === undefined && input.guidanceScale === undefined) return;
+/** JavaScript callers may ask for it. */
+function refuseSecondPass(where: string, { guidance }: SampleInput): void {
+  if (!guidance || isInput(guidance)) return;
   throw new Error(
-    `${where}: got guidance, which a few-step network has trained in; leave it out, or train with another objective.guidanceScale`,
+    `${where}: got guidance by a second pass, which a few-step network has trained in; leave it out, or give its scale alone to a network trained on a range, such as objective.guidanceScale={ min: 1, max: 4 }`,
+  );
+}
+
+function assertGuidance(where: string, guidance: InputGuidance | SampleGuidance): void {
+  refuseUnknownKeys(`${where}: guidance`, guidance, ['scale', 'nullCondition', 'weak']);
+  const least = isInput(guidance) ? 1 : 0;
+  if (guidance.scale >= least && Number.isFinite(guidance.scale)) return;
+  throw new Error(
+    `${where}: guidance.scale is ${guidance.scale}; expected a finite number of at least ${least}; 1 is none`,
   );
 }
 

@@ -18,6 +18,7 @@ const eflow = (change = {}) => eflowKind.create(specWith(change));
 const solutionFlow = (change = {}) =>
   solutionFlowKind.create(solutionFlowKind.schema.parse({ kind: 'solutionFlow', ...change }));
 type EflowOptions = ReturnType<typeof specWith>;
+const RANGE = { min: 1, max: 4, default: 2 };
 
 /** The loss of a row from method and paper: plain differences of maps, in float64. */
 const rowLoss =
@@ -26,8 +27,8 @@ const rowLoss =
     const { x, t, y, labelOrNull } = row;
     const reference =
       o.guidanceReference === 'weak-path'
-        ? still(x, t, t, o.weakCondition === 'null' ? NULL_LABEL : labelOrNull, false)
-        : still(x, t, t, NULL_LABEL, true);
+        ? still(x, t, t, o.weakCondition === 'null' ? NULL_LABEL : labelOrNull, false, 1)
+        : still(x, t, t, NULL_LABEL, true, 1);
     const target = targetOf(row, still, reference, o);
     if (!row.jump) return velocityRow(row, target, N, still, o);
     const { s, l, m } = row.jump;
@@ -62,6 +63,12 @@ describe('eflow', () => {
     ],
     ['no guidance', { guidanceScale: 1 }],
     ['the guided velocity alone', { targetMixRatio: 1, guidanceScale: 2 }],
+    ['the scale as an input', { guidanceScale: RANGE }],
+    ['the scale as an input, by a weak path that sees the condition', { guidanceScale: RANGE, weakCondition: 'same' }],
+    [
+      'the scale as an input, by a full pass, without a mixture',
+      { guidanceScale: RANGE, guidanceReference: 'unconditional', targetMixRatio: 1 },
+    ],
     ['no additivity', { additivityWeight: 0 }],
     ['strong additivity, power 1/2', { additivityWeight: 3, weightPower: 0.5 }],
     ['neither own velocity nor additivity', { additivityWeight: 0, targetMixRatio: 1 }],
@@ -87,6 +94,7 @@ describe('eflow', () => {
       [all, 'strong 6', 'strong 12', 'strong 6'],
     ],
     ['guidanceScale: 1', { guidanceScale: 1 }, [all, 'strong 6', 'strong 6']],
+    ['a range of scales', { guidanceScale: RANGE }, [all, 'strong 6', 'weak 12', 'strong 6']],
     ['targetMixRatio: 1', { targetMixRatio: 1 }, [all, 'strong 3', 'weak 12', 'strong 6']],
     ['additivityWeight: 0', { additivityWeight: 0 }, [all, 'strong 3', 'weak 12', 'strong 3']],
     ['both', { additivityWeight: 0, targetMixRatio: 1 }, [all, 'weak 12', 'strong 3']],
@@ -118,7 +126,7 @@ describe('solutionFlow', () => {
     additivityWeight: 0,
   };
 
-  it.each([{}, { guidanceScale: 1 }, { targetMixRatio: 1 }, { pathDropProb: 0.5 }])(
+  it.each([{}, { guidanceScale: 1 }, { guidanceScale: RANGE }, { targetMixRatio: 1 }, { pathDropProb: 0.5 }])(
     'is its equations in float64, gradients too: %j',
     (change) => {
       expectRows(solutionFlow(change), rowLoss({ ...asEflow, ...change }));

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { ADDITIVITY_LOSS, additivityTerm } from './additivity.ts';
 import { drawBatch, jumpOf, splitRows } from './draws.ts';
-import { guidanceScaleAt } from './guidance.ts';
+import { drawGuidanceScale, guidanceScaleAt } from './guidance.ts';
 import { callTogether, finishLoss, type Objective } from './objective.ts';
 import type { ObjectiveKind, Term } from './objective-kind.ts';
 import { commonOptions, jumpOptions, logitNormal, mapOption } from './options.ts';
@@ -109,13 +109,14 @@ function createSolutionFlow(name: string, options: Options): Objective {
 
     draw(stream, shape, schedule) {
       const { velocityRows } = splitRows(shape[0]!, options.velocityRatio);
-      return drawBatch(stream, shape, velocityRows, options, (part, rows) =>
+      const draws = drawBatch(stream, shape, velocityRows, options, (part, rows) =>
         sampleSolutionTimes(part, rows, {
           time: options.solutionTime,
           targetTime: options.targetTime,
           ratio: schedule.intervalRatio,
         }),
       );
+      return { ...draws, ...drawGuidanceScale(stream, shape[0]!, schedule.guidanceScale, options) };
     },
 
     loss(networks, batch, draws, { guidanceScale }) {
@@ -134,7 +135,7 @@ function createSolutionFlow(name: string, options: Options): Objective {
         const weakCondition = options.weakCondition === 'null' ? batch.nullCondition : pass.condition;
         const reference = () =>
           options.guidanceReference === 'weak-path'
-            ? weak({ noisy, timestep, targetTimestep: timestep, condition: weakCondition })
+            ? weak({ noisy, timestep, targetTimestep: timestep, condition: weakCondition, ...pass.unguided })
             : strong(pass.withoutCondition);
         const target = passTarget(pass, { own, reference }, guidanceScale, options);
 

@@ -21,7 +21,7 @@ const rowLoss =
   (o: SplitMeanFlowOptions): RowLoss =>
   (row, N, still) => {
     const { x, t, y } = row;
-    if (!row.jump) return velocityRow(row, targetOf(row, still, still(x, t, t, NULL_LABEL, true), o), N, still, o);
+    if (!row.jump) return velocityRow(row, targetOf(row, still, still(x, t, t, NULL_LABEL, true, 1), o), N, still, o);
     const { s, m } = row.jump;
     const first = still(x, t, m, y, true);
     const second = still(along(x, m - t, first), m, s, y, true);
@@ -39,6 +39,7 @@ describe('splitMeanFlow', () => {
     {},
     { guidanceScale: 1 },
     { targetMixRatio: 1 },
+    { guidanceScale: { min: 1, max: 4, default: 2 } },
     { weightPower: 0.5, velocityRatio: 0.5 },
     { classDropoutProb: 0.4, pathDropProb: 0.4 },
   ])('is its equations in float64, gradients too: %j', (change) => {

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { ADDITIVITY_LOSS, additivityTerm } from './additivity.ts';
 import { drawBatch, jumpOf, splitRows } from './draws.ts';
-import { guidanceScaleAt } from './guidance.ts';
+import { drawGuidanceScale, guidanceScaleAt } from './guidance.ts';
 import { finishLoss, type Objective } from './objective.ts';
 import type { ObjectiveKind } from './objective-kind.ts';
 import { commonOptions, jumpOptions, logitNormal, mapOption } from './options.ts';
@@ -49,14 +49,15 @@ function splitMeanFlow(options: z.output<typeof schema>): Objective {
     map,
     scheduleAt: (progress) => ({ intervalRatio: 1, guidanceScale: guidanceScaleAt(progress, options) }),
 
-    draw(stream, shape) {
+    draw(stream, shape, schedule) {
       const { velocityRows } = splitRows(shape[0]!, options.velocityRatio);
-      return drawBatch(stream, shape, velocityRows, options, (part, rows) =>
+      const draws = drawBatch(stream, shape, velocityRows, options, (part, rows) =>
         sampleSortedTimes(part, rows, { time: options.jumpTime, gap: MIN_INTERVAL }),
       );
+      return { ...draws, ...drawGuidanceScale(stream, shape[0]!, schedule.guidanceScale, options) };
     },
 
-    loss(networks, batch, draws, { guidanceScale }) {
+    loss(networks, batch, draws, schedule) {
       const times = jumpOf('splitMeanFlow', draws);
       const { timestep: t, targetTimestep: s, middleTimestep: m } = times;
       return tf.tidy(() => {
@@ -69,6 +70,7 @@ function splitMeanFlow(options: z.output<typeof schema>): Objective {
           timestep: pass.timestep,
           plain: pass.plain,
         });
+        const guidanceScale = pass.guidanceScale ? velocityPart(pass.guidanceScale) : schedule.guidanceScale;
         const target = targetVelocity(
           {
             velocity,

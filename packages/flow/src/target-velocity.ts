@@ -22,11 +22,11 @@ export interface TargetVelocity {
 
 /**
  * v* = mu v_cfg + (1 - mu) sg N(x_t, t, t, c) with v_cfg = v + k(t) (omega - 1)(v - v_ref); v in the plain rows (SoFlow,
- * arXiv 2512.15657). A constant, [R, ...], owned by the caller.
+ * arXiv 2512.15657). omega is one for all rows, or [R]. A constant, [R, ...], owned by the caller.
  */
 export function targetVelocity(
   { velocity, timestep, reference, own, plain }: TargetVelocity,
-  guidanceScale: number | tf.Scalar,
+  guidanceScale: number | tf.Tensor,
   { targetMixRatio: mu }: Pick<GuidanceOptions, 'targetMixRatio'>,
 ): tf.Tensor {
   return stopGradient(() => {
@@ -38,15 +38,16 @@ export function targetVelocity(
 
 /**
  * v* of all rows of a trained pass, [B, ...]. `own` is N(x_t, t, t, c) of the jump rows, where mu < 1: in the velocity rows the
- * trained pass is the network's own already. `reference` makes the pass for v_ref, N of all rows, and is called unless
- * `guidanceScale` is the number 1.
+ * trained pass is the network's own already. `reference` makes the pass for v_ref, N of all rows, and is called unless the guidance
+ * scale is the number 1. The pass's own scales, row by row, come before that of the schedule.
  */
 export function passTarget(
   pass: TrainedPass,
   { own, reference }: { own: tf.Tensor | undefined; reference: () => tf.Tensor },
-  guidanceScale: number | tf.Scalar,
+  scheduled: number | tf.Scalar,
   options: Pick<GuidanceOptions, 'targetMixRatio'> & { map: SolutionMap },
 ): tf.Tensor {
+  const guidanceScale = pass.guidanceScale ?? scheduled;
   const { velocity, timestep, plain, predicted, velocityPart } = pass;
   const ownOfAll = () => asVelocity(tf.concat([velocityPart(predicted), own!]), options.map);
   return targetVelocity(

@@ -39,6 +39,9 @@ export function trainedPass(
   const plain = tf.logicalOr(draws.conditionDropped, draws.pathDropped);
   const unconditional = weakCondition === 'null' ? plain : draws.conditionDropped;
   const condition = selectRows(where, unconditional, { nullCondition, condition: given });
+  const drawn = draws.guidanceScale;
+  const unguided = drawn && { guidanceScale: tf.onesLike(drawn) };
+  const guidanceScale = drawn && tf.where(plain, 1, drawn);
   const predicted = trained({
     noisy,
     timestep,
@@ -46,6 +49,7 @@ export function trainedPass(
     condition,
     keptTokens,
     pathDropped: draws.pathDropped,
+    ...(guidanceScale && { guidanceScale }),
   });
   return {
     /** The passes so far. */
@@ -66,13 +70,17 @@ export function trainedPass(
     plain,
     /** c, the null condition's where it is dropped. */
     condition,
+    /** omega where each row has its own, 1 in the plain ones, [B]. */
+    guidanceScale,
+    /** That of passes which guidance moves away from, as the plain rows train them: 1, where rows have scales at all. */
+    unguided,
     /** N(x_t, t, s, c), [B, ...]; s = t in the velocity rows. */
     predicted,
     /** A pass on all rows that asks for their velocity without the condition, with the tokens of the trained pass. */
-    withoutCondition: { noisy, timestep, targetTimestep: timestep, condition: nullCondition, keptTokens },
-    /** A pass on the jump rows from x at one time to another, with the conditions and the tokens of the trained pass. */
+    withoutCondition: { noisy, timestep, targetTimestep: timestep, condition: nullCondition, keptTokens, ...unguided },
+    /** A pass on the jump rows from x at one time to another, with the conditions, tokens and scales of the trained pass. */
     jumpInput: (x: tf.Tensor, start: tf.Tensor, end: tf.Tensor): NetworkInput => ({
-      ...jumpPart({ condition, keptTokens }),
+      ...jumpPart({ condition, keptTokens, guidanceScale }),
       noisy: x,
       timestep: start,
       targetTimestep: end,

@@ -1,13 +1,19 @@
 import { attentionKind } from '@eflow/attention';
 import { type ClipDataset, datasetKind, datasetSpec, openDataset, type Split } from '@eflow/data';
-import { assertParts, createObjective, splitRows } from '@eflow/flow';
+import { assertParts, createObjective, type GuidanceRange, splitRows } from '@eflow/flow';
 import { type FullVideoDiTConfig, tokenGrid, validateConfig } from '@eflow/video-dit';
 import type { RunConfig } from './config.ts';
 
 /** The network that a config describes. Throws if its sizes do not go together. */
-export function videoDiTConfig({ data, network }: RunConfig): FullVideoDiTConfig {
+export function videoDiTConfig({ data, network, objective }: RunConfig): FullVideoDiTConfig {
   const { channels, numClasses } = datasetKind(data).describe(data);
-  return validateConfig({ channels, numClasses, ...network });
+  return validateConfig({ channels, numClasses, ...network, guidanceInput: trainedRange(objective) !== undefined });
+}
+
+/** The range of guidance scales that an objective trains a network on, which takes the scale as an input; of one scale none. */
+export function trainedRange(objective: RunConfig['objective']): GuidanceRange | undefined {
+  const scale = 'guidanceScale' in objective ? objective.guidanceScale : 1;
+  return typeof scale === 'number' ? undefined : scale;
 }
 
 /**
@@ -67,8 +73,10 @@ function checkGuidance({ objective }: RunConfig): void {
     ? (['pathDropProb', 'weak path'] as const)
     : (['classDropoutProb', 'prediction without a condition'] as const);
   if (objective[key] > 0) return;
+  const range = trainedRange(objective);
+  const scale = range ? `${range.min} to ${range.max}` : objective.guidanceScale;
   throw new Error(
-    `objective.guidanceScale is ${objective.guidanceScale} and objective.${key} 0, so that nothing trains the ${what} that guidance moves away from; set objective.${key}=0.1, or objective.guidanceScale=1`,
+    `objective.guidanceScale is ${scale} and objective.${key} 0, so that nothing trains the ${what} that guidance moves away from; set objective.${key}=0.1, or objective.guidanceScale=1`,
   );
 }
 

@@ -390,6 +390,31 @@ describe('loadConfig', () => {
     ],
     ['a scale below 1', ['objective.guidanceScale=0.5'], 'objective.guidanceScale: Too small'],
     [
+      'a range from below 1',
+      ['objective.guidanceScale={ min: 0.5, max: 2 }'],
+      'objective.guidanceScale.min: Too small',
+    ],
+    [
+      'a range that is none',
+      ['objective.guidanceScale=[1, 4]'],
+      'objective.guidanceScale: expected a number of at least 1, or a range from at least 1, such as { min: 1, max: 4, default: 2 }, got [1,4]',
+    ],
+    [
+      'a range out of order',
+      ['objective.guidanceScale={ max: 2, default: 3 }'],
+      'objective.guidanceScale: expected min <= default <= max, such as { min: 1, max: 4, default: 2 }, got {"max":2,"default":3}',
+    ],
+    [
+      'a misspelt end of a range',
+      ['objective.guidanceScale={ max: 2, mn: 1 }'],
+      "objective.guidanceScale.mn: unknown key; did you mean 'min'? Known here: min, max, default",
+    ],
+    [
+      'a range of guidance by what is not trained',
+      ['objective.guidanceScale={ max: 4 }', 'objective.pathDropProb=0'],
+      'objective.guidanceScale is 1 to 4 and objective.pathDropProb 0',
+    ],
+    [
       'a patch that does not divide',
       ['network.patchSize=2,5,4'],
       'data does not suit network.patchSize: VideoDiT: height 16 is not a multiple of its patch, 5',

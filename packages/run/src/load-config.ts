@@ -245,7 +245,9 @@ function knownKeys(path: readonly PropertyKey[], document: unknown): string[] {
     value = (value as Document | undefined)?.[String(key)];
     const members: Schema[] | undefined = node?.oneOf ?? node?.anyOf;
     if (members)
-      node = members.find((member) => member.properties?.kind?.const === (value as Document | undefined)?.kind);
+      node = members.find(
+        ({ properties }) => properties && properties.kind?.const === (value as Document | undefined)?.kind,
+      );
   }
   const keys = Object.keys(node?.properties ?? {});
   return path.join('.') === 'network' ? ['preset', ...keys] : keys;

@@ -1,5 +1,5 @@
 import { compile } from '@eflow/engine';
-import { sampleFewStep, sampleHeun, solutionNetworks, timeGrid } from '@eflow/flow';
+import { sampleEuler, sampleFewStep, sampleHeun, sampleWithRenoising, solutionNetworks, timeGrid } from '@eflow/flow';
 import { type Compile, createStream, mapTree, randomNormal, splitStream, uploadStream } from '@eflow/tensor';
 import { expectClose, expectNoLeak } from '@eflow/testing';
 import { bindVideoDiT, initVideoDiT } from '@eflow/video-dit';
@@ -12,6 +12,7 @@ import {
   createSample,
   defaultSampler,
   formatEvaluations,
+  SAMPLERS,
   type SamplerFlags,
   type SamplerSpec,
   samplerSpec,
@@ -19,6 +20,7 @@ import {
 
 const flowMatching = loadConfig('digits-tiny', ['objective.kind=flowMatching']).objective;
 const eflow = loadConfig('digits-tiny').objective;
+const ranged = loadConfig('digits-tiny', ['objective.guidanceScale={ min: 1.5, max: 4 }']).objective;
 const unguided = loadConfig('digits-tiny', ['objective.guidanceScale=1']).objective;
 
 describe('samplerSpec', () => {
@@ -33,6 +35,16 @@ describe('samplerSpec', () => {
     });
   });
 
+  it('takes the scale of a trained range that is asked for, and otherwise its default', () => {
+    const guidanceOf = (flags: SamplerFlags) => samplerSpec(ranged, 4, flags).guidance;
+    expect(guidanceOf({})).toEqual({ kind: 'input', scale: Math.sqrt(6) });
+    expect(guidanceOf({ guidanceScale: 4 })).toEqual({ kind: 'input', scale: 4 });
+    expect(guidanceOf({ sampler: 'heun', guidance: 'input', guidanceScale: 1.5 })).toEqual({
+      kind: 'input',
+      scale: 1.5,
+    });
+  });
+
   it.each<[string, typeof eflow, number, SamplerFlags, string]>([
     [
       'jumps of a network that has none',
@@ -41,7 +53,35 @@ describe('samplerSpec', () => {
       { sampler: 'few-step' },
       'knows no jumps; take euler or heun',
     ],
-    ['guidance of jumps', unguided, 4, { guidanceScale: 2 }, "the sampler 'few-step' takes none"],
+    [
+      'guidance of jumps',
+      unguided,
+      4,
+      { guidanceScale: 2 },
+      "the sampler 'few-step' takes none, as jumps have guidance trained in; leave it out, or train a network that takes the scale as an input: objective.guidanceScale='{ min: 1, max: 4 }'",
+    ],
+    [
+      'the scale as an input where it is none',
+      flowMatching,
+      4,
+      { guidance: 'input', guidanceScale: 2 },
+      'this network does not take the scale as an input; choose another kind of guidance, or train a network',
+    ],
+    ['a scale below the trained range', ranged, 4, { guidanceScale: 1 }, 'was trained on scales from 1.5 to 4'],
+    [
+      'a scale above the trained range, along the velocity, too',
+      ranged,
+      4,
+      { guidanceScale: 4.5, sampler: 'heun' },
+      'guidance scale 4.5: this network was trained on scales from 1.5 to 4 (objective.guidanceScale); take one of these',
+    ],
+    [
+      'a second pass of a network that takes the scale as an input',
+      ranged,
+      4,
+      { guidanceScale: 2, guidance: 'path-drop', sampler: 'euler' },
+      'path-drop guidance is for networks without guidance, and this one has the scales 1.5 to 4 trained in',
+    ],
     ['guidance twice', eflow, 4, { sampler: 'euler', guidanceScale: 2 }, 'has the scale 1.5 trained in'],
     [
       'a weak path never trained',
@@ -74,6 +114,8 @@ describe('countEvaluations', () => {
     [100, 0, flowMatching, 50, { guidanceScale: 1.5 }],
     [50, 50, flowMatching, 50, { guidanceScale: 1.5, guidance: 'path-drop' }],
     [7, 0, flowMatching, 4, { sampler: 'heun' }],
+    [4, 0, ranged, 4, {}],
+    [7, 0, ranged, 4, { sampler: 'heun', guidanceScale: 2 }],
   ])('%d and %d of the weak path', (nfe, weakNfe, objective, numSteps, flags) => {
     expect(countEvaluations(objective, samplerSpec(objective, numSteps, flags))).toEqual({ nfe, weakNfe });
   });
@@ -171,6 +213,57 @@ describe('createSample', () => {
     expectClose(createSample(ofData, objective, spec)(params, noise, labels), expected.data, { rtol: 0, atol: 0 });
     const compiled = createSample(ofData, objective, spec, compile)(params, noise, labels);
     expectClose(compiled, expected.data, { rtol: 1e-5, atol: 1e-5 });
+  });
+
+  describe('of a network that takes its guidance scale as an input', () => {
+    const tiny = loadConfig('digits-tiny', [
+      'objective.guidanceScale={ max: 4 }',
+      'network.hiddenSize=12',
+      'network.numHeads=2',
+      'network.patchSize=2,4,4',
+      'network.attention.windowSize=3',
+    ]);
+    const network = videoDiTConfig(tiny);
+    const guided = mapTree(initVideoDiT(createStream(1), network), (leaf, name) =>
+      tf.add(leaf, tf.mul(randomNormal(splitStream(createStream(2), name), leaf.shape), 0.1)),
+    );
+
+    it.each(SAMPLERS)('%s asks it at the scale, by default that of the config, compiled to one graph', (sampler) => {
+      let traced = 0;
+      const counting: Compile = (fn) =>
+        compile((...args: Parameters<typeof fn>) => {
+          traced++;
+          return fn(...args);
+        });
+      const options = { stream: createStream(4) };
+      const bind = bindVideoDiT(guided, network).strong;
+      const at = (scale?: number) => {
+        const guidance = scale === undefined ? {} : { guidance: { kind: 'input' as const, scale } };
+        return createSample(network, tiny.objective, { sampler, numSteps: 3, ...guidance });
+      };
+      const [low, middle] = [at(1), at()].map((sample) => sample(guided, noise, labels, options));
+      const input = { noise, condition: { labels }, steps: 3, guidance: { scale: 2 } };
+      const expected = {
+        'few-step': () => sampleFewStep(bind, input),
+        renoise: () => sampleWithRenoising(bind, { ...input, ...options }),
+        euler: () => sampleEuler(bind, input),
+        heun: () => sampleHeun(bind, input),
+      }[sampler]();
+      expectClose(middle!, expected.data, { rtol: 0, atol: 0 });
+      expect(tf.max(tf.abs(tf.sub(low!, middle!))).dataSync()[0]).toBeGreaterThan(1e-3);
+      const compiled = createSample(network, tiny.objective, { sampler, numSteps: 3 }, counting);
+      expectClose(compiled(guided, noise, labels, options), middle!, { rtol: 1e-5, atol: 1e-5 });
+      expect(traced).toBe(1);
+      expectNoLeak(() => compiled(guided, noise, labels, options));
+    });
+
+    it('has an embedder more, which the objective alone decides on', () => {
+      expect(network.guidanceInput).toBe(true);
+      expect(config.guidanceInput).toBe(false);
+      expect(() => loadConfig('digits-tiny', ['network.guidanceInput=true'])).toThrow(
+        'network.guidanceInput: unknown key',
+      );
+    });
   });
 
   it('asks the weak path with the condition where it was trained with it', () => {

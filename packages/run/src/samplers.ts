@@ -1,6 +1,8 @@
 import {
   type Condition,
   createObjective,
+  type GuidanceRange,
+  type InputGuidance,
   type Network,
   type NetworkInput,
   objectiveKind,
@@ -17,6 +19,7 @@ import {
 import { type Compile, createStream, type RandomStream } from '@eflow/tensor';
 import { bindVideoDiT, type FullVideoDiTConfig, nullCondition, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
+import { trainedRange } from './build.ts';
 import type { RunConfig } from './config.ts';
 
 /**
@@ -25,8 +28,11 @@ import type { RunConfig } from './config.ts';
 export const SAMPLERS = ['few-step', 'renoise', 'euler', 'heun'] as const;
 export type Sampler = (typeof SAMPLERS)[number];
 
-/** `classifier-free`, by a second pass without the condition, or `path-drop`, by the weak path. */
-export const GUIDANCE_KINDS = ['classifier-free', 'path-drop'] as const;
+/**
+ * `classifier-free`, by a second pass without the condition; `path-drop`, by the weak path; or `input`, the scale as an input of the
+ * network, which a range as objective.guidanceScale trains.
+ */
+export const GUIDANCE_KINDS = ['classifier-free', 'path-drop', 'input'] as const;
 
 /** How to sample. */
 export interface SamplerSpec {
@@ -34,7 +40,7 @@ export interface SamplerSpec {
   numSteps: number;
   /** Uniform unless given. */
   grid?: TimeGrid;
-  /** For networks that were trained without guidance. */
+  /** By a second pass for networks that were trained without guidance; `input` unless given for those trained on a range. */
   guidance?: { kind: (typeof GUIDANCE_KINDS)[number]; scale: number };
 }
 
@@ -52,12 +58,14 @@ export interface SamplerFlags {
 
 /** The spec of `numSteps` steps that flags ask for. Throws on a grid that there is not, and as `checkSampler` does. */
 export function samplerSpec(objective: Objective, numSteps: number, flags: SamplerFlags): SamplerSpec {
-  const { sampler = defaultSampler(objective), grid = 'uniform', guidance = 'classifier-free', guidanceScale } = flags;
+  const { sampler = defaultSampler(objective), grid = 'uniform' } = flags;
+  const range = trainedRange(objective);
+  const { guidance: kind = range ? 'input' : 'classifier-free', guidanceScale: scale = range?.default } = flags;
   const spec = {
     sampler,
     numSteps,
     grid: parseGrid(grid),
-    ...(guidanceScale !== undefined && { guidance: { kind: guidance, scale: guidanceScale } }),
+    ...(scale !== undefined && { guidance: { kind, scale } }),
   };
   checkSampler(objective, spec);
   return spec;
@@ -150,24 +158,26 @@ function run(
 ): Sample {
   const { map } = createObjective(objective);
   const input = { noise, condition, steps: timeGrid(numSteps, grid), map, ...(onStep && { onStep }) };
+  const range = trainedRange(objective);
+  const scaleInput: InputGuidance | undefined = range && { scale: guidance?.scale ?? range.default };
   const isPathDrop = guidance?.kind === 'path-drop';
   // The weak path is asked as it was trained.
   const weakSees = 'weakCondition' in objective && objective.weakCondition === 'same' ? condition : nullCondition;
-  const guide: SampleGuidance | undefined = guidance && {
+  const secondPass: SampleGuidance | undefined = guidance && {
     scale: guidance.scale,
     nullCondition: isPathDrop ? weakSees : nullCondition,
     ...(isPathDrop && { weak }),
   };
   switch (sampler) {
     case 'few-step':
-      return sampleFewStep(strong, input);
+      return sampleFewStep(strong, { ...input, guidance: scaleInput });
     case 'renoise':
       if (!stream) throw new Error("createSample: the sampler 'renoise' draws noise; give it a stream");
-      return sampleWithRenoising(strong, { ...input, stream, path: objective.path });
+      return sampleWithRenoising(strong, { ...input, guidance: scaleInput, stream, path: objective.path });
     case 'euler':
-      return sampleEuler(strong, { ...input, guidance: guide });
+      return sampleEuler(strong, { ...input, guidance: scaleInput ?? secondPass });
     case 'heun':
-      return sampleHeun(strong, { ...input, guidance: guide });
+      return sampleHeun(strong, { ...input, guidance: scaleInput ?? secondPass });
     default:
       throw new Error(`sampler '${sampler satisfies never}': expected one of ${SAMPLERS.join(', ')}`);
   }
@@ -175,7 +185,7 @@ function run(
 
 /**
  * Throws where a network cannot be sampled so: jumps from one that learnt velocities alone, guidance of one that has it
- * trained in or of a few-step sampler, guidance by what was never trained, bad steps.
+ * trained in or of a few-step sampler, guidance by what was never trained, a scale out of the trained range, bad steps.
  */
 export function checkSampler(objective: Objective, { sampler, numSteps, grid, guidance }: SamplerSpec): void {
   timeGrid(numSteps, grid);
@@ -188,10 +198,22 @@ export function checkSampler(objective: Objective, { sampler, numSteps, grid, gu
   if (guidance && !(guidance.scale >= 0 && Number.isFinite(guidance.scale))) {
     throw new Error(`guidance scale ${guidance.scale}: expected a finite number of at least 0; 1 is none`);
   }
-  if (!guidance || guidance.scale === 1) return;
+  if (!guidance) return;
   const asked = `guidance scale ${guidance.scale}`;
-  if (jumps)
-    throw new Error(`${asked}: the sampler '${sampler}' takes none, as jumps have guidance trained in; leave it out`);
+  const range = trainedRange(objective);
+  if (range) checkScaleInput(asked, guidance, range);
+  if (range || guidance.scale === 1) return;
+  const how = "train a network that takes the scale as an input: objective.guidanceScale='{ min: 1, max: 4 }'";
+  if (jumps) {
+    throw new Error(
+      `${asked}: the sampler '${sampler}' takes none, as jumps have guidance trained in; leave it out, or ${how}`,
+    );
+  }
+  if (guidance.kind === 'input') {
+    throw new Error(
+      `${asked}: this network does not take the scale as an input; choose another kind of guidance, or ${how}`,
+    );
+  }
   if ('guidanceScale' in objective && objective.guidanceScale !== 1) {
     throw new Error(
       `${asked}: this network has the scale ${objective.guidanceScale} trained in (objective.guidanceScale); leave it out`,
@@ -201,4 +223,21 @@ export function checkSampler(objective: Objective, { sampler, numSteps, grid, gu
   if (objective[trained] === 0) {
     throw new Error(`${asked}: ${guidance.kind} guidance needs a network trained with objective.${trained} above 0`);
   }
+}
+
+/** Guidance of a network that takes the scale as an input. */
+function checkScaleInput(
+  asked: string,
+  { kind, scale }: Required<SamplerSpec>['guidance'],
+  { min, max }: GuidanceRange,
+) {
+  if (kind !== 'input') {
+    throw new Error(
+      `${asked}: ${kind} guidance is for networks without guidance, and this one has the scales ${min} to ${max} trained in; leave the kind out`,
+    );
+  }
+  if (scale >= min && scale <= max) return;
+  throw new Error(
+    `${asked}: this network was trained on scales from ${min} to ${max} (objective.guidanceScale); take one of these`,
+  );
 }

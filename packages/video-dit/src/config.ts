@@ -32,6 +32,8 @@ export interface VideoDiTConfig {
   numClasses?: number;
   /** Width of the vectors of a sequence that every block's cross-attention sees, such as a text's. Absent: none. */
   contextSize?: number;
+  /** Whether the guidance scale is an input, as an objective of @eflow/flow with a range of scales trains it. */
+  guidanceInput?: boolean;
   /** Whether the token that stands for dropped ones is trained; SPRINT's code leaves it as drawn. */
   maskToken?: 'frozen' | 'trained';
   /**
@@ -47,6 +49,7 @@ export const VIDEO_DIT_DEFAULTS = {
   predicts: 'velocity',
   attention: { kind: 'glga' },
   numClasses: 0,
+  guidanceInput: false,
   maskToken: 'frozen',
   checkpoint: 'none',
 } as const satisfies Partial<VideoDiTConfig>;

@@ -41,6 +41,7 @@ describe('parameters are the leaves of initVideoDiT', () => {
     ['SwiGLU', { mlp: 'swiglu' }],
     ['a context', { contextSize: 7 }],
     ['no classes', { numClasses: 0 }],
+    ['the guidance scale as an input', { guidanceInput: true }],
     ['a trained mask token', { maskToken: 'trained' }],
     ['more encoder than decoder blocks', { depth: [3, 1, 2] }],
     ['more decoder than encoder blocks', { depth: [2, 1, 3] }],
@@ -77,6 +78,7 @@ function trace(network: VideoDiTConfig, { batchSize = 1, keepRatio = 1, contextL
       noisy: tf.zeros([batchSize, clip.numFrames, clip.height, clip.width, network.channels]),
       timestep: tf.fill([batchSize], 0.5),
       targetTimestep: tf.zeros([batchSize]),
+      ...(network.guidanceInput && { guidanceScale: tf.ones([batchSize]) }),
       condition: {
         labels: tf.zeros([batchSize], 'int32'),
         ...(network.contextSize && { context: tf.zeros([batchSize, S, network.contextSize]) }),
@@ -111,6 +113,7 @@ function ownAffair(config: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, co
     numClasses,
     attention,
     maskToken,
+    guidanceInput,
     contextSize = 0,
   } = validateConfig(config);
   const [L, K, D] = [12, Math.round(12 * keepRatio), E / N];
@@ -123,11 +126,11 @@ function ownAffair(config: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, co
   const label = numClasses > 0 ? product(B, numClasses + 1, E) : 0;
   // SLA orders blocks of 4 by a product of their means, which has no gradient.
   const order = perBlock((length) => (attention.kind === 'sla' ? product(B * N * (length / 4), D, length / 4) : 0));
-  // What is given needs no gradient: patches, positions, times, vectors, a frozen mask token, and one that nobody takes.
+  // What is given needs no gradient: patches, positions, times, scales, vectors, a frozen mask token, and one that nobody takes.
   const given =
     product(B * L, 210, E) +
     product(L, 2 * D, E) +
-    2 * product(B, 256, E) +
+    (guidanceInput ? 3 : 2) * product(B, 256, E) +
     product(B * S, contextSize, E) +
     (keepRatio < 1 ? (maskToken === 'trained' ? 0 : 1) : 2) * product(1, E, E);
   // Scores are kept for the gradient, which counts them once more.
@@ -150,6 +153,7 @@ describe('FLOPs are those of a traced graph', () => {
     ['a context', { contextSize: 7 }, { batchSize: 2, contextLength: 11 }],
     ['a context, tokens dropped', { contextSize: 7 }, { batchSize: 2, contextLength: 11, keepRatio: 0.25 }],
     ['no classes', { numClasses: 0 }, {}],
+    ['the guidance scale as an input', { guidanceInput: true }, { batchSize: 3 }],
     ['a trained mask token', { maskToken: 'trained' }, { keepRatio: 0.5 }],
     ['more encoder than decoder blocks', { depth: [3, 1, 2] }, {}],
     ['more decoder than encoder blocks', { depth: [2, 1, 3] }, { keepRatio: 0.5 }],

@@ -33,7 +33,7 @@ export interface CountOptions {
   contextLength?: number;
 }
 
-/** Cosines and sines that an embedder makes of a time. */
+/** Cosines and sines that an embedder makes of a time or a guidance scale. */
 const TIME_FEATURES = 256;
 
 /**
@@ -102,12 +102,12 @@ function countBlock(config: FullVideoDiTConfig, { B, L, S, grid }: Lengths & { g
 
 /** All but the blocks and the middle's half of the fusion. */
 function countRest(config: FullVideoDiTConfig, { B, L, S }: Lengths): PartCount {
-  const { hiddenSize: E, numHeads: N, depth, patchSize, channels, numClasses, contextSize } = config;
+  const { hiddenSize: E, numHeads: N, depth, patchSize, channels, numClasses, contextSize, guidanceInput } = config;
   const patchLength = patchSize[0] * patchSize[1] * patchSize[2] * channels;
   const counts = [
     linear(B * L, patchLength, E),
     linear(L, (2 * E) / N, E),
-    times(2, sum(linear(B, TIME_FEATURES, E), linear(B, E, E))),
+    times(guidanceInput ? 3 : 2, sum(linear(B, TIME_FEATURES, E), linear(B, E, E))),
     times(Math.min(depth[0], depth[2]), linear(B * L, 2 * E, E)),
     linear(B * L, E, E), // the encoder's half of the fusion
     weights(E), // the mask token,

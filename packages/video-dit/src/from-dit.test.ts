@@ -58,6 +58,16 @@ describe('initFromDiT', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  it('leaves the guidance scale aside at the start where it is an input', () => {
+    const config = { ...dit.config, guidanceInput: true };
+    const { params, fresh } = initFromDiT(stream, config, dit.state);
+    expect(layers(fresh)).toEqual(expect.arrayContaining(['guidanceEmbedder.fc1', 'guidanceEmbedder.fc2']));
+    const [x, expected] = [dit.input(), dit.prediction()];
+    const actual = videoDiT(params, config, { ...x, guidanceScale: tf.linspace(1, 4, x.timestep.size) });
+    expectClose(actual, expected, { rtol: 0, atol: 1e-5 * Math.max(...expected.dataSync().map(Math.abs)) });
+    disposeTree([params, { ...x }, actual, expected]);
+  });
+
   it('tells what the weights do not have, and what there is no place for', () => {
     const ofDiT = initFromDiT(stream, dit.config, dit.state);
     const interval = ['intervalEmbedder.fc1', 'intervalEmbedder.fc2'];

@@ -40,8 +40,8 @@ const PATCHES = 'x_embedder.proj.weight';
  * Parameters from those of a DiT (arXiv 2212.09748) or of SoFlow's network, by the names of their PyTorch code, behind any
  * prefix: a start for training, for images become clips. Its blocks, in turn, become the encoder's, the middle's and the
  * decoder's. What a DiT does not have starts such that all tokens pass through them as through the DiT: the fusion and the
- * long skips hand on what comes along the chain of blocks, the embeddings of the place and, unless it has one, of the interval
- * are zero; all else is as `initVideoDiT` makes it.
+ * long skips hand on what comes along the chain of blocks, the embeddings of the place, of the guidance scale and, unless it
+ * has one, of the interval are zero; all else is as `initVideoDiT` makes it.
  *
  * That is the DiT's function where q and k are normalised per head by RMS, turned by the rotary embedding, and times are
  * embedded at our scale. A DiT without these needs training to get used to them. Where `learn_sigma` doubles
@@ -155,9 +155,11 @@ function layOut(name: string, x: tf.Tensor, shape: number[]): tf.Tensor {
   return isLinearWeight(name, shape) ? tf.transpose(x) : x;
 }
 
+const ZEROED = ['positionEmbed.weight', 'intervalEmbedder.fc2.weight', 'guidanceEmbedder.fc2.weight'];
+
 /** A parameter that no DiT has, such that the network does not do what a DiT does not. */
 function passThrough(name: string, leaf: tf.Tensor): tf.Tensor {
-  if (name === 'positionEmbed.weight' || name === 'intervalEmbedder.fc2.weight') return tf.zerosLike(leaf);
+  if (ZEROED.includes(name)) return tf.zerosLike(leaf);
   const isSkip = /^skips\.\d+\.weight$/.test(name);
   if (!isSkip && name !== 'fusion.weight') return leaf;
   // [2 E, E]: of the skips the first half takes the chain of blocks, of the fusion the second.

@@ -33,6 +33,24 @@ describe('a call', () => {
     ['more tokens than there are', config, { keptTokens: tf.zeros([3, 13], 'int32') }, 'the clips have 12 tokens'],
     ['paths of another batch', config, { pathDropped: tf.zeros([2], 'bool') }, 'expected pathDropped [3], got [2]'],
     [
+      'a guidance scale to a network without',
+      config,
+      { guidanceScale: tf.ones([3]) },
+      'the network takes no guidance scale; leave it out, or train a network with guidanceInput: true and a range of scales',
+    ],
+    [
+      'no guidance scale',
+      { ...config, guidanceInput: true },
+      { guidanceScale: undefined },
+      'the network takes a guidance scale; give guidanceScale [3], or a sampler guidance: { scale: 2 }',
+    ],
+    [
+      'guidance scales of another batch',
+      { ...config, guidanceInput: true },
+      { guidanceScale: tf.ones([2]) },
+      'expected guidanceScale [3], got [2]',
+    ],
+    [
       'a context to a network without',
       config,
       condition({ context: tf.zeros([3, 2, 4]) }),

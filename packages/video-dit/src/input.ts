@@ -27,11 +27,13 @@ export interface VideoDiTInput {
   keptTokens?: tf.Tensor;
   /** Clips whose middle is skipped, [B] bool; absent: none. */
   pathDropped?: tf.Tensor;
+  /** omega >= 1, [B], of a network with `guidanceInput`. */
+  guidanceScale?: tf.Tensor;
 }
 
 /** The size of the clips and their tokens. Throws if shapes disagree with the config, or a condition is missing. */
 export function checkInput(config: FullVideoDiTConfig, input: VideoDiTInput): { clip: ClipSize; grid: Grid } {
-  const { condition, keptTokens, pathDropped } = input;
+  const { condition, keptTokens, pathDropped, guidanceScale } = input;
   const clip = clipSize('videoDiT', config, input.noisy);
   const grid = tokenGrid(config, clip);
   const B = input.noisy.shape[0]!;
@@ -44,6 +46,14 @@ export function checkInput(config: FullVideoDiTConfig, input: VideoDiTInput): { 
     if (K > length) throw new Error(`videoDiT: keptTokens is [${B}, ${K}]; the clips have ${length} tokens`);
   }
   if (pathDropped) assertShape('videoDiT', 'pathDropped', pathDropped, [B]);
+  if ((guidanceScale !== undefined) !== config.guidanceInput) {
+    throw new Error(
+      guidanceScale
+        ? 'videoDiT: the network takes no guidance scale; leave it out, or train a network with guidanceInput: true and a range of scales, such as objective.guidanceScale={ min: 1, max: 4 }'
+        : `videoDiT: the network takes a guidance scale; give guidanceScale [${B}], or a sampler guidance: { scale: 2 }, or train with a range as the objective's guidanceScale`,
+    );
+  }
+  if (guidanceScale) assertShape('videoDiT', 'guidanceScale', guidanceScale, [B]);
   return { clip, grid };
 }
 

@@ -19,6 +19,8 @@ export type VideoDiTParams = {
   positionEmbed: LinearParams;
   timestepEmbedder: ScalarEmbedderParams;
   intervalEmbedder: ScalarEmbedderParams;
+  /** In a network that takes its guidance scale as an input. */
+  guidanceEmbedder?: ScalarEmbedderParams;
   /** In a network with classes. */
   labelEmbedder?: LabelEmbedderParams;
   /** In a network with a context. */
@@ -41,7 +43,7 @@ export type VideoDiTParams = {
  */
 export function initVideoDiT(stream: RandomStream, given: VideoDiTConfig): VideoDiTParams {
   const config = validateConfig(given);
-  const { hiddenSize: E, depth, channels, patchSize, numClasses, contextSize } = config;
+  const { hiddenSize: E, depth, channels, patchSize, numClasses, contextSize, guidanceInput } = config;
   const patchLength = patchSize[0] * patchSize[1] * patchSize[2] * channels;
   const at = (label: string) => splitStream(stream, label);
   const blocks = (label: string, count: number) =>
@@ -51,6 +53,7 @@ export function initVideoDiT(stream: RandomStream, given: VideoDiTConfig): Video
     positionEmbed: initLinear(at('positionEmbed'), (2 * E) / config.numHeads, E),
     timestepEmbedder: initScalarEmbedder(at('timestepEmbedder'), E),
     intervalEmbedder: initScalarEmbedder(at('intervalEmbedder'), E),
+    ...(guidanceInput && { guidanceEmbedder: initScalarEmbedder(at('guidanceEmbedder'), E) }),
     ...(numClasses > 0 && { labelEmbedder: initLabelEmbedder(at('labelEmbedder'), numClasses, E) }),
     ...(contextSize && { contextEmbedder: initContextEmbedder(at('contextEmbedder'), contextSize, E) }),
     encoderBlocks: blocks('encoderBlocks', depth[0]),

@@ -1,5 +1,5 @@
 import type { AttentionSpec } from '@eflow/attention';
-import { createStream, mapTree, ravel, valueAndGrad } from '@eflow/tensor';
+import { createStream, mapTree, ravel, treeEntries, valueAndGrad } from '@eflow/tensor';
 import { expectClose, expectGradients, expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
@@ -52,12 +52,13 @@ describe.each(attentions)('VideoDiT with $kind attention', (attention) => {
   });
 });
 
-it('has the gradient of every parameter with SwiGLU and vectors under a mask', () => {
+it('has the gradient of every parameter with SwiGLU, vectors under a mask and the guidance scale as an input', () => {
   expectParameterGradients({
     ...config,
     mlp: 'swiglu',
     contextSize: 3,
     maskToken: 'trained',
+    guidanceInput: true,
     attention: attentions[0]!,
   });
 });
@@ -191,6 +192,30 @@ describe('conditions', () => {
     expect(params.labelEmbedder).toBeUndefined();
     const at = { ...drawInput(6, c), condition: {} };
     expect(differs(params, c, at, { condition: { labels: tf.tensor1d([1, 1, 1], 'int32') } })).toBe(0);
+  });
+
+  it('the guidance scale changes the prediction of its own clip, on the weak path, too', () => {
+    const c = { ...config, guidanceInput: true };
+    const params = trainedParams(c, 5);
+    const at = drawInput(6, c);
+    const higher = { ...at, guidanceScale: tf.mul(at.guidanceScale!, tf.tensor1d([1, 2, 1])) };
+    for (const network of [videoDiT, weakVideoDiT]) {
+      const [before, after] = [at, higher].map((input) => tf.split(network(params, c, input), batchSize));
+      expect(before!.map((x, i) => norm(tf.sub(x, after![i]!)) > 0.01)).toEqual([false, true, false]);
+    }
+    expectNoLeak(() => videoDiT(params, c, at));
+  });
+
+  it('a network without the guidance scale as an input has the parameters that it had', () => {
+    const [plain, guided] = [config, { ...config, guidanceInput: true }].map((c) =>
+      treeEntries(initVideoDiT(createStream(5), c)),
+    );
+    const others = guided!.filter(([name]) => !name.startsWith('guidanceEmbedder.'));
+    expect(others.map(([name]) => name)).toEqual(plain!.map(([name]) => name));
+    expect(guided!.length - others.length).toBe(4);
+    others.forEach(([, x], i) => {
+      expectClose(x, plain![i]![1], { rtol: 0, atol: 0 });
+    });
   });
 
   it('vectors change the prediction where their mask says that they are there, and nowhere else', () => {

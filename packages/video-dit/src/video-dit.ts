@@ -77,14 +77,18 @@ function run(params: VideoDiTParams, config: FullVideoDiTConfig, input: VideoDiT
 /** What all blocks of a pass see besides their tokens. Kept tokens are no grid. */
 type Surroundings = { condition: tf.Tensor; context?: Context; rotary: Rotary; grid?: Grid };
 
-/** The sum of the embedded times and class, SiLU applied, [B, E]; the embedded context. */
+/** The sum of the embedded times, guidance scale and class, SiLU applied, [B, E]; the embedded context. */
 function embedConditions(params: VideoDiTParams, input: VideoDiTInput): Pick<Surroundings, 'condition' | 'context'> {
-  const { timestep, targetTimestep } = input;
+  const { timestep, targetTimestep, guidanceScale } = input;
   const { labels, context, contextMask } = input.condition;
   const condition = silu(
     tf.addN([
       scalarEmbedder(params.timestepEmbedder, timestep),
       scalarEmbedder(params.intervalEmbedder, tf.sub(timestep, targetTimestep)),
+      // 1 - 1 / omega is in [0, 1), as times are, and 0 without guidance (iMF, arXiv 2512.02012).
+      ...(params.guidanceEmbedder
+        ? [scalarEmbedder(params.guidanceEmbedder, tf.sub(1, tf.reciprocal(guidanceScale!)))]
+        : []),
       ...(params.labelEmbedder ? [labelEmbedder(params.labelEmbedder, labels!)] : []),
     ]),
   );
