@@ -9,7 +9,8 @@ import { perExample } from './path.ts';
 import { meanSquare, VELOCITY_LOSS, velocityTerm, weightedSquare } from './residuals.ts';
 import { passTarget } from './target-velocity.ts';
 import { sampleSortedTimes } from './time-sampler.ts';
-import { trainedPass } from './trained-pass.ts';
+import { type TrainedPass, trainedPass } from './trained-pass.ts';
+import { drawVelocities, trainsJumpsAt, velocityLoss } from './velocity-warmup.ts';
 
 /** MeanFlow's values for ImageNet (arXiv 2505.13447, table 4); the step of the difference is TiM's (arXiv 2509.04394). */
 const schema = z.strictObject({
@@ -47,7 +48,10 @@ function meanFlow(spec: z.output<typeof schema>): Objective {
     map: options.map,
     scheduleAt: (progress) => ({ intervalRatio: 1, guidanceScale: guidanceScaleAt(progress, options) }),
 
-    draw(stream, shape, schedule) {
+    trainsJumpsAt: (progress) => trainsJumpsAt(progress, options),
+
+    draw(stream, shape, schedule, trainsJumps = true) {
+      if (!trainsJumps) return drawVelocities(stream, shape, schedule, options);
       const { velocityRows } = splitRows(shape[0]!, options.velocityRatio);
       const draws = drawBatch(stream, shape, velocityRows, options, (part, rows) =>
         sampleSortedTimes(part, rows, { time: options.jumpTime, gap: h }),
@@ -55,7 +59,11 @@ function meanFlow(spec: z.output<typeof schema>): Objective {
       return { ...draws, ...drawGuidanceScale(stream, shape[0]!, schedule.guidanceScale, options) };
     },
 
-    loss(networks, batch, draws, { guidanceScale }) {
+    loss(networks, batch, draws, schedule) {
+      if (options.velocityWarmup > 0 && !draws.jump) {
+        const reference = (pass: TrainedPass) => pass.strong(pass.withoutCondition);
+        return velocityLoss('meanFlow', networks, batch, draws, schedule, options, reference);
+      }
       const { timestep: t, targetTimestep: s } = jumpOf('meanFlow', draws);
       return tf.tidy(() => {
         const pass = trainedPass('meanFlow', networks, batch, draws, options);
@@ -63,7 +71,7 @@ function meanFlow(spec: z.output<typeof schema>): Objective {
         const from = jumpPart(noisy);
         const own = mu < 1 ? strong(jumpInput(from, t, t)) : undefined;
         const reference = () => strong(pass.withoutCondition);
-        const target = passTarget(pass, { own, reference }, guidanceScale, options);
+        const target = passTarget(pass, { own, reference }, schedule.guidanceScale, options);
 
         const velocity = jumpPart(target);
         const moved = (by: number) => jumpInput(tf.add(from, tf.mul(velocity, by)), tf.add(t, by), s);

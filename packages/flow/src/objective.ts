@@ -14,8 +14,15 @@ export interface Objective {
   map: SolutionMap;
   /** The schedule's values after this share of the training, in [0, 1]. */
   scheduleAt(progress: number): ObjectiveSchedule<number>;
-  /** Draws what `loss` needs for data of `shape` [B, ...]. The caller owns the tensors. */
-  draw(stream: RandomStream, shape: readonly number[], schedule: ObjectiveSchedule): Draws;
+  /**
+   * Whether rows train jumps after this share of the training, in [0, 1]; before, all train the velocity. Absent for an objective that is
+   * one and the same from the first step on.
+   */
+  trainsJumpsAt?(progress: number): boolean;
+  /**
+   * Draws what `loss` needs for data of `shape` [B, ...]; jumps' times unless `trainsJumps` is false. The caller owns the tensors.
+   */
+  draw(stream: RandomStream, shape: readonly number[], schedule: ObjectiveSchedule, trainsJumps?: boolean): Draws;
   /**
    * The loss of one batch; the caller owns its tensors. Throws on a time outside [0, 1] and unless s < t in the draws, where
    * values can be read. `networks.weak` is called by path-drop guidance alone.

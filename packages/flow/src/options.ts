@@ -61,6 +61,13 @@ export const jumpOptions = {
   velocityRatio: share
     .default(0.75)
     .describe('share of the rows that train the velocity, between 0 and 1; the others train jumps'),
+  // Our choice: a jump is learnt from the velocity, so it is worth little before that is.
+  velocityWarmup: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe('share of the steps in which all rows train the velocity, before any train jumps'),
   guidanceScale: guidanceScaleOption
     .default(3)
     .describe(

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ADDITIVITY_LOSS, additivityTerm } from './additivity.ts';
 import { drawBatch, jumpOf, splitRows } from './draws.ts';
 import { drawGuidanceScale, guidanceScaleAt } from './guidance.ts';
-import { callTogether, finishLoss, type Objective } from './objective.ts';
+import { callTogether, finishLoss, type Objective, type ObjectiveBatch } from './objective.ts';
 import type { ObjectiveKind, Term } from './objective-kind.ts';
 import { commonOptions, jumpOptions, logitNormal, mapOption } from './options.ts';
 import { perExample } from './path.ts';
@@ -12,7 +12,8 @@ import { meanSquare, type ResidualLoss, solutionSurrogate, VELOCITY_LOSS, veloci
 import { differenceQuotient, solutionMap } from './solution-map.ts';
 import { passTarget } from './target-velocity.ts';
 import { intervalRatio, sampleSolutionTimes } from './time-sampler.ts';
-import { trainedPass } from './trained-pass.ts';
+import { type TrainedPass, trainedPass } from './trained-pass.ts';
+import { drawVelocities, trainsJumpsAt, velocityLoss } from './velocity-warmup.ts';
 
 const SOLUTION_LOSS = { name: 'solutionLoss', short: 'sol', label: 'Solution map' } as const satisfies Term;
 
@@ -100,6 +101,12 @@ export const eflowKind = {
 
 function createSolutionFlow(name: string, options: Options): Objective {
   const { map, targetMixRatio: mu, additivityWeight: lambda } = options;
+  /** The pass for v_ref, on all rows. */
+  const reference = ({ weak, strong, noisy, timestep, ...pass }: TrainedPass, { nullCondition }: ObjectiveBatch) => {
+    if (options.guidanceReference !== 'weak-path') return strong(pass.withoutCondition);
+    const condition = options.weakCondition === 'null' ? nullCondition : pass.condition;
+    return weak({ noisy, timestep, targetTimestep: timestep, condition, ...pass.unguided });
+  };
   return {
     map,
     scheduleAt: (progress) => ({
@@ -107,7 +114,10 @@ function createSolutionFlow(name: string, options: Options): Objective {
       guidanceScale: guidanceScaleAt(progress, options),
     }),
 
-    draw(stream, shape, schedule) {
+    trainsJumpsAt: (progress) => trainsJumpsAt(progress, options),
+
+    draw(stream, shape, schedule, trainsJumps = true) {
+      if (!trainsJumps) return drawVelocities(stream, shape, schedule, options);
       const { velocityRows } = splitRows(shape[0]!, options.velocityRatio);
       const draws = drawBatch(stream, shape, velocityRows, options, (part, rows) =>
         sampleSolutionTimes(part, rows, {
@@ -119,12 +129,15 @@ function createSolutionFlow(name: string, options: Options): Objective {
       return { ...draws, ...drawGuidanceScale(stream, shape[0]!, schedule.guidanceScale, options) };
     },
 
-    loss(networks, batch, draws, { guidanceScale }) {
+    loss(networks, batch, draws, schedule) {
+      if (options.velocityWarmup > 0 && !draws.jump) {
+        return velocityLoss(name, networks, batch, draws, schedule, options, (pass) => reference(pass, batch));
+      }
       const times = jumpOf(name, draws);
       const { timestep: t, targetTimestep: s, nearTimestep: l, middleTimestep: m } = times;
       return tf.tidy(() => {
         const pass = trainedPass(name, networks, batch, draws, options);
-        const { strong, weak, noisy, timestep, predicted, velocityPart, jumpPart, jumpInput } = pass;
+        const { strong, noisy, predicted, velocityPart, jumpPart, jumpInput } = pass;
         const from = jumpPart(noisy);
 
         // Off the tape, from x_t: the network's own velocity, and the first short jump.
@@ -132,12 +145,8 @@ function createSolutionFlow(name: string, options: Options): Objective {
           own: mu < 1 ? jumpInput(from, t, t) : undefined,
           first: lambda > 0 ? jumpInput(from, t, m) : undefined,
         });
-        const weakCondition = options.weakCondition === 'null' ? batch.nullCondition : pass.condition;
-        const reference = () =>
-          options.guidanceReference === 'weak-path'
-            ? weak({ noisy, timestep, targetTimestep: timestep, condition: weakCondition, ...pass.unguided })
-            : strong(pass.withoutCondition);
-        const target = passTarget(pass, { own, reference }, guidanceScale, options);
+        const ofReference = { own, reference: () => reference(pass, batch) };
+        const target = passTarget(pass, ofReference, schedule.guidanceScale, options);
 
         // From x_l, one small step along v* nearer to the data, to s; and the second short jump.
         const velocity = jumpPart(target);

@@ -11,7 +11,8 @@ import { VELOCITY_LOSS, velocityTerm } from './residuals.ts';
 import { asVelocity, solutionMap, velocityFactor } from './solution-map.ts';
 import { targetVelocity } from './target-velocity.ts';
 import { MIN_INTERVAL, sampleSortedTimes } from './time-sampler.ts';
-import { trainedPass } from './trained-pass.ts';
+import { type TrainedPass, trainedPass } from './trained-pass.ts';
+import { drawVelocities, trainsJumpsAt, velocityLoss } from './velocity-warmup.ts';
 
 /** MeanFlow's times and guidance (arXiv 2505.13447), which SplitMeanFlow takes over. */
 const schema = z.strictObject({
@@ -49,7 +50,10 @@ function splitMeanFlow(options: z.output<typeof schema>): Objective {
     map,
     scheduleAt: (progress) => ({ intervalRatio: 1, guidanceScale: guidanceScaleAt(progress, options) }),
 
-    draw(stream, shape, schedule) {
+    trainsJumpsAt: (progress) => trainsJumpsAt(progress, options),
+
+    draw(stream, shape, schedule, trainsJumps = true) {
+      if (!trainsJumps) return drawVelocities(stream, shape, schedule, options);
       const { velocityRows } = splitRows(shape[0]!, options.velocityRatio);
       const draws = drawBatch(stream, shape, velocityRows, options, (part, rows) =>
         sampleSortedTimes(part, rows, { time: options.jumpTime, gap: MIN_INTERVAL }),
@@ -58,6 +62,10 @@ function splitMeanFlow(options: z.output<typeof schema>): Objective {
     },
 
     loss(networks, batch, draws, schedule) {
+      if (options.velocityWarmup > 0 && !draws.jump) {
+        const reference = (pass: TrainedPass) => pass.strong(pass.withoutCondition);
+        return velocityLoss('splitMeanFlow', networks, batch, draws, schedule, options, reference);
+      }
       const times = jumpOf('splitMeanFlow', draws);
       const { timestep: t, targetTimestep: s, middleTimestep: m } = times;
       return tf.tidy(() => {

@@ -29,12 +29,12 @@ export const drawBatches = (
   objective: Objective,
   batch: ObjectiveBatch,
   count: number,
-  { stream, schedule }: Context,
-): DrawnBatch[] =>
-  cutBatch(
-    { batch, draws: objective.draw(splitStream(stream, 'draws'), batch.data.shape, used(objective, schedule)) },
-    count,
-  );
+  { stream, schedule, trainsJumps }: Context,
+): DrawnBatch[] => {
+  const { shape } = batch.data;
+  const draws = objective.draw(splitStream(stream, 'draws'), shape, used(objective, schedule), trainsJumps);
+  return cutBatch({ batch, draws }, count);
+};
 
 /** The loss and its terms of a part of a batch. */
 export function drawnLoss(
@@ -47,7 +47,12 @@ export function drawnLoss(
   return { loss, ...terms };
 }
 
-type Context = { stream: RandomStream; schedule: ObjectiveSchedule };
+type Context = {
+  stream: RandomStream;
+  schedule: ObjectiveSchedule;
+  /** Whether rows train jumps, see `Objective.trainsJumpsAt`; they do unless given. */
+  trainsJumps?: boolean;
+};
 
 const used = (objective: Objective, schedule: ObjectiveSchedule): ObjectiveSchedule =>
   objective.scheduleAt(1).guidanceScale === 1 ? { ...schedule, guidanceScale: 1 } : schedule;

@@ -32,12 +32,14 @@ import type { TrainState, Weights } from './state.ts';
 
 /** Numbers by name. */
 type Numbers = { readonly [name: string]: number };
+/** What is part of a graph, by name. */
+type Constants = { readonly [name: string]: number | boolean };
 
 /** The same numbers: scalars where the step is compiled, as a number would be part of the graph. */
 type Values<N extends Numbers> = { readonly [Name in keyof N]: number | tf.Scalar };
 
 /** What a loss depends on beside the parameters and the batch. */
-export interface StepContext<Schedule extends Numbers, Fixed extends Numbers> {
+export interface StepContext<Schedule extends Numbers, Fixed extends Constants> {
   /** The step's own stream, of the seed and the step's number alone: split it, and draw from its children. */
   stream: RandomStream;
   schedule: Values<Schedule>;
@@ -49,7 +51,7 @@ export interface TrainStepOptions<
   Batch extends Tree,
   Losses extends { loss: tf.Scalar; [term: string]: tf.Scalar },
   Schedule extends Numbers,
-  Fixed extends Numbers,
+  Fixed extends Constants,
   Part extends Tree = Batch,
 > {
   /** The loss to be differentiated, and other scalars for the log. It must depend on nothing but its arguments. */
@@ -110,7 +112,7 @@ export function createTrainStep<
   Batch extends Tree,
   Losses extends { loss: tf.Scalar; [term: string]: tf.Scalar },
   Schedule extends Numbers = Numbers,
-  Fixed extends Numbers = Numbers,
+  Fixed extends Constants = Constants,
   Part extends Tree = Batch,
 >(
   options: TrainStepOptions<Params, Batch, Losses, Schedule, Fixed, Part>,

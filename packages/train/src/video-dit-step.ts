@@ -90,22 +90,25 @@ export function createVideoDiTStep(
   const cut = ({ data, condition = {} }: VideoBatch, context: Context) => {
     const { B, F, H, W } = assertShape('createVideoDiTStep', 'data', data, ['B', 'F', 'H', 'W', network.channels]);
     const grid = tokenGrid(network, { numFrames: F, height: H, width: W });
-    const { keepRatio } = context.fixed;
+    const { keepRatio, trainsJumps } = context.fixed;
     const keptTokens =
       keepRatio < 1
         ? drawKeptTokens(splitStream(context.stream, 'keptTokens'), { batchSize: B, grid, keepRatio, pattern })
         : undefined;
     const batch = { data, condition, nullCondition: nullCondition(network, condition), keptTokens };
-    return drawBatches(objective, batch, microBatches, context);
+    return drawBatches(objective, batch, microBatches, { ...context, trainsJumps });
   };
   return createTrainStep({
     ...rest,
     scheduleAt: (step) => objective.scheduleAt(step / totalSteps),
-    fixedAt: (step) => ({ keepRatio: keepRatioAt(step / totalSteps, { keepRatio, denseTail }) }),
+    fixedAt: (step) => ({
+      keepRatio: keepRatioAt(step / totalSteps, { keepRatio, denseTail }),
+      trainsJumps: objective.trainsJumpsAt?.(step / totalSteps) ?? true,
+    }),
     microBatches: { count: microBatches, cut },
     loss: (params: VideoDiTParams, part: DrawnBatch, context) =>
       drawnLoss(objective, solutionNetworks(bindVideoDiT(params, network), predicts, objective.map), part, context),
   });
 }
 
-type Context = StepContext<ObjectiveSchedule<number>, { keepRatio: number }>;
+type Context = StepContext<ObjectiveSchedule<number>, { keepRatio: number; trainsJumps: boolean }>;
