@@ -25,7 +25,7 @@ export const upload = (batch: Batch): DeviceBatch => ({
 /** The training step of a run's config: one TensorFlow graph, compiled at its first call, or single ops with `eager`. */
 export function createRunStep(config: RunConfig, network: FullVideoDiTConfig, { eager = false } = {}) {
   const { optimizer, seed, training } = config;
-  const { keepRatio, keepPattern, denseTail, precision, spikeDeviations, steps } = training;
+  const { keepRatio, keepPattern, denseTail, precision, spikeDeviations, steps, branches } = training;
   if (eager && precision !== 'float32') {
     throw new Error(
       `training.precision is ${precision}, which compiled steps alone can do; leave --eager out, or set training.precision=float32`,
@@ -42,6 +42,7 @@ export function createRunStep(config: RunConfig, network: FullVideoDiTConfig, { 
     keepPattern,
     denseTail,
     microBatches: countMicroBatches(training),
+    branches,
     spikeDeviations,
     ...(!eager && { compile: (fn, hints) => compile(fn, { ...hints, precision }) }),
   });

@@ -101,7 +101,7 @@ describe('cutBatch', () => {
     const { whole } = drawn({ kind: 'eflow' }, { intervalRatio: 0.1, guidanceScale: 1 });
     const before = tf.memory().numTensors;
     expect(() => cutBatch(whole, 8)).toThrow(
-      'a batch of 12 velocity rows and 4 jump rows cannot be cut into parts of 2 that are alike; micro batches can be of 16, 8, 4',
+      'a batch of 12 velocity rows and 4 jump rows cannot be cut into parts of 2 that are alike; parts can be of 16, 8, 4',
     );
     disposeTree(cutBatch(whole, 2));
     expect(tf.memory().numTensors).toBe(before);

@@ -49,6 +49,6 @@ export function assertParts(
   );
   throw new Error(
     `a batch of ${velocityRows} velocity rows and ${jumpRows} jump rows cannot be cut into parts of ${rows / count} that are alike; ` +
-      `micro batches can be of ${sizes.join(', ')}`,
+      `parts can be of ${sizes.join(', ')}`,
   );
 }

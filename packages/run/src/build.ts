@@ -45,9 +45,10 @@ function checkRows({ objective, training }: RunConfig): void {
     'velocityRatio' in objective
       ? splitRows(training.batchSize, objective.velocityRatio)
       : { velocityRows: training.batchSize, jumpRows: 0 };
-  prefixErrors(`training.microBatchSize is ${training.microBatchSize}: `, () =>
-    assertParts(countMicroBatches(training), rows),
-  );
+  const { branches, microBatchSize } = training;
+  const parts = countMicroBatches(training);
+  prefixErrors(`training.microBatchSize is ${microBatchSize}: `, () => assertParts(parts, rows));
+  prefixErrors(`training.branches is ${branches}: `, () => assertParts(parts * branches, rows));
 }
 
 /** Held-out losses need clips that are held out, and a best checkpoint what it is chosen by. */

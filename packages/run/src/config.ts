@@ -110,6 +110,9 @@ const training = z.strictObject({
     .optional()
     .describe("safetensors file of a DiT's or SoFlow's weights by their PyTorch names, to start from; absent: drawn"),
   maxSeconds: positive.optional().describe('stops earlier if this much time has passed'),
+  branches: count
+    .default(1)
+    .describe('parts of a batch that the graph runs side by side; a small network uses two cores with 2 and threads 1'),
   threads: count.optional().describe("TensorFlow's threads for one op; a small network is faster with 1"),
   precision: z
     .enum(['float32', 'bf16'])

@@ -320,12 +320,17 @@ describe('loadConfig', () => {
     [
       'micro batches that do not divide the batch',
       ['training.microBatchSize=12'],
-      'training.microBatchSize is 12: a batch of 24 velocity rows and 8 jump rows cannot be cut into parts of 12 that are alike; micro batches can be of 32, 16, 8, 4',
+      'training.microBatchSize is 12: a batch of 24 velocity rows and 8 jump rows cannot be cut into parts of 12 that are alike; parts can be of 32, 16, 8, 4',
     ],
     [
       'micro batches without jump rows',
       ['training.microBatchSize=2'],
       'training.microBatchSize is 2: a batch of 24 velocity rows and 8 jump rows cannot be cut into parts of 2',
+    ],
+    [
+      'branches that do not divide a micro batch',
+      ['training.microBatchSize=8', 'training.branches=4'],
+      'training.branches is 4: a batch of 24 velocity rows and 8 jump rows cannot be cut into parts of 2 that are alike; parts can be of 32, 16, 8, 4',
     ],
     [
       'micro batches of more than a batch',

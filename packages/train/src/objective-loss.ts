@@ -7,8 +7,8 @@ import {
   type ObjectiveBatch,
   type ObjectiveSchedule,
 } from '@eflow/flow';
-import { type RandomStream, splitStream } from '@eflow/tensor';
-import type * as tf from '@tensorflow/tfjs-core';
+import { mapTrees, type RandomStream, splitStream } from '@eflow/tensor';
+import * as tf from '@tensorflow/tfjs-core';
 
 /**
  * The loss of an objective on a batch and its terms, for `createTrainStep`: the objective's draws come from the step's stream. A
@@ -36,15 +36,23 @@ export const drawBatches = (
   return cutBatch({ batch, draws }, count);
 };
 
-/** The loss and its terms of a part of a batch. */
+/**
+ * The loss and its terms of a part of a batch: the mean over `branches` parts of that, which do not wait for each other, so that a
+ * graph runs them side by side.
+ */
 export function drawnLoss(
   objective: Objective,
   networks: Networks,
-  { batch, draws }: DrawnBatch,
+  drawn: DrawnBatch,
   { schedule }: Pick<Context, 'schedule'>,
+  branches = 1,
 ): ObjectiveLosses {
-  const { loss, terms } = objective.loss(networks, batch, draws, used(objective, schedule));
-  return { loss, ...terms };
+  const losses = cutBatch(drawn, branches).map(({ batch, draws }, i): [string, ObjectiveLosses] => {
+    const { loss, terms } = objective.loss(networks, batch, draws, used(objective, schedule));
+    return [`branch ${i}`, { loss, ...terms }];
+  });
+  if (branches === 1) return losses[0]![1];
+  return mapTrees('drawnLoss', Object.fromEntries(losses), (values) => tf.div(tf.addN(values), branches));
 }
 
 type Context = {

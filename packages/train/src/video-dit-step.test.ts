@@ -172,13 +172,35 @@ describe('createVideoDiTStep', () => {
     },
   );
 
+  it.each([
+    ['op by op', {}],
+    ['compiled', { compile }],
+  ])('in branches makes the update of the whole batch, %s, and the same at every run', (_, how) => {
+    const objective = createObjective({ kind: 'eflow', velocityRatio: 0.5, guidanceScale: 2, pathDropProb: 0.5 });
+    const options = {
+      totalSteps: 4,
+      objective,
+      optimizer: adamW({ eps: 1 }),
+      clipNorm: Number.POSITIVE_INFINITY,
+      ...how,
+    };
+    const [whole, once, again] = [1, 2, 2].map((branches) =>
+      run(createVideoDiTStep(network, { ...options, branches }), 3),
+    );
+    for (const [step, wanted] of whole!.losses.entries()) {
+      expectClose(Object.values(once!.losses[step]!) as number[], Object.values(wanted) as number[], { rtol: 2e-5 });
+    }
+    for (const i of [0, 1]) expectClose(once!.weights[i]!, whole!.weights[i]!, { rtol: 1e-6, atol: 1e-8 });
+    expect(again).toEqual(once);
+  });
+
   it('refuses micro batches that a batch does not give, before anything is changed', () => {
     const trainStep = createVideoDiTStep(network, { totalSteps: 4, microBatches: 2 });
     const params = initVideoDiT(createStream(1), network);
     const state = initState(params);
     const batch = batchAt(0);
     expect(() => trainStep(state, batch)).toThrow(
-      'a batch of 3 velocity rows and 1 jump rows cannot be cut into parts of 2 that are alike; micro batches can be of 4',
+      'a batch of 3 velocity rows and 1 jump rows cannot be cut into parts of 2 that are alike; parts can be of 4',
     );
     expect(state.step).toBe(0);
     disposeState(state);

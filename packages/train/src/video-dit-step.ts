@@ -35,7 +35,7 @@ export type VideoBatch = {
 
 /** The options of any step, and those of this one. */
 const SHARED = ['optimizer', 'clipNorm', 'emaDecay', 'seed', 'spikeDeviations', 'compile'] as const;
-const OWN = ['totalSteps', 'objective', 'keepRatio', 'keepPattern', 'denseTail', 'microBatches'] as const;
+const OWN = ['totalSteps', 'objective', 'keepRatio', 'keepPattern', 'denseTail', 'microBatches', 'branches'] as const;
 
 export interface VideoDiTStepOptions
   extends Pick<
@@ -54,12 +54,17 @@ export interface VideoDiTStepOptions
   denseTail?: number;
   /** Parts of a batch whose gradients are taken one after the other: less memory for the same update. 1 unless given. */
   microBatches?: number;
+  /**
+   * Parts of a batch, or of each micro batch, that one graph runs side by side, each on a core of its own: for networks too small to
+   * share an op among cores. 1 unless given.
+   */
+  branches?: number;
 }
 
 /**
  * The training step of a VideoDiT by an objective, with token drop. Options that are absent are those of `TRAIN_STEP_DEFAULTS`,
  * `createObjective()` and `TOKEN_DROP_DEFAULTS`: together they are EFlow (arXiv 2603.27086). Throws on a config that cannot be, an
- * unknown option, numbers of steps and micro batches that are no positive integers and a keep ratio outside (0, 1]; a step throws as those of
+ * unknown option, numbers of steps, micro batches and branches that are no positive integers and a keep ratio outside (0, 1]; a step throws as those of
  * `createTrainStep` do, and on clips that the network does not take.
  */
 export function createVideoDiTStep(
@@ -75,15 +80,15 @@ export function createVideoDiTStep(
     keepPattern: pattern = TOKEN_DROP_DEFAULTS.pattern,
     denseTail = TOKEN_DROP_DEFAULTS.denseTail,
     microBatches = 1,
+    branches = 1,
     ...rest
   } = options;
   if (!Number.isSafeInteger(totalSteps) || totalSteps < 1) {
     throw new Error(`createVideoDiTStep: totalSteps is ${totalSteps}; expected the number of steps, from 1`);
   }
-  if (!Number.isSafeInteger(microBatches) || microBatches < 1) {
-    throw new Error(
-      `createVideoDiTStep: microBatches is ${microBatches}; expected the number of parts of a batch, from 1`,
-    );
+  for (const [name, parts] of Object.entries({ microBatches, branches })) {
+    if (Number.isSafeInteger(parts) && parts >= 1) continue;
+    throw new Error(`createVideoDiTStep: ${name} is ${parts}; expected the number of parts of a batch, from 1`);
   }
   countKept(1, keepRatio); // throws on a bad ratio
   /** The batch as the objective takes it, with its draws, in parts. */
@@ -107,7 +112,13 @@ export function createVideoDiTStep(
     }),
     microBatches: { count: microBatches, cut },
     loss: (params: VideoDiTParams, part: DrawnBatch, context) =>
-      drawnLoss(objective, solutionNetworks(bindVideoDiT(params, network), predicts, objective.map), part, context),
+      drawnLoss(
+        objective,
+        solutionNetworks(bindVideoDiT(params, network), predicts, objective.map),
+        part,
+        context,
+        branches,
+      ),
   });
 }
 
