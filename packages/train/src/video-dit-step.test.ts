@@ -173,6 +173,21 @@ describe('createVideoDiTStep', () => {
   );
 
   it.each([
+    ['with classes', network],
+    ['without', { ...network, numClasses: 0 }],
+  ])('takes micro batches, compiled, where no tokens are dropped: a network %s', (_, config) => {
+    const objective = createObjective({ kind: 'eflow', velocityRatio: 0.5, velocityWarmup: 0.5 });
+    const options = { totalSteps: 2, objective, keepRatio: 1, compile };
+    const [whole, parts] = [1, 2].map((microBatches) =>
+      run(createVideoDiTStep(config, { ...options, microBatches }), 2, config),
+    );
+    for (const [step, wanted] of whole!.losses.entries()) {
+      expect(Object.keys(parts!.losses[step]!)).toEqual(Object.keys(wanted));
+      expectClose(Object.values(parts!.losses[step]!) as number[], Object.values(wanted) as number[], { rtol: 2e-5 });
+    }
+  });
+
+  it.each([
     ['op by op', {}],
     ['compiled', { compile }],
   ])('in branches makes the update of the whole batch, %s, and the same at every run', (_, how) => {

@@ -41,6 +41,13 @@ describe('results', () => {
     expectClose(outside, [4, 5]);
   });
 
+  it('leave out a key whose value is undefined, in results as in arguments', () => {
+    const compiled = compile(({ x, y }: { x: T; y?: T }) => ({ twice: tf.mul(x, 2), y, deep: { y } }));
+    const { twice, ...rest } = compiled({ x: vector(1, 2), y: undefined });
+    expectSame([twice], [vector(2, 4)]);
+    expect(rest).toEqual({ deep: {} });
+  });
+
   it('may be none', () => {
     expect(compile(() => ({}))()).toEqual({});
     expect(compile((_: T) => [])(vector(1))).toEqual([]);

@@ -95,9 +95,8 @@ function describe(value: unknown, path: string, leaves: tf.Tensor[]): Structure 
   }
   if (Array.isArray(value)) return value.map((child, i) => describe(child, `${path}[${i}]`, leaves));
   if (isPlainObject(value)) {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, child]) => [key, describe(child, `${path}.${key}`, leaves)]),
-    );
+    const children = Object.entries(value).filter(([, child]) => child !== undefined); // as good as absent, as in any Tree
+    return Object.fromEntries(children.map(([key, child]) => [key, describe(child, `${path}.${key}`, leaves)]));
   }
   throw new CompileError(`compile: ${path} is ${nameKind(value)}; expected a tensor, or an array or object of tensors`);
 }
