@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { drawBatch, jumpOf, splitRows } from './draws.ts';
-import { drawGuidanceScale, guidanceScaleAt } from './guidance.ts';
+import { jumpOf } from './draws.ts';
+import { guidanceScaleAt } from './guidance.ts';
 import { callTogether, finishLoss, type Objective } from './objective.ts';
 import type { ObjectiveKind } from './objective-kind.ts';
 import { commonOptions, jumpOptions, logitNormal, positive } from './options.ts';
@@ -10,7 +10,7 @@ import { meanSquare, VELOCITY_LOSS, velocityTerm, weightedSquare } from './resid
 import { passTarget } from './target-velocity.ts';
 import { sampleSortedTimes } from './time-sampler.ts';
 import { type TrainedPass, trainedPass } from './trained-pass.ts';
-import { drawVelocities, trainsJumpsAt, velocityLoss } from './velocity-warmup.ts';
+import { drawJumpBatch, trainsJumpsAt, velocityLoss } from './velocity-warmup.ts';
 
 /** MeanFlow's values for ImageNet (arXiv 2505.13447, table 4); the step of the difference is TiM's (arXiv 2509.04394). */
 const schema = z.strictObject({
@@ -50,14 +50,10 @@ function meanFlow(spec: z.output<typeof schema>): Objective {
 
     trainsJumpsAt: (progress) => trainsJumpsAt(progress, options),
 
-    draw(stream, shape, schedule, trainsJumps = true) {
-      if (!trainsJumps) return drawVelocities(stream, shape, schedule, options);
-      const { velocityRows } = splitRows(shape[0]!, options.velocityRatio);
-      const draws = drawBatch(stream, shape, velocityRows, options, (part, rows) =>
+    draw: (stream, shape, schedule, trainsJumps = true) =>
+      drawJumpBatch(stream, shape, schedule, options, trainsJumps, (part, rows) =>
         sampleSortedTimes(part, rows, { time: options.jumpTime, gap: h }),
-      );
-      return { ...draws, ...drawGuidanceScale(stream, shape[0]!, schedule.guidanceScale, options) };
-    },
+      ),
 
     loss(networks, batch, draws, schedule) {
       if (options.velocityWarmup > 0 && !draws.jump) {

@@ -2,8 +2,8 @@ import { stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { ADDITIVITY_LOSS, additivityTerm } from './additivity.ts';
-import { drawBatch, jumpOf, splitRows } from './draws.ts';
-import { drawGuidanceScale, guidanceScaleAt } from './guidance.ts';
+import { jumpOf } from './draws.ts';
+import { guidanceScaleAt } from './guidance.ts';
 import { callTogether, finishLoss, type Objective, type ObjectiveBatch } from './objective.ts';
 import type { ObjectiveKind, Term } from './objective-kind.ts';
 import { commonOptions, jumpOptions, logitNormal, mapOption } from './options.ts';
@@ -13,7 +13,7 @@ import { differenceQuotient, solutionMap } from './solution-map.ts';
 import { passTarget } from './target-velocity.ts';
 import { intervalRatio, sampleSolutionTimes } from './time-sampler.ts';
 import { type TrainedPass, trainedPass } from './trained-pass.ts';
-import { drawVelocities, trainsJumpsAt, velocityLoss } from './velocity-warmup.ts';
+import { drawJumpBatch, trainsJumpsAt, velocityLoss } from './velocity-warmup.ts';
 
 const SOLUTION_LOSS = { name: 'solutionLoss', short: 'sol', label: 'Solution map' } as const satisfies Term;
 
@@ -116,18 +116,14 @@ function createSolutionFlow(name: string, options: Options): Objective {
 
     trainsJumpsAt: (progress) => trainsJumpsAt(progress, options),
 
-    draw(stream, shape, schedule, trainsJumps = true) {
-      if (!trainsJumps) return drawVelocities(stream, shape, schedule, options);
-      const { velocityRows } = splitRows(shape[0]!, options.velocityRatio);
-      const draws = drawBatch(stream, shape, velocityRows, options, (part, rows) =>
+    draw: (stream, shape, schedule, trainsJumps = true) =>
+      drawJumpBatch(stream, shape, schedule, options, trainsJumps, (part, rows) =>
         sampleSolutionTimes(part, rows, {
           time: options.solutionTime,
           targetTime: options.targetTime,
           ratio: schedule.intervalRatio,
         }),
-      );
-      return { ...draws, ...drawGuidanceScale(stream, shape[0]!, schedule.guidanceScale, options) };
-    },
+      ),
 
     loss(networks, batch, draws, schedule) {
       if (options.velocityWarmup > 0 && !draws.jump) {

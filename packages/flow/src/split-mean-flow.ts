@@ -2,8 +2,8 @@ import { stopGradient } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { ADDITIVITY_LOSS, additivityTerm } from './additivity.ts';
-import { drawBatch, jumpOf, splitRows } from './draws.ts';
-import { drawGuidanceScale, guidanceScaleAt } from './guidance.ts';
+import { jumpOf } from './draws.ts';
+import { guidanceScaleAt } from './guidance.ts';
 import { finishLoss, type Objective } from './objective.ts';
 import type { ObjectiveKind } from './objective-kind.ts';
 import { commonOptions, jumpOptions, logitNormal, mapOption } from './options.ts';
@@ -12,7 +12,7 @@ import { asVelocity, solutionMap, velocityFactor } from './solution-map.ts';
 import { targetVelocity } from './target-velocity.ts';
 import { MIN_INTERVAL, sampleSortedTimes } from './time-sampler.ts';
 import { type TrainedPass, trainedPass } from './trained-pass.ts';
-import { drawVelocities, trainsJumpsAt, velocityLoss } from './velocity-warmup.ts';
+import { drawJumpBatch, trainsJumpsAt, velocityLoss } from './velocity-warmup.ts';
 
 /** MeanFlow's times and guidance (arXiv 2505.13447), which SplitMeanFlow takes over. */
 const schema = z.strictObject({
@@ -52,14 +52,10 @@ function splitMeanFlow(options: z.output<typeof schema>): Objective {
 
     trainsJumpsAt: (progress) => trainsJumpsAt(progress, options),
 
-    draw(stream, shape, schedule, trainsJumps = true) {
-      if (!trainsJumps) return drawVelocities(stream, shape, schedule, options);
-      const { velocityRows } = splitRows(shape[0]!, options.velocityRatio);
-      const draws = drawBatch(stream, shape, velocityRows, options, (part, rows) =>
+    draw: (stream, shape, schedule, trainsJumps = true) =>
+      drawJumpBatch(stream, shape, schedule, options, trainsJumps, (part, rows) =>
         sampleSortedTimes(part, rows, { time: options.jumpTime, gap: MIN_INTERVAL }),
-      );
-      return { ...draws, ...drawGuidanceScale(stream, shape[0]!, schedule.guidanceScale, options) };
-    },
+      ),
 
     loss(networks, batch, draws, schedule) {
       if (options.velocityWarmup > 0 && !draws.jump) {

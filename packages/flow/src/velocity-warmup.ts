@@ -1,6 +1,6 @@
 import type { RandomStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { type Draws, drawBatch } from './draws.ts';
+import { type Draws, drawBatch, splitRows } from './draws.ts';
 import { drawGuidanceScale } from './guidance.ts';
 import {
   finishLoss,
@@ -13,6 +13,7 @@ import type { DrawOptions, GuidanceOptions, Weighting } from './options.ts';
 import { velocityTerm } from './residuals.ts';
 import type { SolutionMap } from './solution-map.ts';
 import { passTarget } from './target-velocity.ts';
+import type { JumpTimes } from './time-sampler.ts';
 import { type TrainedPass, type TrainedPassOptions, trainedPass } from './trained-pass.ts';
 
 // What the kinds that learn jumps do before that, while all rows train the velocity. Jumps are learnt from the network's own
@@ -21,25 +22,33 @@ import { type TrainedPass, type TrainedPassOptions, trainedPass } from './traine
 type Options = TrainedPassOptions &
   DrawOptions &
   Weighting &
-  GuidanceOptions & { map: SolutionMap; velocityWarmup: number };
+  GuidanceOptions & { map: SolutionMap; velocityRatio: number; velocityWarmup: number };
 
 /** Whether this share of the training is past the warm-up. */
 export const trainsJumpsAt = (progress: number, { velocityWarmup }: Pick<Options, 'velocityWarmup'>): boolean =>
   progress >= velocityWarmup;
 
-/** The draws of a batch all of whose rows train the velocity. */
-export const drawVelocities = (
+/**
+ * The draws of a batch for a kind that learns jumps: the jumps' times by `drawJump`, and scales of guidance where they are drawn. All
+ * rows train the velocity where `trainsJumps` is false.
+ */
+export function drawJumpBatch(
   stream: RandomStream,
   shape: readonly number[],
   { guidanceScale }: ObjectiveSchedule,
   options: Options,
-): Draws => ({
-  ...drawBatch(stream, shape, shape[0]!, options),
-  ...drawGuidanceScale(stream, shape[0]!, guidanceScale, options),
-});
+  trainsJumps: boolean,
+  drawJump: (stream: RandomStream, rows: number) => JumpTimes,
+): Draws {
+  const batchSize = shape[0]!;
+  const draws = trainsJumps
+    ? drawBatch(stream, shape, splitRows(batchSize, options.velocityRatio).velocityRows, options, drawJump)
+    : drawBatch(stream, shape, batchSize, options);
+  return { ...draws, ...drawGuidanceScale(stream, batchSize, guidanceScale, options) };
+}
 
 /**
- * The loss of such a batch: the velocity against v*, guided as the kind does it. `reference` makes the kind's pass for v_ref. One pass
+ * The loss of a batch all of whose rows train the velocity: the velocity against v*, guided as the kind does it. `reference` makes the kind's pass for v_ref. One pass
  * with gradient on all rows, and the reference's.
  */
 export const velocityLoss = (
