@@ -2,7 +2,6 @@ import { formatClock, formatNumber } from '@eflow/cli';
 import { setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import { countStepFlops, videoDiTConfig } from '@eflow/run';
 import { createStream, randomNormal, splitStream } from '@eflow/tensor';
-import { keepRatioAt } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { estimateSeconds, planCell, readSpeeds } from './plan.ts';
 import { cellFolder, isFinished, readRecord } from './results.ts';
@@ -54,7 +53,7 @@ export async function describeStudy(study: Study, cells: readonly Cell[], out: s
 
 function countFlops(cell: Cell, { budget }: Study): number {
   const { config } = planCell(cell, budget);
-  return countStepFlops(config, videoDiTConfig(config), keepRatioAt(0, config.training));
+  return countStepFlops(config, videoDiTConfig(config));
 }
 
 /** Rows and columns: 2 GFLOP, enough for the full rate. */

@@ -2,23 +2,31 @@ import type { StepMetrics } from '@eflow/run';
 import { describe, expect, it } from 'vitest';
 import { paceOf, stepsWithin } from './pace.ts';
 
-it('takes the clock between steps for the pace, and what the first five take apart', () => {
-  // Five steps in 3 s, then four of 0.25 s by the clock; the steps themselves take less.
-  const seconds = [2, 2.25, 2.5, 2.75, 3, 3.25, 3.5, 3.75, 4];
+it('takes the clock between steps for the pace, and what steps that compile take besides apart', () => {
+  // Steps of 0.25 s by the clock, of which two compile, for 2 s and 1 s; the steps themselves take less.
+  const seconds = [2.25, 2.5, 2.75, 3, 4.25, 4.5, 4.75, 5];
   const metrics = seconds.map((time, step) => ({ step, seconds: time, stepSeconds: 0.2 }) as StepMetrics);
-  expect(paceOf(metrics)).toEqual({ settlingSeconds: 3, stepSeconds: 0.25 });
+  expect(paceOf(metrics)).toEqual({ compileSeconds: 3, stepSeconds: 0.25 });
+});
+
+it('counts slower steps that do not compile', () => {
+  const seconds = [0.25, 0.5, 0.75, 1.25, 1.75];
+  expect(paceOf(seconds.map((time, step) => ({ step, seconds: time }) as StepMetrics))).toEqual({
+    compileSeconds: 0,
+    stepSeconds: 0.35,
+  });
 });
 
 describe('stepsWithin', () => {
-  const pace = { settlingSeconds: 3, stepSeconds: 0.25 };
+  const pace = { compileSeconds: 3, stepSeconds: 0.25 };
 
   it('fills 97 % of the time', () => {
-    expect(stepsWithin(100, pace)).toBe(5 + (97 - 3) / 0.25);
-    expect(stepsWithin(101, pace)).toBe(5 + Math.floor((97.97 - 3) / 0.25)); // 379.88
+    expect(stepsWithin(100, pace)).toBe((97 - 3) / 0.25);
+    expect(stepsWithin(101, pace)).toBe(Math.floor((97.97 - 3) / 0.25)); // 379.88
   });
 
-  it('refuses a time that is over before training has settled', () => {
-    expect(stepsWithin(3.1, pace)).toBe(5); // 3.007 s
-    expect(() => stepsWithin(3, pace)).toThrow('3 seconds of training are too few: the first 5 steps take 3.0 s here');
+  it('refuses a time in which no step is made', () => {
+    expect(stepsWithin(3.4, pace)).toBe(1); // 3.298 s
+    expect(() => stepsWithin(3.3, pace)).toThrow('3.3 seconds of training are too few: to compile takes 3.0 s here');
   });
 });

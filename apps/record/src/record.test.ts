@@ -43,8 +43,8 @@ describe('a trial', () => {
     expect(id).toMatch(/^[0-9a-f]{7,}(-[0-9a-f]{7}){1,2}$/);
     const folder = join(cwd, 'runs/record', id!);
     expect(readdirSync(folder).sort()).toEqual(['0.3-minutes-seed-3', 'pace', 'pace.json']);
-    const { settlingSeconds, stepSeconds } = JSON.parse(readFileSync(join(folder, 'pace.json'), 'utf8'));
-    const planned = 5 + Math.floor((0.97 * 18 - settlingSeconds) / stepSeconds);
+    const { compileSeconds, stepSeconds } = JSON.parse(readFileSync(join(folder, 'pace.json'), 'utf8'));
+    const planned = Math.floor((0.97 * 18 - compileSeconds) / stepSeconds);
     expect(stdout).toContain(`0.3 minutes: ${planned.toLocaleString('en')} step`);
 
     const run = join(folder, '0.3-minutes-seed-3');
@@ -95,7 +95,7 @@ it('adds seeds that are measured to the record, once', () => {
     }));
     writeFileSync(join(run, 'record.json'), JSON.stringify({ real: { ...real, protocol }, results }));
   }
-  writeFileSync(join(folder, 'pace.json'), JSON.stringify({ settlingSeconds: 2, stepSeconds: 0.14 }));
+  writeFileSync(join(folder, 'pace.json'), JSON.stringify({ compileSeconds: 2, stepSeconds: 0.14 }));
   const args = ['--minutes', '3', '--change', 'a <trial>', '--allow-dirty'];
 
   const { stdout: plan } = record(cwd, ...args, '--dry-run');

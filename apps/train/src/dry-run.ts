@@ -12,6 +12,8 @@ import {
   type RunConfig,
   readDataRecord,
   recordData,
+  type TrainingStage,
+  trainingStages,
   videoDiTConfig,
 } from '@eflow/run';
 import { countParameters, disposeTree } from '@eflow/tensor';
@@ -37,11 +39,11 @@ export interface DryRun {
   /** Tokens of a clip, and those that the middle keeps in training. */
   tokens: number;
   keptTokens: number;
-  /** FLOPs of a training step's matrix products, with the tokens that training keeps. */
+  /** FLOPs of a training step's matrix products, with the tokens that training keeps: the mean over its stages. */
   stepFlops: number;
-  /** Median, measured on steps that are thrown away. */
+  /** The mean over the stages, of each the median, measured on steps that are thrown away. */
   stepSeconds: number;
-  measuredSteps: number;
+  stages: (TrainingStage & { stepSeconds: number; measuredSteps: number })[];
   peakResidentBytes: number;
   /** Its tensors. */
   checkpointBytes: number;
@@ -62,14 +64,15 @@ export function dryRun({ config, root, start, eager }: Task): DryRun {
   const { steps, maxSeconds = Number.POSITIVE_INFINITY } = training;
   const keepRatio = keepRatioAt(0, training);
   const tokens = countTokens(network, data);
-  const { stepSeconds, measuredSteps, checkpointBytes } = measureStep(config, network, { eager });
+  const { stages, checkpointBytes } = measureSteps(config, network, { eager });
+  const stepSeconds = stages.reduce((sum, stage) => sum + stage.share * stage.stepSeconds, 0);
   return {
     parameters: countNetwork(network, data, { batchSize: training.batchSize }).parameters,
     tokens,
     keptTokens: countKept(tokens, keepRatio),
-    stepFlops: countStepFlops(config, network, keepRatio),
+    stepFlops: countStepFlops(config, network),
     stepSeconds,
-    measuredSteps,
+    stages,
     peakResidentBytes: reportMemory().peakResidentBytes,
     checkpointBytes,
     plannedSteps: Math.min(steps, Math.floor(maxSeconds / stepSeconds)),
@@ -103,7 +106,7 @@ export function describeDryRun(config: RunConfig, run: DryRun, engine: EngineInf
     '  forward pass': formatSaving(kept.forwardFlops, dense.forwardFlops),
     '  weak path': `${giga(dense.weakFlops)}, ${percent(dense.weakFlops / dense.forwardFlops)} of a dense forward pass`,
     '  step': formatSaving(run.stepFlops, countStepFlops(config, network, 1)),
-    'a step': `${(1000 * run.stepSeconds).toFixed(0)} ms (median of ${run.measuredSteps}), ${(training.batchSize / run.stepSeconds).toFixed(0)} clips/s, ${giga(run.stepFlops / run.stepSeconds)} GFLOP/s on TensorFlow ${engine.tensorflowVersion}, ${engine.device}`,
+    'a step': `${milliseconds(run.stepSeconds)} (${describeStages(run)}), ${(training.batchSize / run.stepSeconds).toFixed(0)} clips/s, ${giga(run.stepFlops / run.stepSeconds)} GFLOP/s on TensorFlow ${engine.tensorflowVersion}, ${engine.device}`,
     training: `${countOf(training.steps, 'step')}${training.maxSeconds ? ` or ${training.maxSeconds} s` : ''}: about ${formatClock(run.plannedSeconds)}, ${countOf(run.plannedSteps, 'step')}`,
     memory: `${megabytes(run.peakResidentBytes)} at its peak`,
     'a checkpoint': `${megabytes(run.checkpointBytes)} (parameters, EMA and the moments of ${config.optimizer.kind})`,
@@ -113,29 +116,47 @@ export function describeDryRun(config: RunConfig, run: DryRun, engine: EngineInf
     .join('\n');
 }
 
-/** The objective's kind and the passes of one step, in whole batches. */
-function describePasses({ objective, training }: RunConfig): string {
-  const passes = countPasses(createObjective(objective), training.batchSize);
-  const batches = (network: Pass['network'], gradient: boolean) => {
-    const rows = passes.map((pass) => (pass.network === network && pass.gradient === gradient ? pass.rows : 0));
-    return Number((rows.reduce((a, b) => a + b) / training.batchSize).toFixed(2));
+/** The objective's kind and the passes of one step, in whole batches; of one that trains the velocity alone, too, if there are such. */
+function describePasses(config: RunConfig): string {
+  const { objective, training } = config;
+  const describe = (trainsJumps: boolean) => {
+    const passes = countPasses(createObjective(objective), training.batchSize, { trainsJumps });
+    const batches = (network: Pass['network'], gradient: boolean) => {
+      const rows = passes.map((pass) => (pass.network === network && pass.gradient === gradient ? pass.rows : 0));
+      return Number((rows.reduce((a, b) => a + b) / training.batchSize).toFixed(2));
+    };
+    const weak = batches('weak', false);
+    const strong = `${batches('strong', true)} pass with gradient and ${batches('strong', false)} without`;
+    return `${strong}${weak > 0 ? `, and ${weak} of the weak path` : ''}`;
   };
-  const weak = batches('weak', false);
-  const strong = `${batches('strong', true)} pass with gradient and ${batches('strong', false)} without`;
-  return `${objective.kind}: a step is ${strong}${weak > 0 ? `, and ${weak} of the weak path` : ''}`;
+  const warmup = trainingStages(config).some(({ trainsJumps }) => !trainsJumps);
+  return `${objective.kind}: a step is ${describe(true)}${warmup ? `; of the velocity alone ${describe(false)}` : ''}`;
 }
 
-/** Median seconds of a few steps. The first compiles, and those after it are slower, too, for a while. */
-function measureStep(config: RunConfig, network: FullVideoDiTConfig, options: { eager: boolean }) {
+/** Where the seconds of a step come from. */
+function describeStages({ stages }: DryRun): string {
+  const medians = stages.map(({ share, stepSeconds, measuredSteps, trainsJumps, keepRatio }) => {
+    if (stages.length === 1) return `median of ${measuredSteps}`;
+    const of = [...(trainsJumps ? [] : ['of the velocity alone']), ...(keepRatio < 1 ? ['with tokens dropped'] : [])];
+    return [milliseconds(stepSeconds), ...of, `in ${percent(share)} of the steps, median of ${measuredSteps}`].join(
+      ' ',
+    );
+  });
+  return medians.join('; ');
+}
+
+/** Median seconds of a few steps of each stage. The first compiles, and those after it are slower, too, for a while. */
+function measureSteps(config: RunConfig, network: FullVideoDiTConfig, options: { eager: boolean }) {
   const state = newState(config, network);
   const dataset = openClips(config, 'train');
   const trainStep = createRunStep(config, network, options);
   let made = 0;
-  const runFor = (least: { steps: number; seconds: number }): number[] => {
+  const runFor = (firstStep: number, least: { steps: number; seconds: number }): number[] => {
     const times: number[] = [];
     let total = 0;
     while (times.length < least.steps || total < least.seconds) {
       const batch = upload(makeBatch(dataset, config.training.batchSize, made++));
+      state.step = firstStep;
       const start = performance.now();
       trainStep(state, batch);
       times.push((performance.now() - start) / 1000);
@@ -144,11 +165,14 @@ function measureStep(config: RunConfig, network: FullVideoDiTConfig, options: { 
     }
     return times;
   };
-  runFor(SETTLING);
-  const seconds = runFor(LEAST);
+  const stages = trainingStages(config).map((stage) => {
+    runFor(stage.firstStep, SETTLING);
+    const seconds = runFor(stage.firstStep, LEAST);
+    return { ...stage, stepSeconds: median(seconds), measuredSteps: seconds.length };
+  });
   dataset.close?.();
   const checkpointBytes = 4 * countParameters(state.weights);
-  return { stepSeconds: median(seconds), measuredSteps: seconds.length, checkpointBytes };
+  return { stages, checkpointBytes };
 }
 
 /** FLOPs with the tokens that training keeps, and with all. */
@@ -158,4 +182,5 @@ function formatSaving(kept: number, dense: number): string {
 }
 
 const giga = (flops: number) => (flops / 1e9).toLocaleString('en', { maximumSignificantDigits: 3 });
+const milliseconds = (seconds: number) => `${(1000 * seconds).toFixed(0)} ms`;
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;

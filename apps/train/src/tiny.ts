@@ -10,6 +10,11 @@ export const TINY = [
   'network.numHeads=2',
   'network.attention.windowSize=3',
   'training.keepRatio=0.25',
+  'network.predicts=velocity',
+  'objective.velocityWarmup=0',
+  'optimizer.kind=adamw',
+  'training.precision=float32',
+  'training.branches=1',
   'training.batchSize=4',
   'training.previewEvery=0',
 ];

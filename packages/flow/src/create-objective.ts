@@ -75,13 +75,18 @@ function sectionSchema(schema: z.ZodType): z.ZodType {
 
 /**
  * The network passes of one training step on `batchSize` examples at the schedule's end, counted by running the loss on one
- * number per example with a network of nothing. Throws if the batch is too small for the objective's rows.
+ * number per example with a network of nothing; without `trainsJumps` those of a step that trains the velocity alone, where the
+ * objective has such steps. Throws if the batch is too small for the objective's rows.
  */
-export function countPasses(objective: Objective, batchSize: number): Pass[] {
+export function countPasses(
+  objective: Objective,
+  batchSize: number,
+  { trainsJumps = true }: { trainsJumps?: boolean } = {},
+): Pass[] {
   return tf.tidy(() => {
     const nothing: Network = ({ noisy }) => tf.zerosLike(noisy);
     const schedule = objective.scheduleAt(1);
-    const draws = objective.draw(createStream(0), [batchSize, 1], schedule);
+    const draws = objective.draw(createStream(0), [batchSize, 1], schedule, trainsJumps);
     const batch = {
       data: tf.zeros([batchSize, 1]),
       condition: tf.zeros([batchSize], 'int32'),

@@ -46,3 +46,4 @@ export {
   samplerSpec,
 } from './samplers.ts';
 export { countStepFlops } from './step-flops.ts';
+export { type TrainingStage, trainingStages } from './training-stages.ts';

@@ -133,6 +133,7 @@ describe('createSample', () => {
       'network.numHeads=2',
       'network.patchSize=2,4,4',
       'network.attention.windowSize=3',
+      'network.predicts=velocity',
     ]),
   );
   const params = mapTree(initVideoDiT(createStream(1), config), (leaf, name) =>
@@ -222,6 +223,7 @@ describe('createSample', () => {
       'network.numHeads=2',
       'network.patchSize=2,4,4',
       'network.attention.windowSize=3',
+      'network.predicts=velocity',
     ]);
     const network = videoDiTConfig(tiny);
     const guided = mapTree(initVideoDiT(createStream(1), network), (leaf, name) =>

@@ -10,6 +10,7 @@ import { countStepFlops } from './step-flops.ts';
 const TINY = [
   ...['data.numFrames=2', 'data.height=8', 'data.width=8', 'data.digitSize=7', 'network.patchSize=2,4,4'],
   ...['network.hiddenSize=12', 'network.depth=1,1,1', 'network.numHeads=2', 'network.attention.windowSize=3'],
+  ...['training.branches=1', 'objective.velocityWarmup=0'],
 ];
 
 it.each([
@@ -45,4 +46,17 @@ it.each([
   });
   const { stepFlops, forwardFlops } = count(training.batchSize);
   expect(countStepFlops(config, network, 0.5)).toBeCloseTo(passes + stepFlops - forwardFlops, 3);
+});
+
+it('is the mean over the stages of a training', () => {
+  const flops = (...changes: string[]) => {
+    const config = loadConfig('digits-tiny', [...TINY, 'training.batchSize=12', 'training.steps=10', ...changes]);
+    return countStepFlops(config, videoDiTConfig(config));
+  };
+  const [velocities, jumps] = [flops('objective.velocityWarmup=0.95'), flops()];
+  expect(velocities).toBeLessThan(0.9 * jumps);
+  expect(flops('objective.velocityWarmup=0.7')).toBeCloseTo(0.7 * velocities + 0.3 * jumps, 3);
+  const dropped = flops('training.keepRatio=0.25');
+  expect(dropped).toBeLessThan(jumps);
+  expect(flops('training.keepRatio=0.25', 'training.denseTail=0.4')).toBeCloseTo(0.6 * dropped + 0.4 * jumps, 3);
 });
