@@ -100,13 +100,13 @@ describe('muon', () => {
     });
   });
 
-  it('keeps matrices of one shape in one stack, tall ones transposed, and the moments of the others as vectors', () => {
+  it('keeps matrices of one shape in one stack, and the moments of the others as vectors', () => {
     tf.tidy(() => {
       const state = muon({ matrices: layers }).init(treeOf('params'));
       const shapesOf = treeEntries(state).map(([name, leaf]) => [name, leaf.shape]);
       expect(shapesOf).toEqual([
-        ['momentum.3x4', [3, 3, 4]],
-        ['momentum.4x5', [2, 4, 5]],
+        ['momentum.4x3', [3, 4, 3]],
+        ['momentum.5x4', [2, 5, 4]],
         ['others.firstMoment.0', [30]],
         ['others.secondMoment.0', [30]],
       ]);
@@ -219,7 +219,7 @@ describe('muon', () => {
     expect(update(adamWs)).toThrow(
       'muon: the state is of another optimizer; begin with init(params) of this one, or initState(params, optimizer) of @eflow/train',
     );
-    expect(update(embeddings)).toThrow("muon: matrices has a leaf '3x4', and momentum has none");
+    expect(update(embeddings)).toThrow("muon: matrices has a leaf '4x3', and momentum has none");
     expect(update(state, { ...good, learningRate: Number.NaN })).toThrow(
       'muon: learningRate is NaN; expected a finite',
     );

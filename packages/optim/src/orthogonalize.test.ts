@@ -30,6 +30,8 @@ describe('orthogonalize', () => {
           const compose = (diagonal: number[]) => tf.matMul(tf.mul(left, tf.tensor2d(diagonal, [1, m])), right);
           const result = orthogonalize(tf.expandDims(compose(values.map((value) => value * scale))));
           expectClose(tf.squeeze(result, [0]), compose(expected), { rtol: 0, atol: 2e-5 });
+          const tall = orthogonalize(tf.expandDims(tf.transpose(compose(values.map((value) => value * scale)))));
+          expectClose(tf.squeeze(tall, [0]), tf.transpose(compose(expected)), { rtol: 0, atol: 2e-5 });
         });
       }),
       { numRuns: 40 },

@@ -7,19 +7,18 @@ import * as tf from '@tensorflow/tfjs-core';
  */
 export type Matrices = (name: string) => readonly [down: number, across: number] | undefined;
 
-/** Matrices of one shape as one tensor [count, m, n] with m <= n, by 'mxn'. */
+/** Matrices of one shape as one tensor [count, m, n], by 'mxn'. */
 export type Stacks = { [shape: string]: tf.Tensor };
 
 /** The numbers of a tree: its matrices in stacks, and all others in one vector; an empty list if there are none. */
 export type Stacked = { stacks: Stacks; others: tf.Tensor[] };
 
-/** How a leaf is cut: into down * across matrices of `rows` times `columns`, which are transposed where they are tall. */
+/** How a leaf is cut: into down * across matrices of `rows` times `columns`. */
 interface Cut {
   down: number;
   across: number;
   rows: number;
   columns: number;
-  isTall: boolean;
   shape: string;
 }
 
@@ -33,8 +32,7 @@ function cutOf(matrices: Matrices, name: string, { shape }: tf.Tensor): Cut | un
       `muon: '${name}' is [${shape.join(', ')}], and matrices('${name}') is [${down}, ${across}]; expected a leaf of two axes that these divide, or undefined for one without matrices`,
     );
   }
-  const [m, n] = [Math.min(rows, columns), Math.max(rows, columns)];
-  return { down, across, rows, columns, isTall: rows > columns, shape: `${m}x${n}` };
+  return { down, across, rows, columns, shape: `${rows}x${columns}` };
 }
 
 /** Takes a tree apart. Gives its results to the caller's tidy. Throws where `matrices` does not suit a leaf. */
@@ -47,10 +45,10 @@ export function stackMatrices(tree: Tree, matrices: Matrices): Stacked {
       others.push(tf.reshape(leaf, [leaf.size]));
       continue;
     }
-    const { down, across, rows, columns, isTall, shape } = cut;
-    const blocks = tf.transpose(tf.reshape(leaf, [down, rows, across, columns]), isTall ? [0, 2, 3, 1] : [0, 2, 1, 3]);
+    const { down, across, rows, columns, shape } = cut;
+    const blocks = swapMiddle(tf.reshape(leaf, [down, rows, across, columns]));
     parts[shape] ??= [];
-    parts[shape].push(tf.reshape(blocks, [down * across, ...blocks.shape.slice(2)]));
+    parts[shape].push(tf.reshape(blocks, [down * across, rows, columns]));
   }
   const stacks = Object.fromEntries(Object.entries(parts).map(([shape, stack]) => [shape, tf.concat(stack)]));
   return { stacks, others: others.length > 0 ? [tf.concat1d(others)] : [] };
@@ -70,14 +68,16 @@ export function unstackMatrices<T extends Tree>(like: T, matrices: Matrices, { s
   const next = new Map(
     leaves.map(({ name, leaf, cut }) => {
       if (!cut) return [name, tf.reshape(rest.shift()!, leaf.shape)];
-      const { down, across, rows, columns, isTall, shape } = cut;
-      const blocks = tf.reshape(parts[shape]!.shift()!, [
-        down,
-        across,
-        ...(isTall ? [columns, rows] : [rows, columns]),
-      ]);
-      return [name, tf.reshape(tf.transpose(blocks, isTall ? [0, 3, 1, 2] : [0, 2, 1, 3]), leaf.shape)];
+      const { down, across, rows, columns, shape } = cut;
+      const blocks = tf.reshape(parts[shape]!.shift()!, [down, across, rows, columns]);
+      return [name, tf.reshape(swapMiddle(blocks), leaf.shape)];
     }),
   );
   return mapTree(like, (_, name) => next.get(name)!);
+}
+
+/** [a, b, c, d] -> [a, c, b, d]; without a copy where one of the two is 1. */
+function swapMiddle(x: tf.Tensor): tf.Tensor {
+  const [a, b, c, d] = x.shape as [number, number, number, number];
+  return b === 1 || c === 1 ? tf.reshape(x, [a, c, b, d]) : tf.transpose(x, [0, 2, 1, 3]);
 }
