@@ -25,6 +25,8 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
     'network.hiddenSize=24',
     'network.depth=1,1,1',
     'training.batchSize=4',
+    'training.branches=1',
+    'objective.velocityWarmup=0',
     'training.steps=3',
     'optimizer.warmupSteps=0',
     'measurement.heldOutEvery=3',

@@ -26,7 +26,7 @@ beforeAll(() => {
   const changes = [
     ...['data.numFrames=2', 'data.height=8', 'data.width=8', 'data.digitSize=7', 'network.patchSize=2,4,4'],
     ...['network.hiddenSize=12', 'network.numHeads=2', 'network.attention.windowSize=3'],
-    ...['training.batchSize=4', 'training.steps=1', 'optimizer.warmupSteps=0'],
+    ...['training.batchSize=4', 'training.branches=1', 'training.steps=1', 'optimizer.warmupSteps=0'],
   ];
   for (const args of [
     [...changes, '--out', run],

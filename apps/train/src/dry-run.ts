@@ -29,8 +29,8 @@ import { newState } from './state.ts';
 import type { Task } from './supervise.ts';
 import { createRunStep, upload } from './train-step.ts';
 
-/** Steps that are measured: at least so many, and for at least so long, after those that settle. */
-const LEAST = { steps: 4, seconds: 5 };
+/** Steps that are measured of each stage: at least so many, and for at least so long, after those that settle. */
+const LEAST = { steps: 4, seconds: 3 };
 const SETTLING = { steps: 1, seconds: 2 };
 
 /** What a run would be. */

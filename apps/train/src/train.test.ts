@@ -47,7 +47,8 @@ let whole: Awaited<ReturnType<typeof run>>;
 let long: typeof whole;
 beforeAll(async () => {
   whole = await run('whole', ['training.steps=8']);
-  long = await run('long', ['training.steps=260', 'network.hiddenSize=96', 'optimizer.learningRate=3e-3']);
+  const learner = ['network.hiddenSize=96', 'optimizer.learningRate=3e-3', 'objective.guidanceScale=1'];
+  long = await run('long', ['training.steps=260', ...learner]);
 });
 
 describe('train', () => {
@@ -161,6 +162,7 @@ describe('train', () => {
     expect([...tensors.keys()].sort()).toEqual([
       'momentum.12x12',
       'momentum.12x48',
+      'momentum.48x12',
       'others.firstMoment.0',
       'others.secondMoment.0',
     ]);
