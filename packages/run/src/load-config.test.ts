@@ -37,12 +37,11 @@ describe('loadConfig', () => {
   });
 
   describe('of an optimizer', () => {
-    const common = { learningRate: 4e-3, warmupSteps: 20, schedule: 'cosine', clipNorm: 1, emaDecay: 0.99 };
+    const common = { learningRate: 8e-3, warmupSteps: 20, schedule: 'cosine', clipNorm: 1, emaDecay: 0.99 };
     const adamW = { kind: 'adamw', ...common, betas: [0.9, 0.99], weightDecay: 0 };
     const muon = { kind: 'muon', ...common, momentum: 0.95, weightDecay: 0, betas: [0.9, 0.99] };
 
     it('takes AdamW where no kind is named, as in files of before there were kinds', () => {
-      expect(loadConfig('digits-tiny').optimizer).toEqual(adamW);
       const { kind: _, ...before } = adamW;
       const saved = { ...loadConfig('digits-tiny'), optimizer: before };
       expect(loadConfig(file('before.yaml', stringify(saved))).optimizer).toEqual(adamW);
@@ -51,7 +50,8 @@ describe('loadConfig', () => {
     });
 
     it('keeps what both kinds have, and fills in what a kind has of its own', () => {
-      expect(loadConfig('digits-tiny', ['optimizer.kind=muon']).optimizer).toEqual(muon);
+      expect(loadConfig('digits-tiny').optimizer).toEqual(muon);
+      expect(loadConfig('digits-tiny', ['optimizer.kind=adamw']).optimizer).toEqual(adamW);
       const changes = ['optimizer.momentum=0.9', 'optimizer.weightDecay=0.1'];
       const changed = { ...muon, momentum: 0.9, weightDecay: 0.1 };
       expect(loadConfig('digits-tiny', ['optimizer.kind=muon', ...changes]).optimizer).toEqual(changed);
@@ -61,7 +61,7 @@ describe('loadConfig', () => {
     });
 
     it.each([
-      [['optimizer.momentum=0.9'], "optimizer.momentum: unknown key; did you mean 'betas'? Known here: kind, "],
+      [['optimizer.kind=adamw', 'optimizer.momentum=0.9'], "optimizer.momentum: unknown key; did you mean 'betas'? Known here: kind, "],
       [['optimizer.kind=muno'], "optimizer.kind: Invalid discriminator value. Expected 'adamw' | 'muon'"],
       [['optimizer.kind=muon', 'optimizer.momentum=1'], 'optimizer.momentum: Too big: expected number to be <1, got 1'],
       [['optimizer.kind=muon', 'optimizer.momentums=0'], "optimizer.momentums: unknown key; did you mean 'momentum'?"],
@@ -78,7 +78,7 @@ describe('loadConfig', () => {
           'mine.yaml',
           'base: digits-tiny\nname: mine\nnetwork: { depth: [1, 2, 1], attention: { kind: softmax } }\ntraining: { maxSeconds: null }',
         ),
-        ['training.batchSize=4'],
+        ['training.batchSize=8'],
       );
       const preset = loadConfig('digits-tiny');
       const { maxSeconds: _, ...training } = preset.training;
@@ -86,7 +86,7 @@ describe('loadConfig', () => {
         ...preset,
         name: 'mine',
         network: { ...preset.network, depth: [1, 2, 1], attention: { kind: 'softmax' } },
-        training: { ...training, batchSize: 4 },
+        training: { ...training, batchSize: 8 },
       });
       expect(loadConfig(file('saved.yaml', stringify(config)))).toEqual(config);
     });
@@ -189,14 +189,15 @@ describe('loadConfig', () => {
   it('keeps of a section what its new kind has, drops the rest, and fills in the kind of an objective', () => {
     const config = loadConfig('digits-tiny', [
       'network.attention.kind=softmax',
-      'objective.guidanceScale=2',
+      'objective.guidanceScale=4',
       'objective.kind=solutionFlow',
       'objective.map=trigonometric',
+      'network.predicts=velocity',
     ]);
     expect(config.network.attention).toEqual({ kind: 'softmax' });
     expect(config.objective).toMatchObject({
       kind: 'solutionFlow',
-      guidanceScale: 2,
+      guidanceScale: 4,
       pathDropProb: 0.2,
       classDropoutProb: 0.1,
       map: 'trigonometric',
@@ -451,7 +452,7 @@ describe('loadConfig', () => {
     [
       'full passes as a reference, without what they need',
       ['objective.guidanceReference=unconditional'],
-      'objective.guidanceScale is 1.5 and objective.classDropoutProb 0',
+      'objective.guidanceScale is 2 and objective.classDropoutProb 0',
     ],
     [
       'predicted data on a path that the map does not follow',
@@ -514,11 +515,10 @@ describe('loadConfig', () => {
 
   it('tells the network what it predicts, and lets the data be predicted on the path of either map', () => {
     const predicts = (...overrides: string[]) => videoDiTConfig(loadConfig('digits-tiny', overrides)).predicts;
-    expect(predicts()).toBe('velocity');
-    expect(predicts('network.predicts=data')).toBe('data');
-    expect(predicts('network.predicts=data', 'objective.kind=meanFlow')).toBe('data');
-    const both = ['objective.map=trigonometric', 'objective.path=trigonometric'];
-    expect(predicts('network.predicts=data', ...both)).toBe('data');
+    expect(predicts('network.predicts=velocity')).toBe('velocity');
+    expect(predicts()).toBe('data');
+    expect(predicts('objective.kind=meanFlow')).toBe('data');
+    expect(predicts('objective.map=trigonometric', 'objective.path=trigonometric')).toBe('data');
   });
 
   describe('of a config from before', () => {
