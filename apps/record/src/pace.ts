@@ -5,8 +5,8 @@ import { openRunFolder, readMetrics, type StepMetrics } from '@eflow/run';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { runApp } from './run-app.ts';
 
-/** Steps that are timed, over which the schedules run from their beginning to their end. */
-const TIMED_STEPS = 200;
+/** Steps that are timed, over which the schedules run from their beginning to their end. The first hundred are a little slower. */
+const TIMED_STEPS = 500;
 /** A step that takes so many times the median compiles a graph. */
 const COMPILES = 5;
 /** The share of the minutes that steps are planned for. */
@@ -21,7 +21,7 @@ export interface Pace {
 }
 
 /**
- * The pace of a config, measured by 200 steps of `train` in a process of its own. It is kept in `folder`, so that all seeds make the
+ * The pace of a config, measured by 500 steps of `train` in a process of its own. It is kept in `folder`, so that all seeds make the
  * same steps.
  */
 export async function measurePace(folder: string, config: readonly string[]): Promise<Pace> {
