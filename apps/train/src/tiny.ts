@@ -12,6 +12,7 @@ export const TINY = [
   'training.keepRatio=0.25',
   'network.predicts=velocity',
   'objective.velocityWarmup=0',
+  'objective.targetMixRatio=1',
   'optimizer.kind=adamw',
   'training.precision=float32',
   'training.branches=1',

@@ -61,7 +61,10 @@ describe('loadConfig', () => {
     });
 
     it.each([
-      [['optimizer.kind=adamw', 'optimizer.momentum=0.9'], "optimizer.momentum: unknown key; did you mean 'betas'? Known here: kind, "],
+      [
+        ['optimizer.kind=adamw', 'optimizer.momentum=0.9'],
+        "optimizer.momentum: unknown key; did you mean 'betas'? Known here: kind, ",
+      ],
       [['optimizer.kind=muno'], "optimizer.kind: Invalid discriminator value. Expected 'adamw' | 'muon'"],
       [['optimizer.kind=muon', 'optimizer.momentum=1'], 'optimizer.momentum: Too big: expected number to be <1, got 1'],
       [['optimizer.kind=muon', 'optimizer.momentums=0'], "optimizer.momentums: unknown key; did you mean 'momentum'?"],
@@ -320,22 +323,22 @@ describe('loadConfig', () => {
   it.each<[string, string[], string]>([
     [
       'micro batches that do not divide the batch',
-      ['training.microBatchSize=12'],
+      ['training.batchSize=32', 'training.microBatchSize=12'],
       'training.microBatchSize is 12: a batch of 24 velocity rows and 8 jump rows cannot be cut into parts of 12 that are alike; parts can be of 32, 16, 8, 4',
     ],
     [
       'micro batches without jump rows',
-      ['training.microBatchSize=2'],
+      ['training.batchSize=32', 'training.microBatchSize=2'],
       'training.microBatchSize is 2: a batch of 24 velocity rows and 8 jump rows cannot be cut into parts of 2',
     ],
     [
       'branches that do not divide a micro batch',
-      ['training.microBatchSize=8', 'training.branches=4'],
+      ['training.batchSize=32', 'training.microBatchSize=8', 'training.branches=4'],
       'training.branches is 4: a batch of 24 velocity rows and 8 jump rows cannot be cut into parts of 2 that are alike; parts can be of 32, 16, 8, 4',
     ],
     [
       'micro batches of more than a batch',
-      ['objective.kind=flowMatching', 'training.microBatchSize=64'],
+      ['training.batchSize=32', 'objective.kind=flowMatching', 'training.microBatchSize=64'],
       'training.microBatchSize is 64: a batch of 32 velocity rows and 0 jump rows cannot',
     ],
     ['an unknown key', ['training.batchsize=8'], "training.batchsize: unknown key; did you mean 'batchSize'?"],

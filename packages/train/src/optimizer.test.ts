@@ -123,6 +123,7 @@ it('a VideoDiT trains by Muon on its hidden matrices', () => {
   expect(Object.keys((state.weights.optimizer as ReturnType<typeof optimizer.init>).momentum)).toEqual([
     '12x12',
     '12x48',
+    '48x12',
   ]);
   const trainStep = createVideoDiTStep(network, { totalSteps: 20, optimizer, compile });
   const data = draw('data', [4, 2, 4, 4, 1]);
