@@ -95,7 +95,7 @@ async function main(overrides: string[], flags: Flags): Promise<void> {
       ({ limit, seed, run }) =>
         `${countOf(limit, 'minute')}, seed ${seed}: ${isMeasured(run) ? 'measured, in' : 'would be trained into'} ${run}`,
     );
-    return console.log([...lines, `${describeLeft()}, and half a minute to time a step`].join('\n'));
+    return console.log([...lines, `${describeLeft()}, and a minute to time a step`].join('\n'));
   }
 
   const load = loadavg()[0]!;
