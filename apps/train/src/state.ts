@@ -26,8 +26,8 @@ export function createOptimizer(config: RunConfig, network: VideoDiTConfig): Opt
       return adamW({ learningRate, betas, weightDecay });
     }
     case 'muon': {
-      const { momentum, weightDecay, othersRate, betas } = optimizer;
-      return muon({ learningRate, momentum, weightDecay, othersRate, betas, matrices: hiddenMatrices(network) });
+      const { momentum, weightDecay, betas } = optimizer;
+      return muon({ learningRate, momentum, weightDecay, betas, matrices: hiddenMatrices(network) });
     }
   }
 }

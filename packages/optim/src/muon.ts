@@ -23,12 +23,10 @@ export interface MuonOptions extends AdamWOptions {
   momentum?: number;
   /** Every update first shrinks the matrices, and them alone, by learningRate * weightDecay; >= 0. */
   weightDecay?: number;
-  /** AdamW's learning rate for the others, as a multiple of the matrices' own; > 0. */
-  othersRate?: number;
 }
 
 /** `betas` and `eps` are AdamW's, for what is no matrix. */
-export const MUON_DEFAULTS = { ...ADAMW_DEFAULTS, momentum: 0.95, othersRate: 1 } as const;
+export const MUON_DEFAULTS = { ...ADAMW_DEFAULTS, momentum: 0.95 } as const;
 
 /**
  * The running means of the matrices' gradients, in stacks [count, m, n] by 'mxn', and AdamW's moments of all other parameters, each one
@@ -73,7 +71,7 @@ const ADAMW_SIZE = 0.2;
  */
 export function muon(options: MuonOptions): Muon {
   const filled = withDefaults('muon', options, MUON_DEFAULTS, ['matrices']);
-  const { matrices: matricesOf, learningRate, momentum, weightDecay, othersRate, betas, eps } = filled;
+  const { matrices: matricesOf, learningRate, momentum, weightDecay, betas, eps } = filled;
   if (typeof matricesOf !== 'function') {
     throw new Error(`muon: matrices is ${matricesOf}; expected a function of a leaf's name, such as hiddenMatrices`);
   }
@@ -81,12 +79,7 @@ export function muon(options: MuonOptions): Muon {
   if (typeof learningRate === 'number') checkRate('muon', learningRate);
   if (!(momentum >= 0 && momentum < 1)) throw new Error(`muon: momentum is ${momentum}; expected a number in [0, 1)`);
   checkWeightDecay('muon', weightDecay);
-  if (!(othersRate > 0 && Number.isFinite(othersRate))) {
-    throw new Error(
-      `muon: othersRate is ${othersRate}; expected a positive number, such as 0.5; 1 is the matrices' rate`,
-    );
-  }
-  const others = adamW({ learningRate: (step) => othersRate * rateAt(step), betas, eps });
+  const others = adamW({ learningRate, betas, eps });
 
   /** The new running mean, and the mean a step ahead of it, which is Nesterov's. */
   const average: Fusible = (old, grad) => {

@@ -81,9 +81,6 @@ const optimizer = z.discriminatedUnion('kind', [
     ...optimizerKeys,
     momentum: z.number().min(0).lt(1).default(MUON_DEFAULTS.momentum).describe("of the blocks' matrices"),
     weightDecay: weightDecay.default(MUON_DEFAULTS.weightDecay).describe("of the blocks' matrices alone"),
-    othersRate: positive
-      .default(MUON_DEFAULTS.othersRate)
-      .describe("AdamW's learning rate for all other parameters, as a multiple of learningRate"),
     betas: betas.describe("AdamW's, for all parameters that are no such matrices"),
   }),
 ]);
