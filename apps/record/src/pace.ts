@@ -30,8 +30,8 @@ export async function measurePace(folder: string, config: readonly string[]): Pr
   const run = join(folder, 'pace');
   const trainSteps = (steps: number) =>
     runApp('train', [...config, `training.steps=${steps}`, 'training.maxSeconds=null', '--out', run, '--overwrite']);
-  console.log(`Timing a step of training by ${TIMED_STEPS} of them, after two that have libraries read from the disk.`);
-  await trainSteps(2); // the first start after that of a machine took ten seconds longer
+  console.log(`Timing a step of training by ${TIMED_STEPS} of them, after two that load its libraries.`);
+  await trainSteps(2); // reading these from the disk takes ten seconds, which no later run pays
   await trainSteps(TIMED_STEPS);
   const pace = paceOf(readMetrics(openRunFolder(run).folder));
   writeFileAtomically(file, `${JSON.stringify(pace, null, 2)}\n`);

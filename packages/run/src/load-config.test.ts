@@ -455,7 +455,7 @@ describe('loadConfig', () => {
     [
       'full passes as a reference, without what they need',
       ['objective.guidanceReference=unconditional'],
-      'objective.guidanceScale is 2 and objective.classDropoutProb 0',
+      'objective.guidanceScale is 1.35 and objective.classDropoutProb 0',
     ],
     [
       'predicted data on a path that the map does not follow',
