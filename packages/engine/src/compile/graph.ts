@@ -109,6 +109,11 @@ export function createGraph(options: GraphOptions): Graph {
     return output!;
   }
 
+  /** The sum of some tensors. TensorFlow's AddN begins with one that nothing else reads, which depends on what runs beside it. */
+  function addInOrder([first, ...others]: readonly number[], control: number[]): TensorMetadata[] {
+    return others.reduce((sum, id) => add('AddV2', [sum[0]!.id, id], [], control), [tensors.get(first!)!]);
+  }
+
   const casts = new Map<number, number>();
   const isHalf = (id: number) => tensors.get(id)!.dtype === TF_BFLOAT16;
   const isFloat = (id: number) => isHalf(id) || tensors.get(id)!.dtype === binding.TF_FLOAT;
@@ -168,6 +173,7 @@ export function createGraph(options: GraphOptions): Graph {
       return add('Placeholder', [], attributes)[0]!;
     },
     addOperation(requested, attributes, inputs, controlInputs = []) {
+      if (requested === 'AddN' && inputs.length > 2) return addInOrder(inputs.map(asKnown), controlInputs);
       const { op, rename } = chooseOp(requested, inputs, tensors);
       const definition = opDefinition(op);
       if (!definition) throw refuse(op, 'TensorFlow has no such op', 'Use other ops');
