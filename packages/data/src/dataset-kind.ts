@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import type { CaptionTask } from './caption-task.ts';
 import type { ClipDataset } from './clip-dataset.ts';
 import type { HeldOut } from './videos/held-out.ts';
 
@@ -68,6 +69,8 @@ export interface DatasetKind<Section extends DatasetSection = DatasetSection, Sp
   /** Throws where there are no such clips. */
   open(spec: Spec): ClipDataset;
   describe(section: Section): DatasetDescription;
+  /** What its captions say; absent: nothing that is known beforehand. */
+  captions?(section: Section): CaptionTask;
   /** What identifies videos of files, for runs that go on with them; absent: the section and the seed do. */
   record?(section: Section & { seed: number }): DataRecord;
   /** Throws, saying why, unless the extractor's classifier can name the classes of such clips; absent: it never can. */

@@ -22,11 +22,13 @@ export interface MovingDigitsSpec extends Omit<MovingDigitsSection, 'kind'> {
   seed: number;
 }
 
-/** Throws an Error that names the field, its value and the way out, unless clips of this spec can be made. */
-export function checkSpec(spec: MovingDigitsSpec): void {
-  const { numFrames, height, width, digitSize, numDigits, minSpeed, maxSpeed, split, seed } = spec;
+/**
+ * The pixels that a digit has to move in. Throws an Error that names the field, its value and the way out, unless it fits, at a
+ * range of speeds that there is.
+ */
+export function checkDigit(spec: Omit<MovingDigitsSpec, 'numDigits'>): number {
+  const { numFrames, height, width, digitSize, minSpeed, maxSpeed, split, seed } = spec;
   for (const [name, value] of Object.entries({ numFrames, height, width, digitSize })) checkCount(name, value);
-  checkInteger('numDigits', numDigits, 1, 2);
   checkSeed(seed);
   if (split !== 'train' && split !== 'held-out')
     throw new Error(`split: expected 'train' or 'held-out', got '${split}'`);
@@ -39,6 +41,14 @@ export function checkSpec(spec: MovingDigitsSpec): void {
   if (!(minSpeed >= 0 && minSpeed <= maxSpeed)) {
     throw new Error(`minSpeed, maxSpeed: expected 0 <= minSpeed <= maxSpeed, got ${minSpeed} and ${maxSpeed}`);
   }
+  return room;
+}
+
+/** Throws an Error that names the field, its value and the way out, unless clips of this spec can be made. */
+export function checkSpec(spec: MovingDigitsSpec): void {
+  const room = checkDigit(spec);
+  const { height, width, digitSize, numDigits, maxSpeed } = spec;
+  checkInteger('numDigits', numDigits, 1, 2);
   if (maxSpeed > room) {
     throw new Error(
       `maxSpeed: expected at most ${room}, the room that a digit of ${digitSize} has on ${height}x${width}, got ${maxSpeed}; ` +
