@@ -24,11 +24,12 @@ const LAYERS = {
   media: 1,
   fvd: 1,
   engine: 1,
-  'video-dit': 2,
-  measure: 3,
-  train: 3,
-  run: 4,
-  eflow: 5,
+  text: 2,
+  'video-dit': 3,
+  measure: 4,
+  train: 4,
+  run: 5,
+  eflow: 6,
 };
 const BUILDS_APPS_IN = 'packages/eflow';
 const ENGINE_ONLY = '@tensorflow/tfjs-node-gpu';

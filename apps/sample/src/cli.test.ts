@@ -21,6 +21,7 @@ function command(app: string, ...args: string[]) {
 const sampleHere = (...args: string[]) => runHere(new URL('./main.ts', import.meta.url), ...args);
 
 const guided = join(root, 'guided');
+const told = join(root, 'told');
 
 beforeAll(() => {
   const changes = [
@@ -31,6 +32,7 @@ beforeAll(() => {
   for (const args of [
     [...changes, '--out', run],
     [...changes, 'objective.guidanceScale={ max: 4 }', '--out', guided],
+    [...changes, 'data.kind=captionedDigits', 'text.kind=words', '--out', told],
   ]) {
     const { status, stderr } = command('train', 'digits-tiny', ...args);
     if (status !== 0) throw new Error(stderr);
@@ -176,6 +178,57 @@ describe('the guidance scale of a run that was trained on a range', () => {
     const { status, stdout, stderr } = await sampleHere(of, '--guidance-scale', scale, '--out', join(root, 'never'));
     expect([status, stdout]).toEqual([1, '']);
     expect(stderr).toContain(message);
+  });
+});
+
+describe('prompts', () => {
+  const samples = (folder: string) => JSON.parse(readFileSync(join(folder, 'samples.json'), 'utf8'));
+
+  it('say what clips of a run that was trained on captions are to show; unknown words are named', async () => {
+    const [out, shards] = [join(root, 'prompted'), join(root, 'prompted-shards')];
+    const prompts = ['a red 3 moves left', 'a golden seven moves up'];
+    const args = prompts.flatMap((prompt) => ['--prompt', prompt]);
+    const { status, stdout, stderr } = await sampleHere(
+      told,
+      ...args,
+      '--steps',
+      '1',
+      '--out',
+      out,
+      '--shards',
+      shards,
+    );
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(
+      'Prompt 2 has words that the run has not learnt, all of which are the same to it: golden.',
+    );
+    expect(stdout).toContain('of "a red 3 moves left", "a golden seven moves up", from step 1');
+    expect(samples(out)).toMatchObject({ captions: prompts });
+    expect(readIndex(shards).classes).toEqual(prompts.toSorted());
+  });
+
+  it('come from a file, or lie evenly among all captions', async () => {
+    const [file, out] = [join(root, 'prompts.txt'), join(root, 'from-file')];
+    writeFileSync(file, 'a red 3 moves left\n\na blue 7 moves up\r\n');
+    expect((await sampleHere(told, '--prompts', file, '--steps', '1', '--out', out)).status).toBe(0);
+    expect(samples(out).captions).toEqual(['a red 3 moves left', 'a blue 7 moves up']);
+    const evenly = join(root, 'evenly');
+    expect((await sampleHere(told, '--count', '5', '--steps', '1', '--out', evenly)).status).toBe(0);
+    expect(new Set(samples(evenly).captions).size).toBe(5);
+  });
+
+  it.each([
+    [[told, '--prompt', ' '], 'prompt 1 is empty; say what the clip is to show'],
+    [[told, '--prompt', 'кошка спит'], 'has no word that is known, such as '],
+    [[told, '--prompt', `red ${'x'.repeat(10_000)}`], 'prompt 1 has 10004 characters'],
+    [[told, '--prompt', 'red\0'], 'prompt 1 holds the control character U+0000'],
+    [[told, '--prompts', join(root, 'nowhere.txt')], 'nowhere.txt cannot be read'],
+    [[told, '--labels', '3'], 'this run was trained on captions, and takes no classes: give --prompt'],
+    [[run, '--prompt', 'a red 3'], 'this run was trained on classes, and takes no prompts: give --labels'],
+  ])('are refused before anything is sampled: %j', async (args, message) => {
+    const { status, stderr } = await sampleHere(...args, '--out', join(root, 'never'));
+    expect([status, stderr]).toEqual([1, expect.stringContaining(message)]);
+    expect(existsSync(join(root, 'never'))).toBe(false);
   });
 });
 

@@ -1,5 +1,6 @@
-import { exportSavedModel } from '@eflow/engine';
+import { exportSavedModel, type TensorSpec } from '@eflow/engine';
 import { createSample, type RunConfig, type SamplerSpec } from '@eflow/run';
+import { WORDS_STEP } from '@eflow/text';
 import type { ClipSize, FullVideoDiTConfig, VideoDiTParams } from '@eflow/video-dit';
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -15,25 +16,34 @@ export interface ExportOptions {
 
 /**
  * Writes the whole sampler, weights included, as a TensorFlow SavedModel into the new folder `folder`: from `noise`
- * [B, F, H, W, C], `label` [B] int32, and for `renoise` a `seed`, int32 [2], to `video` [B, F, H, W, C] in [-1, 1].
+ * [B, F, H, W, C], `label` [B] int32, and for `renoise` a `seed`, int32 [2], to `video` [B, F, H, W, C] in [-1, 1]. In place of `label` a
+ * network that takes words has `words` [B, S] int32 and `wordMask` [B, S] bool, S the longest caption that it can be asked for. Returns the
+ * names of the inputs.
  */
-export function exportSampler(
+export async function exportSampler(
   folder: string,
   network: FullVideoDiTConfig,
   params: VideoDiTParams,
   { spec, objective, clip, batchSize }: ExportOptions,
-): Promise<void> {
+): Promise<string[]> {
   const sample = createSample(network, objective, spec);
   const { numFrames, height, width } = clip;
-  const noise = { shape: [batchSize, numFrames, height, width, network.channels], dtype: 'float32' } as const;
-  const label = { shape: [batchSize], dtype: 'int32' } as const;
-  const seed = { shape: [2], dtype: 'int32' } as const;
-  if (spec.sampler === 'renoise') {
-    const run = (x: Record<'noise' | 'label' | 'seed', tf.Tensor>) => ({
-      video: sample(params, x.noise, x.label, { stream: { seed: x.seed as tf.Tensor1D } }),
-    });
-    return exportSavedModel(run, { noise, label, seed }, folder);
-  }
-  const run = (x: Record<'noise' | 'label', tf.Tensor>) => ({ video: sample(params, x.noise, x.label) });
-  return exportSavedModel(run, { noise, label }, folder);
+  const words = [batchSize, EXPORTED_WORDS];
+  const inputs: Record<string, TensorSpec> = {
+    noise: { shape: [batchSize, numFrames, height, width, network.channels], dtype: 'float32' },
+    ...(network.words
+      ? { words: { shape: words, dtype: 'int32' }, wordMask: { shape: words, dtype: 'bool' } }
+      : { label: { shape: [batchSize], dtype: 'int32' } }),
+    ...(spec.sampler === 'renoise' && { seed: { shape: [2], dtype: 'int32' } }),
+  };
+  const run = ({ noise, label, words, wordMask, seed }: Record<string, tf.Tensor>) => ({
+    video: sample(params, noise!, label ? { labels: label } : { words, wordMask }, {
+      ...(seed && { stream: { seed: seed as tf.Tensor1D } }),
+    }),
+  });
+  await exportSavedModel(run, inputs, folder);
+  return Object.keys(inputs);
 }
+
+/** Words of a caption that an exported model takes at most. */
+const EXPORTED_WORDS = 2 * WORDS_STEP;

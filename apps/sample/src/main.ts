@@ -1,10 +1,12 @@
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { commandLine, countOf, createProgress, examples, integer, number, runProgram } from '@eflow/cli';
 import { createClipWriter, datasetKind } from '@eflow/data';
 import { compile, setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import { canWriteMp4 } from '@eflow/media';
 import {
+  type Asked,
+  askEvenly,
   classNames,
   countEvaluations,
   createSample,
@@ -25,6 +27,7 @@ import {
   videoDiTConfig,
 } from '@eflow/run';
 import { type Clips, joinClips, sliceClips } from '@eflow/tensor';
+import { numberWords, unknownWords } from '@eflow/text';
 import { type ClipSize, tokenGrid } from '@eflow/video-dit';
 import { Command, Option } from 'commander';
 import { exportSampler } from './export-sampler.ts';
@@ -34,6 +37,8 @@ interface Flags extends SamplerFlags {
   steps: number;
   count: number;
   labels?: string[];
+  prompt?: string[];
+  prompts?: string;
   seed: number;
   frames?: number;
   height?: number;
@@ -73,13 +78,19 @@ const program = new Command('sample')
       'guide by a second pass without the class, by the weak path, or by the scale as an input (default: input for a run trained on a range, else classifier-free)',
     ).choices([...GUIDANCE_KINDS]),
   )
-  .option('--count <n>', 'clips, with labels 0, 1, 2, ... in turn', integer(1), 20)
+  .option('--count <n>', 'clips, with labels 0, 1, 2, ... in turn, or with captions of all kinds', integer(1), 20)
   .option(
     '--labels <list>',
     'classes by name or number, one clip each, such as 3,1,4 or cat,dog (instead of --count)',
     (text) => text.split(',').map((part) => part.trim()),
   )
-  .option('--seed <n>', 'clip i depends on the seed, on i and on its label', integer(0), 0)
+  .option(
+    '--prompt <text>',
+    'of a run that takes words: what a clip is to show; again for more clips (instead of --count)',
+    (text, before: string[] = []) => [...before, text],
+  )
+  .option('--prompts <file>', 'a text file with a prompt in each line (instead of --count)')
+  .option('--seed <n>', 'clip i depends on the seed, on i and on its label or prompt', integer(0), 0)
   .option('--frames <n>', 'frames per clip, any number that patches divide (default: as trained)', integer(1))
   .option('--height <n>', 'pixels, likewise', integer(1))
   .option('--width <n>', 'pixels, likewise', integer(1))
@@ -105,6 +116,7 @@ const program = new Command('sample')
       'sample',
       '',
       'runs/mine --labels 3,1,4',
+      'runs/digits-text --prompt "a red 3 moves left" --prompt "a blue 7 moves up"',
       'runs/mine --guidance-scale 2',
       'runs/mine --sampler heun --steps 25 --guidance-scale 1.5',
       'runs/mine --count 2048 --shards generated',
@@ -121,12 +133,12 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const clip = sizeOfClips(config, flags);
   tokenGrid(network, clip);
   const names = classNames(folder, config);
-  const { numClasses } = network;
-  const labels =
-    flags.labels?.map((text) => findClass(text, numClasses, names)) ?? cycleLabels(flags.count, numClasses);
+  const asked = whatIsAsked(config, names, flags);
+  const { labels, captions } = asked;
+  const count = (captions ?? labels)!.length;
   const { frameStride } = datasetKind(config.data).describe(config.data);
   const fps = flags.fps ?? fpsOf(readDataRecord(folder), frameStride);
-  const classes = names && labels.map((label) => names[label]!);
+  const classes = captions ?? (names && labels!.map((label) => names[label]!));
   if (flags.export) return exportModel(root, flags.export, spec, clip, flags);
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
   const taken = pictureFiles(out).find((file) => existsSync(file));
@@ -136,7 +148,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   if (flags.shards && existsSync(flags.shards))
     throw new Error(`${flags.shards} exists: give a new folder with --shards`);
   const hasMp4 = await canWriteMp4();
-  const plan = planPictures(labels.length, clip, {
+  const plan = planPictures(count, clip, {
     scale: flags.scale,
     fps,
     canWriteMp4: hasMp4,
@@ -150,30 +162,32 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const pictures = openPictures(out, plan);
   let shards: ReturnType<typeof createClipWriter> | undefined;
   try {
-    if (flags.shards) shards = createClipWriter(flags.shards, { fps, frameStride, classes: names });
+    if (flags.shards) {
+      shards = createClipWriter(flags.shards, { fps, frameStride, classes: captions ? undefined : names });
+    }
     console.log(
-      `Sampling ${countOf(labels.length, 'clip')} of ${countOf(clip.numFrames, 'frame')} of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(config, spec)}, of ${describeLabels(labels, names)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
+      `Sampling ${countOf(count, 'clip')} of ${countOf(clip.numFrames, 'frame')} of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(config, spec)}, of ${describeAsked(asked, names)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
     );
-    if (plan.shown < labels.length) {
+    if (plan.shown < count) {
       const hint = flags.shards ? '' : '; --shards FOLDER writes all of them';
-      console.log(`${plan.shown} of ${labels.length.toLocaleString('en')} shown in the pictures${hint}.`);
+      console.log(`${plan.shown} of ${count.toLocaleString('en')} shown in the pictures${hint}.`);
     }
     const start = performance.now();
-    const progress = createProgress(labels.length, 'clips');
+    const progress = createProgress(count, 'clips');
     const sample = createSample(network, config.objective, spec, flags.eager ? undefined : compile);
     const batches = sampleInBatches(sample, params, network, {
       clip,
-      labels,
+      ...asked,
       seed: flags.seed,
       onStep: (done) => progress.update(done),
     });
     let done = 0;
     const shown: Clips[] = [];
     for (const clips of batches) {
-      const count = clips.shape[0];
-      shards?.add(clips, (classes ?? labels.map(String)).slice(done, done + count));
+      const sampled = clips.shape[0];
+      shards?.add(clips, (classes ?? labels!.map(String)).slice(done, done + sampled));
       if (done < plan.shown) shown.push(sliceClips(clips, 0, plan.shown - done));
-      done += count;
+      done += sampled;
     }
     progress.end();
     console.log(`Sampled in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
@@ -182,8 +196,8 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
       run: root,
       step,
       ...flags,
-      labels,
-      classes,
+      ...asked,
+      classes: captions ? undefined : classes,
       clip,
       ...spec,
       ...plan,
@@ -201,15 +215,58 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
 const describe = ({ sampler, numSteps, guidance }: SamplerSpec) =>
   `${countOf(numSteps, 'step')} of the sampler ${sampler}${guidance ? ` at guidance scale ${Number(guidance.scale.toPrecision(4))}` : ''}`;
 
-/** The classes that clips are asked for, such as "classes 3, 1, 4" or "classes 0 cat, 1 dog"; of more than ten the first. */
-function describeLabels(labels: readonly number[], names: readonly string[] = []): string {
-  const distinct = [...new Set(labels)];
-  const shown = distinct.slice(0, 10).map((label) => {
-    const name = names[label] ?? String(label);
-    return name === String(label) ? name : `${label} ${name}`;
+/** What clips are asked for by the flags; classes, or captions of a run that takes words, of all kinds unless they say. */
+function whatIsAsked(config: RunConfig, names: readonly string[] | undefined, flags: Flags): Asked {
+  const prompts = [...(flags.prompt ?? []), ...(flags.prompts === undefined ? [] : readPrompts(flags.prompts))];
+  const { words, numClasses } = videoDiTConfig(config);
+  if (!words) {
+    if (prompts.length > 0) {
+      throw new Error(
+        'this run was trained on classes, and takes no prompts: give --labels, or train with text.kind=words',
+      );
+    }
+    return {
+      labels: flags.labels?.map((text) => findClass(text, numClasses, names)) ?? cycleLabels(flags.count, numClasses),
+    };
+  }
+  if (flags.labels) throw new Error('this run was trained on captions, and takes no classes: give --prompt "..."');
+  if (prompts.length === 0) return askEvenly(config, flags.count);
+  for (const [i, prompt] of prompts.entries()) {
+    numberWords(words.vocabulary, `prompt ${i + 1}`, prompt);
+    const unknown = unknownWords(words.vocabulary, prompt);
+    if (unknown.length > 0) {
+      console.log(
+        `Prompt ${i + 1} has words that the run has not learnt, all of which are the same to it: ${unknown.join(', ')}.`,
+      );
+    }
+  }
+  return { captions: prompts };
+}
+
+/** The lines of a file that are not empty. Throws where it cannot be read or has none. */
+function readPrompts(file: string): string[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`${file} cannot be read (${(error as Error).message}): give a text file with --prompts`);
+  }
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  if (lines.length === 0) throw new Error(`${file} has no prompt: write one in each line`);
+  return lines;
+}
+
+/** What clips are asked for, such as "classes 3, 1, 4" or "classes 0 cat, 1 dog", or the captions; of more than ten the first. */
+function describeAsked({ labels, captions }: Asked, names: readonly string[] = []): string {
+  const distinct = [...new Set<number | string>(captions ?? labels)];
+  const shown = distinct.slice(0, 10).map((one) => {
+    if (typeof one === 'string') return JSON.stringify(one);
+    const name = names[one] ?? String(one);
+    return name === String(one) ? name : `${one} ${name}`;
   });
   const more = distinct.length > 10 ? ` and ${distinct.length - 10} more` : '';
-  return `${distinct.length > 1 ? 'classes' : 'class'} ${shown.join(', ')}${more}`;
+  const what = captions ? '' : distinct.length > 1 ? 'classes ' : 'class ';
+  return `${what}${shown.join(', ')}${more}`;
 }
 
 function evaluations({ objective }: RunConfig, spec: SamplerSpec): string {
@@ -252,8 +309,9 @@ async function exportModel(
   await useTensorFlow();
   const { config, network, params, step } = await loadNetwork(root, flags);
   const { count } = flags;
-  await exportSampler(folder, network, params, { spec, objective: config.objective, clip, batchSize: count });
-  const inputs = spec.sampler === 'renoise' ? 'noise, label and seed' : 'noise and label';
+  const { objective } = config;
+  const names = await exportSampler(folder, network, params, { spec, objective, clip, batchSize: count });
+  const inputs = new Intl.ListFormat('en-GB').format(names);
   console.log(
     `${folder}: ${describe(spec)} and the weights of step ${step}; ${inputs} of ${countOf(count, 'clip')} in, video out.`,
   );

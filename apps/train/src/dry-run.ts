@@ -97,7 +97,7 @@ export function describeDryRun(config: RunConfig, run: DryRun, engine: EngineInf
     clips: `[${training.batchSize}, ${data.numFrames}, ${data.height}, ${data.width}, ${network.channels}] (B, F, H, W, C)`,
     tokens: `${run.tokens} = ${frames} x ${rows} x ${columns}, of which the middle keeps ${run.keptTokens} in training`,
     attention: `[${training.batchSize}, ${network.numHeads}, ${run.tokens}, ${network.hiddenSize / network.numHeads}] (B, N, L, D), ${network.attention.kind}`,
-    classes: `${network.numClasses}`,
+    ...(network.words ? { words: `${network.words.vocabulary.length}` } : { classes: `${network.numClasses}` }),
     ...(run.data && { videos: describeLeftOut(run.data) ?? `${run.data.videos}` }),
     objective: describePasses(config),
     parameters: run.parameters.toLocaleString('en'),
@@ -155,7 +155,7 @@ function measureSteps(config: RunConfig, network: FullVideoDiTConfig, options: {
     const times: number[] = [];
     let total = 0;
     while (times.length < least.steps || total < least.seconds) {
-      const batch = upload(makeBatch(dataset, config.training.batchSize, made++));
+      const batch = upload(network, makeBatch(dataset, config.training.batchSize, made++));
       state.step = firstStep;
       const start = performance.now();
       trainStep(state, batch);

@@ -44,7 +44,7 @@ export function createHeldOutLoss(config: RunConfig, network: FullVideoDiTConfig
     const params = emaParams(state);
     const sums: Record<string, number> = {};
     for (let i = 0; i < numBatches; i++) {
-      const batch = upload(makeBatch(clips, batchSize, i));
+      const batch = upload(network, makeBatch(clips, batchSize, i));
       const draws = uploadStream(splitStream(stream, i));
       for (const [term, value] of Object.entries(readScalars(evaluate(params, batch, draws)))) {
         sums[term] = (sums[term] ?? 0) + value / numBatches;

@@ -11,7 +11,7 @@ import {
   realSource,
 } from '@eflow/measure';
 import {
-  cycleLabels,
+  askEvenly,
   type DataRecord,
   type RunConfig,
   type SampleFunction,
@@ -49,10 +49,10 @@ export async function createMeasure(
   const kind = datasetKind(data);
   const by = { covarianceRule, split: kind.splits(data).at(-1)! };
   const { frameStride } = kind.describe(data);
-  const labels = cycleLabels(measurement.clips, network.numClasses);
+  const asked = askEvenly(config, measurement.clips);
   return async ({ weights, unravel, step }: RunState, seconds: number): Promise<StepMeasurement & Measurement> => {
     const params = unravel(weights.ema);
-    const clips = sampleClips(sample, params, network, { clip: data, labels, seed });
+    const clips = sampleClips(sample, params, network, { clip: data, ...asked, seed });
     disposeTree(params);
     const generated = await look(extractor, clipsSource(clips, { frameStride }));
     const { videos, ...figures } = measure(real, generated, by, { brief: true });

@@ -28,7 +28,7 @@ it.each([
   const state = newState(config, network);
   const trainStep = createRunStep(config, network, { eager });
   const dataset = openClips(config, 'train');
-  const good = (step: number) => upload(makeBatch(dataset, 4, step));
+  const good = (step: number) => upload(network, makeBatch(dataset, 4, step));
   const step = (batch: ReturnType<typeof good>) => {
     const losses = trainStep(state, batch);
     disposeTree([batch.data, batch.condition]);
@@ -68,7 +68,7 @@ it('a config that leaves all to its defaults is the step of @eflow/train that is
   ].map((trainStep) => {
     const state = newState(config, network);
     const losses = [0, 1, 2].map((step) => {
-      const batch = upload(makeBatch(dataset, 4, step));
+      const batch = upload(network, makeBatch(dataset, 4, step));
       const values = trainStep(state, batch);
       disposeTree(batch);
       return values;

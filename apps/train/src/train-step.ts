@@ -4,22 +4,21 @@ import { createObjective } from '@eflow/flow';
 import { countMicroBatches, type RunConfig } from '@eflow/run';
 import { uploadClips } from '@eflow/tensor';
 import { createVideoDiTStep } from '@eflow/train';
-import type { FullVideoDiTConfig } from '@eflow/video-dit';
-import * as tf from '@tensorflow/tfjs-core';
+import { type FullVideoDiTConfig, readCondition, type VideoDiTCondition, type VideoDiTConfig } from '@eflow/video-dit';
+import type * as tf from '@tensorflow/tfjs-core';
 import { createOptimizer } from './state.ts';
 
 /** A batch on the device. */
 export type DeviceBatch = {
   /** [B, F, H, W, C] in [-1, 1]. */
   data: tf.Tensor;
-  /** [B] int32. */
-  condition: { labels: tf.Tensor };
+  condition: VideoDiTCondition;
 };
 
-/** Hands a batch of clips to TensorFlow; the caller owns the tensors. */
-export const upload = (batch: Batch): DeviceBatch => ({
+/** Hands a batch of clips to TensorFlow, with what the network is told of them; the caller owns the tensors. */
+export const upload = (network: VideoDiTConfig, batch: Batch): DeviceBatch => ({
   data: uploadClips(batch),
-  condition: { labels: tf.tensor1d(batch.labels, 'int32') },
+  condition: readCondition(network, batch),
 });
 
 /** The training step of a run's config: one TensorFlow graph, compiled at its first call, or single ops with `eager`. */

@@ -7,6 +7,7 @@ import { bfloat16Support, useTensorFlow } from '@eflow/engine';
 import { createRunFolder, loadConfig, loadNetwork, openRunFolder, readMetrics } from '@eflow/run';
 import { treeLeaves } from '@eflow/tensor';
 import { expectClose, readEventImages } from '@eflow/testing';
+import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TINY } from './tiny.ts';
 import { train } from './train.ts';
@@ -129,6 +130,28 @@ describe('train', () => {
     const resumed = await run('micro-parts', micro, { resume: true });
     expect(losses(resumed.metrics)).toEqual(losses(parts.metrics));
     expect(await weights(resumed.path, 'params')).toEqual(await weights(parts.path, 'params'));
+  });
+
+  it('trains on captions, compiled as op by op, and goes on from a checkpoint to the bit', async () => {
+    const text = [
+      'data.kind=captionedDigits',
+      'data.digitSize=6',
+      'data.maxSpeed=1',
+      'text.kind=words',
+      'text.width=12',
+    ];
+    const changes = [...text, 'text.depth=1', 'text.numHeads=2', 'training.steps=6'];
+    const [eager, all] = [await run('text-eager', changes, { eager: true }), await run('text', changes)];
+    for (const [i, { loss }] of all.metrics.entries()) expect(loss / eager.metrics[i]!.loss).toBeCloseTo(1, 3);
+    await run('text-stopped', changes, { stopAfter: 3 });
+    const resumed = await run('text-stopped', changes, { resume: true });
+    expect(losses(resumed.metrics)).toEqual(losses(all.metrics));
+    expect(await weights(resumed.path, 'ema')).toEqual(await weights(all.path, 'ema'));
+    const { params } = await loadNetwork(all.path, { weights: 'params' });
+    const { params: before } = await loadNetwork(all.path, { weights: 'params', checkpoint: 'step-000000' });
+    const moved = (name: 'table') =>
+      tf.max(tf.abs(tf.sub(params.wordEncoder!.embedder[name], before.wordEncoder!.embedder[name]))).dataSync()[0];
+    expect(moved('table')).toBeGreaterThan(0);
   });
 
   it('goes on from a checkpoint as if it had never stopped', async () => {

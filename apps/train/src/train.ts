@@ -8,10 +8,10 @@ import { isFvd } from '@eflow/fvd';
 import { describeExtractor } from '@eflow/measure';
 import { writeGridPng, writeGridWebp } from '@eflow/media';
 import {
+  askEvenly,
   assertSameData,
   classNames,
   createSample,
-  cycleLabels,
   defaultSampler,
   describeLeftOut,
   findBestStep,
@@ -82,7 +82,7 @@ export async function train(config: RunConfig, folder: RunFolder, { eager, engin
     while (state.step < training.steps && clock.seconds() < (training.maxSeconds ?? Number.POSITIVE_INFINITY)) {
       const { step } = state;
       const start = performance.now();
-      const batch = upload(await batches.next());
+      const batch = upload(network, await batches.next());
       const dataSeconds = (performance.now() - start) / 1000;
       const { skipped, ...losses } = trainStep(state, batch);
       disposeTree(batch);
@@ -235,15 +235,15 @@ function describeMeasurement({ step, protocol, data, ...figures }: StepMeasureme
  * path it gives, and as a movie.
  */
 function openPreviews(config: RunConfig, folder: RunFolder, network: FullVideoDiTConfig, sample: SampleFunction) {
-  const labels = cycleLabels(config.training.previewClips, network.numClasses);
+  const asked = askEvenly(config, config.training.previewClips);
   const names = classNames(folder, config);
   if (config.training.previewEvery > 0) {
-    const shown = names ? { labels, classes: labels.map((label) => names[label]) } : { labels };
+    const shown = names ? { ...asked, classes: asked.labels!.map((label) => names[label]) } : asked;
     writeFileSync(join(folder.previews, 'labels.json'), `${JSON.stringify(shown, null, 2)}\n`);
   }
   return async (state: RunState): Promise<string> => {
     const params = emaParams(state);
-    const clips = sampleClips(sample, params, network, { clip: config.data, labels, seed: config.seed });
+    const clips = sampleClips(sample, params, network, { clip: config.data, ...asked, seed: config.seed });
     disposeTree(params);
     const file = join(folder.previews, `step-${String(state.step).padStart(6, '0')}`);
     await writeGridPng(`${file}.png`, clips, { frames: 'strip', scale: 2 });

@@ -32,7 +32,7 @@ interface CaptionedDigitsSpec extends Omit<CaptionedDigitsSection, 'kind'> {
 /** RGB of ink, in the order of their names below. */
 const COLOURS = [
   [255, 40, 40],
-  [255, 140, 0],
+  [160, 50, 240],
   [255, 235, 40],
   [40, 210, 60],
   [40, 220, 230],
@@ -54,8 +54,8 @@ const TASK = captionTask(
   {
     sentences: [
       'a {colour} {digit} moves {direction}',
-      'a {digit} in {colour} that moves {direction}',
-      'the digit {digit} in {colour}, moving {direction}',
+      'a {digit} in {colour} moves {direction}',
+      '{digit} in {colour}, moving {direction}',
       '{colour} {digit} going {direction}',
       'moving {direction}: a {colour} {digit}',
     ],
@@ -72,7 +72,16 @@ const TASK = captionTask(
         ['8', 'eight'],
         ['9', 'nine'],
       ],
-      colour: [['red'], ['orange'], ['yellow'], ['green'], ['cyan', 'turquoise'], ['blue'], ['pink'], ['white']],
+      colour: [
+        ['red'],
+        ['purple', 'violet'],
+        ['yellow'],
+        ['green'],
+        ['cyan', 'turquoise'],
+        ['blue'],
+        ['pink'],
+        ['white'],
+      ],
       direction: [
         ['left', 'to the left', 'leftwards'],
         ['right', 'to the right', 'rightwards'],

@@ -4,6 +4,7 @@ import { createStream, fillTree, randomNormal, splitStream, treeLeaves, valueAnd
 import { bindVideoDiT, initVideoDiT, type VideoDiTConfig, type VideoDiTParams } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
+import { videoDiTConfig } from './build.ts';
 import { loadConfig } from './load-config.ts';
 
 describe('bindVideoDiT', () => {
@@ -76,5 +77,36 @@ describe('bindVideoDiT', () => {
       );
     expect(loss(without, batch.nullCondition)).toThrow("nullCondition has a leaf 'context', and condition");
     expect(loss(without, nothing)).toThrow('videoDiT: the network takes a context; give condition.context [8, S, 5]');
+  });
+});
+
+describe('text', () => {
+  const overrides = ['data.kind=captionedDigits', 'data.digitSize=11', 'data.maxSpeed=0.6', 'text.kind=words'];
+
+  it('makes a network that takes the words of the captions in place of classes', () => {
+    const config = loadConfig('digits-tiny', [...overrides, 'text.width=24', 'text.depth=1', 'text.numHeads=2']);
+    const { numClasses, channels, words } = videoDiTConfig(config);
+    expect([numClasses, channels]).toEqual([0, 3]);
+    expect(words).toMatchObject({ width: 24, depth: 1, numHeads: 2 });
+    expect(words!.vocabulary).toEqual(expect.arrayContaining(['a', 'red', 'seven', '7', 'leftwards']));
+    const without = videoDiTConfig(loadConfig('digits-tiny', overrides.slice(0, -1)));
+    expect([without.numClasses, without.words]).toEqual([320, undefined]);
+  });
+
+  it('keeps a vocabulary that is given', () => {
+    const config = loadConfig('digits-tiny', [...overrides, 'text.vocabulary=[a, blue, left, moves, red]']);
+    expect(videoDiTConfig(config).words!.vocabulary).toEqual(['a', 'blue', 'left', 'moves', 'red']);
+  });
+
+  it.each([
+    [['text.kind=words'], 'text is set, and clips of the kind movingDigits have no captions to learn from'],
+    [
+      [...overrides, 'text.vocabulary=[red, Red]'],
+      'VideoDiT: words: the vocabulary has "Red"; expected words in small letters',
+    ],
+    [[...overrides, 'text.numHeads=5'], 'VideoDiT: words: width is 128 and numHeads 5'],
+    [[...overrides, 'network.contextSize=7'], 'network.contextSize: unknown key'],
+  ])('refuses %j', (changes, message) => {
+    expect(() => loadConfig('digits-tiny', changes)).toThrow(message);
   });
 });

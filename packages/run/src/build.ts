@@ -1,13 +1,39 @@
 import { attentionKind } from '@eflow/attention';
 import { type ClipDataset, datasetKind, datasetSpec, openDataset, type Split } from '@eflow/data';
 import { assertParts, createObjective, type GuidanceRange, splitRows } from '@eflow/flow';
+import { collectWords } from '@eflow/text';
 import { type FullVideoDiTConfig, tokenGrid, validateConfig } from '@eflow/video-dit';
 import type { RunConfig } from './config.ts';
 
 /** The network that a config describes. Throws if its sizes do not go together. */
-export function videoDiTConfig({ data, network, objective }: RunConfig): FullVideoDiTConfig {
+export function videoDiTConfig({ data, network, objective, text }: RunConfig): FullVideoDiTConfig {
   const { channels, numClasses } = datasetKind(data).describe(data);
-  return validateConfig({ channels, numClasses, ...network, guidanceInput: trainedRange(objective) !== undefined });
+  return validateConfig({
+    channels,
+    ...(text ? { words: wordEncoderConfig(text) } : { numClasses }),
+    ...network,
+    guidanceInput: trainedRange(objective) !== undefined,
+  });
+}
+
+const wordEncoderConfig = ({ width, depth, numHeads, vocabulary = [] }: NonNullable<RunConfig['text']>) => ({
+  vocabulary,
+  width,
+  depth,
+  numHeads,
+});
+
+/** The config with the words that captions of its data have, unless it says them. Throws where data have no captions to learn from. */
+export function completeText(config: RunConfig): RunConfig {
+  const { data, text } = config;
+  if (!text) return config;
+  const task = datasetKind(data).captions?.(data);
+  if (!task) {
+    throw new Error(
+      `text is set, and clips of the kind ${data.kind} have no captions to learn from; set data.kind=captionedDigits, or leave text out`,
+    );
+  }
+  return { ...config, text: { ...text, vocabulary: text.vocabulary ?? collectWords(task.texts) } };
 }
 
 /** The range of guidance scales that an objective trains a network on, which takes the scale as an input; of one scale none. */
@@ -113,7 +139,7 @@ function prefixErrors<T>(where: string, fn: () => T): T {
  */
 export function openClips(config: RunConfig, split: Split): ClipDataset {
   const { numFrames, height, width } = config.data;
-  const { channels, numClasses } = videoDiTConfig(config);
+  const { channels, numClasses } = datasetKind(config.data).describe(config.data);
   const dataset = openDataset(datasetSpec(config.data, split, config.seed));
   const wanted = [numFrames, height, width, channels].join(' x ');
   if (dataset.shape.join(' x ') === wanted && dataset.numClasses === numClasses) return dataset;

@@ -54,6 +54,17 @@ const network = z.strictObject({
     ),
 });
 
+const text = z.strictObject({
+  kind: z.literal('words').describe('a small transformer over words, trained with the network'),
+  width: count.default(128).describe('of the states'),
+  depth: z.int().min(0).default(2).describe('blocks'),
+  numHeads: count.default(4),
+  vocabulary: z
+    .array(z.string())
+    .optional()
+    .describe('words in small letters; absent: all words that captions of the data have'),
+});
+
 /** Of every optimizer. */
 const optimizerKeys = {
   learningRate: positive.default(ADAMW_DEFAULTS.learningRate),
@@ -159,6 +170,7 @@ export const runConfigSchema = z.strictObject({
   seed: z.int().min(0).max(0xffff_ffff).default(0),
   data: datasetSchema,
   network,
+  text: text.optional().describe('captions, in place of classes; absent: classes'),
   objective: objectiveSchema.prefault({ kind: DEFAULT_KINDS.objective }),
   optimizer: optimizer.prefault({ kind: DEFAULT_KINDS.optimizer }),
   training,

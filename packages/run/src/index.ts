@@ -1,4 +1,5 @@
 export { type DataRecord, describeLeftOut } from '@eflow/data';
+export { askEvenly } from './ask-evenly.ts';
 export { findBestStep, findCheckpoint } from './best-checkpoint.ts';
 export { countMicroBatches, openClips, videoDiTConfig } from './build.ts';
 export { type RunConfig, runConfigSchema } from './config.ts';
@@ -29,7 +30,7 @@ export {
   type StepMetrics,
   writeConfig,
 } from './run-folder.ts';
-export { cycleLabels, type SampleOptions, sampleClips, sampleInBatches } from './sample-clips.ts';
+export { type Asked, cycleLabels, type SampleOptions, sampleClips, sampleInBatches } from './sample-clips.ts';
 export {
   checkSampler,
   countEvaluations,

@@ -4,7 +4,7 @@ import { completeSection } from '@eflow/data';
 import { closest } from 'fastest-levenshtein';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { checkTraining, videoDiTConfig } from './build.ts';
+import { checkTraining, completeText, videoDiTConfig } from './build.ts';
 import { DEFAULT_KINDS, type RunConfig, runConfigSchema } from './config.ts';
 import { networkPreset } from './network-preset.ts';
 
@@ -98,12 +98,13 @@ function validateConfig(document: unknown, source: string): RunConfig {
     );
   }
   try {
-    videoDiTConfig(result.data);
-    checkTraining(result.data);
+    const config = completeText(result.data);
+    videoDiTConfig(config);
+    checkTraining(config);
+    return config;
   } catch (error) {
     throw new Error(`${source}: ${(error as Error).message}`);
   }
-  return result.data;
 }
 
 const isFile = (source: string): boolean => /[./]/.test(source);

@@ -1,5 +1,5 @@
 import { type Clips, createStream, mapTree, randomNormal, splitStream } from '@eflow/tensor';
-import { initVideoDiT } from '@eflow/video-dit';
+import { type FullVideoDiTConfig, initVideoDiT } from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { videoDiTConfig } from './build.ts';
@@ -83,6 +83,41 @@ describe('sampleClips', () => {
     );
     const broken: SampleFunction = (_params, noise) => tf.fill(noise.shape, Number.NaN);
     expect(() => sampleClips(broken, params, config, options)).toThrow('NaN');
+  });
+});
+
+describe('of a network that takes words', () => {
+  const told: FullVideoDiTConfig = {
+    ...config,
+    numClasses: 0,
+    words: { vocabulary: ['a', 'blue', 'digit', 'red'], width: 12, depth: 1, numHeads: 2 },
+  };
+  const drawn = mapTree(initVideoDiT(createStream(1), told), (leaf, name) =>
+    tf.add(leaf, tf.mul(randomNormal(splitStream(createStream(2), name), leaf.shape), 0.1)),
+  );
+  const sample = createSample(told, runConfig.objective, { sampler: 'few-step', numSteps: 2 });
+  const { labels: _, ...rest } = options;
+  const captions = ['a red digit', 'digit', 'blue'];
+
+  it('gives a clip for each caption, which depends on that alone, in batches as in one', () => {
+    const clips = sampleClips(sample, drawn, told, { ...rest, captions });
+    expect([clips.shape[0], clips.captions, clips.labels]).toEqual([3, captions, undefined]);
+    expect(sampleClips(sample, drawn, told, { ...rest, captions, batchSize: 2 })).toEqual(clips);
+    const changed = sampleClips(sample, drawn, told, { ...rest, captions: ['a blue digit', 'digit', 'blue'] });
+    const size = clips.pixels.length / 3;
+    expect(changed.pixels.slice(0, size)).not.toEqual(clips.pixels.slice(0, size));
+    expect(changed.pixels.slice(size)).toEqual(clips.pixels.slice(size));
+  });
+
+  it('refuses labels, and captions that say nothing, at once', () => {
+    expect(() => sampleInBatches(sample, drawn, told, { ...rest, labels: [1] })).toThrow('takes words; give captions');
+    expect(() => sampleInBatches(sample, drawn, told, { ...rest, captions: ['red', ''] })).toThrow(
+      'caption 2 is empty',
+    );
+    expect(() => sampleInBatches(sample, drawn, told, { ...rest, captions: ['rouge'] })).toThrow(
+      'no word that is known',
+    );
+    expect(() => sampleInBatches(fewStep, params, config, { ...rest, captions })).toThrow('give labels');
   });
 });
 

@@ -1,14 +1,25 @@
-import { type Clips, createStream, joinClips, randomNormal, splitStream, toClips } from '@eflow/tensor';
-import { assertLabels, type ClipSize, type FullVideoDiTConfig, tokenGrid, type VideoDiTParams } from '@eflow/video-dit';
+import { type Clips, createStream, disposeTree, joinClips, randomNormal, splitStream, toClips } from '@eflow/tensor';
+import {
+  assertLabels,
+  type ClipSize,
+  type FullVideoDiTConfig,
+  readCondition,
+  tokenGrid,
+  type VideoDiTParams,
+} from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import type { SampleFunction } from './samplers.ts';
 
-export interface SampleOptions {
+/** What clips are to show, one each: a class, or what a caption says to a network that takes words. */
+export interface Asked {
+  labels?: readonly number[];
+  captions?: readonly string[];
+}
+
+export interface SampleOptions extends Asked {
   /** Size of the clips: any that patches divide. Fields beside these are left aside, so that a config's `data` will do. */
   clip: ClipSize;
-  /** A class per clip. */
-  labels: readonly number[];
-  /** Clip i depends on the seed, on i and on its label alone, but for rounding. */
+  /** Clip i depends on the seed, on i and on its label or caption alone, but for rounding. */
   seed: number;
   /** Clips sampled at a time; 64 unless given. */
   batchSize?: number;
@@ -17,33 +28,40 @@ export interface SampleOptions {
 }
 
 /**
- * Samples one clip per label, a batch at a time, so that no more than a batch need be in memory. Throws at once on labels out
- * of range and on bad sizes, and at a batch if the network gives NaN.
+ * Samples one clip for each label or caption, a batch at a time, so that no more than a batch need be in memory. Throws at once on labels out
+ * of range, on captions that say nothing and on bad sizes, and at a batch if the network gives NaN.
  */
 export function sampleInBatches(
   sample: SampleFunction,
   params: VideoDiTParams,
   config: FullVideoDiTConfig,
-  { clip, labels, seed, batchSize = 64, onStep }: SampleOptions,
+  { clip, labels, captions, seed, batchSize = 64, onStep }: SampleOptions,
 ): Generator<Clips> {
-  assertLabels(labels, config.numClasses);
+  if (!config.words) assertLabels(labels ?? [], config.numClasses);
+  disposeTree(readCondition(config, { labels, captions }));
   tokenGrid(config, clip);
+  const count = (config.words ? captions : labels)!.length;
   const shape = clipShape(config, clip);
   const stream = createStream(seed);
   function* batches() {
-    for (let first = 0; first < labels.length; first += batchSize) {
-      const part = labels.slice(first, first + batchSize);
-      const streams = part.map((_, i) => splitStream(stream, first + i));
+    for (let first = 0; first < count; first += batchSize) {
+      const end = Math.min(first + batchSize, count);
+      const part = { labels: labels?.slice(first, end), captions: captions?.slice(first, end) };
+      const streams = Array.from({ length: end - first }, (_, i) => splitStream(stream, first + i));
       let values = new Float32Array();
       // Assigned, not returned: tidy walks all that is returned, looking for tensors.
       tf.tidy(() => {
         const noise = tf.stack(streams.map((one) => randomNormal(one, [...shape])));
-        values = sample(params, noise, tf.tensor1d([...part], 'int32'), {
+        values = sample(params, noise, readCondition(config, part), {
           stream: streams,
-          onStep: ({ step, numSteps }) => onStep?.(first + (part.length * step) / numSteps),
+          onStep: ({ step, numSteps }) => onStep?.(first + ((end - first) * step) / numSteps),
         }).dataSync<'float32'>() as Float32Array<ArrayBuffer>;
       });
-      yield { ...toClips(values, [part.length, ...shape]), labels: Int32Array.from(part) };
+      yield {
+        ...toClips(values, [end - first, ...shape]),
+        ...(part.labels && { labels: Int32Array.from(part.labels) }),
+        ...(part.captions && { captions: part.captions }),
+      };
     }
   }
   return batches();

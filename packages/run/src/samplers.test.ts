@@ -163,8 +163,8 @@ describe('createSample', () => {
         },
       }).data;
       const sample = createSample(config, objective, spec);
-      expectClose(sample(params, noise, labels), expected, { rtol: 0, atol: 0 });
-      expectNoLeak(() => tf.tidy(() => sample(params, noise, labels)));
+      expectClose(sample(params, noise, { labels }), expected, { rtol: 0, atol: 0 });
+      expectNoLeak(() => tf.tidy(() => sample(params, noise, { labels })));
     },
   );
 
@@ -187,14 +187,19 @@ describe('createSample', () => {
     const sample = createSample(config, objective, spec, counting);
     const options = { stream: [createStream(4), createStream(5)] };
     const steps: number[] = [];
-    const looped = sample(params, noise, labels, { ...options, onStep: ({ step }) => steps.push(step) });
+    const looped = sample(params, noise, { labels }, { ...options, onStep: ({ step }) => steps.push(step) });
     expect(steps).toEqual([1, 2, 3, 4, 5]);
     expect(traced).toBe(part.guidance?.kind === 'path-drop' ? 2 : 1); // the strong path, and the weak one
-    const whole = compile(createSample(config, objective, spec))(params, noise, labels, {
-      stream: options.stream.map(uploadStream),
-    });
+    const whole = compile(createSample(config, objective, spec))(
+      params,
+      noise,
+      { labels },
+      {
+        stream: options.stream.map(uploadStream),
+      },
+    );
     expectClose(looped, whole, { rtol: 1e-5, atol: 1e-5 });
-    expectNoLeak(() => sample(params, noise, labels, options));
+    expectNoLeak(() => sample(params, noise, { labels }, options));
   });
 
   it.each<[string, typeof eflow, SamplerSpec]>([
@@ -211,8 +216,8 @@ describe('createSample', () => {
     const guidance = { scale: 2, nullCondition: { labels: tf.tensor1d([10, 10], 'int32') }, weak };
     const expected = spec.guidance ? sampleHeun(strong, { ...input, guidance }) : sampleFewStep(strong, input);
     const ofData = { ...config, predicts: 'data' as const };
-    expectClose(createSample(ofData, objective, spec)(params, noise, labels), expected.data, { rtol: 0, atol: 0 });
-    const compiled = createSample(ofData, objective, spec, compile)(params, noise, labels);
+    expectClose(createSample(ofData, objective, spec)(params, noise, { labels }), expected.data, { rtol: 0, atol: 0 });
+    const compiled = createSample(ofData, objective, spec, compile)(params, noise, { labels });
     expectClose(compiled, expected.data, { rtol: 1e-5, atol: 1e-5 });
   });
 
@@ -243,7 +248,7 @@ describe('createSample', () => {
         const guidance = scale === undefined ? {} : { guidance: { kind: 'input' as const, scale } };
         return createSample(network, tiny.objective, { sampler, numSteps: 3, ...guidance });
       };
-      const [low, middle] = [at(1), at()].map((sample) => sample(guided, noise, labels, options));
+      const [low, middle] = [at(1), at()].map((sample) => sample(guided, noise, { labels }, options));
       const input = { noise, condition: { labels }, steps: 3, guidance: { scale: 2 } };
       const expected = {
         'few-step': () => sampleFewStep(bind, input),
@@ -254,9 +259,9 @@ describe('createSample', () => {
       expectClose(middle!, expected.data, { rtol: 0, atol: 0 });
       expect(tf.max(tf.abs(tf.sub(low!, middle!))).dataSync()[0]).toBeGreaterThan(1e-3);
       const compiled = createSample(network, tiny.objective, { sampler, numSteps: 3 }, counting);
-      expectClose(compiled(guided, noise, labels, options), middle!, { rtol: 1e-5, atol: 1e-5 });
+      expectClose(compiled(guided, noise, { labels }, options), middle!, { rtol: 1e-5, atol: 1e-5 });
       expect(traced).toBe(1);
-      expectNoLeak(() => compiled(guided, noise, labels, options));
+      expectNoLeak(() => compiled(guided, noise, { labels }, options));
     });
 
     it('has an embedder more, which the objective alone decides on', () => {
@@ -278,6 +283,6 @@ describe('createSample', () => {
     const condition = { labels };
     const guidance = { scale: 2, nullCondition: condition, weak };
     const expected = sampleHeun(strong, { noise, condition, steps: 2, guidance }).data;
-    expectClose(createSample(config, objective, spec)(params, noise, labels), expected, { rtol: 0, atol: 0 });
+    expectClose(createSample(config, objective, spec)(params, noise, { labels }), expected, { rtol: 0, atol: 0 });
   });
 });

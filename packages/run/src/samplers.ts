@@ -17,7 +17,13 @@ import {
   timeGrid,
 } from '@eflow/flow';
 import { type Compile, createStream, type RandomStream } from '@eflow/tensor';
-import { bindVideoDiT, type FullVideoDiTConfig, nullCondition, type VideoDiTParams } from '@eflow/video-dit';
+import {
+  bindVideoDiT,
+  type FullVideoDiTConfig,
+  nullCondition,
+  type VideoDiTCondition,
+  type VideoDiTParams,
+} from '@eflow/video-dit';
 import * as tf from '@tensorflow/tfjs-core';
 import { trainedRange } from './build.ts';
 import type { RunConfig } from './config.ts';
@@ -90,13 +96,13 @@ export interface SamplingOptions {
 }
 
 /**
- * From noise [B, F, H, W, C] and labels [B] int32 to clips [B, F, H, W, C], which the caller owns. A function of its
+ * From noise [B, F, H, W, C] and what each clip is to show to clips [B, F, H, W, C], which the caller owns. A function of its
  * arguments alone, so that the whole of it can be exported as a model.
  */
 export type SampleFunction = (
   params: VideoDiTParams,
   noise: tf.Tensor,
-  labels: tf.Tensor,
+  condition: VideoDiTCondition,
   options?: SamplingOptions,
 ) => tf.Tensor;
 
@@ -116,13 +122,12 @@ export function createSample(
   const bind = (params: VideoDiTParams) => solutionNetworks(bindVideoDiT(params, network), network.predicts, map);
   const strong = compile((params: VideoDiTParams, input: NetworkInput) => bind(params).strong(input));
   const weak = compile((params: VideoDiTParams, input: NetworkInput) => bind(params).weak(input));
-  return (params, noise, labels, options = {}) =>
+  return (params, noise, condition, options = {}) =>
     tf.tidy(() => {
       const bound = {
         strong: (input: NetworkInput) => strong(params, input),
         weak: (input: NetworkInput) => weak(params, input),
       };
-      const condition = { labels };
       const without = nullCondition(network, condition);
       return run(bound, { noise, condition, nullCondition: without }, objective, spec, options).data;
     });

@@ -1,4 +1,5 @@
 import type { Tree } from '@eflow/tensor';
+import { readWords } from '@eflow/text';
 import * as tf from '@tensorflow/tfjs-core';
 import type { VideoDiTConfig } from './config.ts';
 import type { VideoDiTCondition, VideoDiTInput } from './input.ts';
@@ -20,12 +21,12 @@ export function bindVideoDiT(params: VideoDiTParams, config: VideoDiTConfig): { 
 }
 
 /**
- * What stands for "no condition", shaped like `condition`: labels are all `numClasses`, and a context's mask is all false. The
+ * What stands for "no condition", shaped like `condition`: labels are all `numClasses`, and the mask of a context or of words is all false. The
  * caller owns the tensors. Throws on a context without a mask.
  */
 export function nullCondition(
   { numClasses = 0 }: Pick<VideoDiTConfig, 'numClasses'>,
-  { labels, context, contextMask }: VideoDiTCondition,
+  { labels, context, contextMask, words, wordMask }: VideoDiTCondition,
 ): VideoDiTCondition {
   if (context && !contextMask) {
     throw new Error(
@@ -36,5 +37,24 @@ export function nullCondition(
     ...(labels && { labels: tf.fill(labels.shape, numClasses, 'int32') }),
     ...(context && { context: tf.zerosLike(context) }),
     ...(contextMask && { contextMask: tf.zerosLike(contextMask) }),
+    ...(words && { words: tf.zerosLike(words) }),
+    ...(wordMask && { wordMask: tf.zerosLike(wordMask) }),
   };
+}
+
+/**
+ * What a network is told of clips with these labels or captions: their words where it takes words, their labels where it has classes. The
+ * caller owns the tensors. Throws where what it takes is missing, and as `readWords` does.
+ */
+export function readCondition(
+  { words: encoder }: Pick<VideoDiTConfig, 'words'>,
+  { labels, captions }: { labels?: ArrayLike<number>; captions?: readonly string[] },
+): VideoDiTCondition {
+  if (encoder) {
+    if (!captions) throw new Error('readCondition: the network takes words; give captions');
+    const { words, mask } = readWords(encoder.vocabulary, captions);
+    return { words, wordMask: mask };
+  }
+  if (!labels) throw new Error('readCondition: the network takes no words; give labels');
+  return { labels: tf.tensor1d(Int32Array.from(labels), 'int32') };
 }

@@ -10,7 +10,7 @@ import {
 } from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { type FullVideoDiTConfig, mlpWidth, type VideoDiTConfig } from './config.ts';
+import { contextWidth, type FullVideoDiTConfig, mlpWidth, type VideoDiTConfig } from './config.ts';
 import { attendToContext, type Context, type CrossAttentionParams, initCrossAttention } from './context.ts';
 import { initSelfAttention, type SelfAttentionParams, selfAttention, type TokenPlaces } from './self-attention.ts';
 import { STARTS } from './starts.ts';
@@ -24,17 +24,17 @@ export type BlockParams = {
 
 /** What a block is made from. */
 export type BlockConfig = Pick<FullVideoDiTConfig, 'hiddenSize' | 'numHeads' | 'mlpRatio' | 'attention'> &
-  Pick<VideoDiTConfig, 'mlp' | 'attentionKinds' | 'contextSize'>;
+  Pick<VideoDiTConfig, 'mlp' | 'attentionKinds' | 'contextSize' | 'words'>;
 
 /** Parameters of a block, which starts as the identity. The caller owns them. */
 export function initBlock(stream: RandomStream, config: BlockConfig): BlockParams {
-  const { hiddenSize, contextSize } = config;
+  const { hiddenSize } = config;
   const width = mlpWidth(config);
   const at = (label: string) => splitStream(stream, label);
   return {
     adaLN: initLinear(at('adaLN'), hiddenSize, 6 * hiddenSize, STARTS.adaLN),
     attn: initSelfAttention(stream, config),
-    ...(contextSize && { crossAttn: initCrossAttention(at('crossAttn'), config) }),
+    ...(contextWidth(config) && { crossAttn: initCrossAttention(at('crossAttn'), config) }),
     mlp: {
       fc1: initLinear(at('fc1'), hiddenSize, config.mlp === 'swiglu' ? 2 * width : width),
       fc2: initLinear(at('fc2'), width, hiddenSize),

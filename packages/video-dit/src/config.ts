@@ -1,5 +1,6 @@
 import type { AnyAttentionKind, AttentionSpec, Grid } from '@eflow/attention';
 import { type WithDefaults, withDefaults } from '@eflow/tensor';
+import { checkWordEncoder, type WordEncoderConfig } from '@eflow/text';
 
 /** The sizes of a VideoDiT. Those of a clip are free at every call. What may be absent is then as in `VIDEO_DIT_DEFAULTS`. */
 export interface VideoDiTConfig {
@@ -32,6 +33,8 @@ export interface VideoDiTConfig {
   numClasses?: number;
   /** Width of the vectors of a sequence that every block's cross-attention sees, such as a text's. Absent: none. */
   contextSize?: number;
+  /** Of a network that is told words: the encoder, trained with it, whose states are the context. Absent: none. */
+  words?: WordEncoderConfig;
   /** Whether the guidance scale is an input, as an objective of @eflow/flow with a range of scales trains it. */
   guidanceInput?: boolean;
   /** Whether the token that stands for dropped ones is trained; SPRINT's code leaves it as drawn. */
@@ -87,6 +90,12 @@ export function tokenGrid({ patchSize }: Pick<VideoDiTConfig, 'patchSize'>, clip
 export const countTokens = (config: Pick<VideoDiTConfig, 'patchSize'>, clip: ClipSize): number =>
   tokenGrid(config, clip).reduce((a, b) => a * b);
 
+/** Width of the vectors that every block's cross-attention sees; undefined where there are none. */
+export const contextWidth = ({
+  contextSize,
+  words,
+}: Pick<VideoDiTConfig, 'contextSize' | 'words'>): number | undefined => words?.width ?? contextSize;
+
 /** Width of the MLP's inner layer. */
 export const mlpWidth = ({
   hiddenSize,
@@ -97,7 +106,12 @@ export const mlpWidth = ({
 
 /** The config with its defaults filled in. Throws an error that names the first impossible size and the possible ones, or an unknown key. */
 export function validateConfig(given: VideoDiTConfig): FullVideoDiTConfig {
-  const config = withDefaults('VideoDiT', given, VIDEO_DIT_DEFAULTS, [...REQUIRED, 'attentionKinds', 'contextSize']);
+  const config = withDefaults('VideoDiT', given, VIDEO_DIT_DEFAULTS, [
+    ...REQUIRED,
+    'attentionKinds',
+    'contextSize',
+    'words',
+  ]);
   for (const name of REQUIRED) if (config[name] === undefined) throw new Error(`VideoDiT: the config has no ${name}`);
   const { hiddenSize, numHeads, depth, patchSize, mlp, predicts, maskToken, checkpoint } = config;
   for (const [i, axis] of ['frames', 'rows', 'columns'].entries())
@@ -105,6 +119,14 @@ export function validateConfig(given: VideoDiTConfig): FullVideoDiTConfig {
   requireInteger('channels', config.channels, 1);
   requireInteger('numClasses', config.numClasses, 0);
   if (config.contextSize !== undefined) requireInteger('contextSize', config.contextSize, 1);
+  if (config.words !== undefined) {
+    checkWordEncoder('VideoDiT: words', config.words);
+    if (config.contextSize !== undefined) {
+      throw new Error(
+        'VideoDiT: the config has contextSize and words; leave one out, as the states of words are the context',
+      );
+    }
+  }
   requireInteger('hiddenSize', hiddenSize, 1);
   requireInteger('numHeads', numHeads, 1);
   if (hiddenSize % numHeads !== 0) {

@@ -1,6 +1,7 @@
 import { ATTENTION_KINDS, type AttentionSpec } from '@eflow/attention';
 import { compile } from '@eflow/engine';
 import { countParameters, createStream, disposeTree, type Tree, uploadStream, valueAndGrad } from '@eflow/tensor';
+import { readWords } from '@eflow/text';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it, vi } from 'vitest';
 import { type ClipSize, type VideoDiTConfig, validateConfig } from './config.ts';
@@ -22,6 +23,7 @@ const config: VideoDiTConfig = {
   attention: { kind: 'softmax' },
   numClasses: 5,
 };
+const words = { vocabulary: ['a', 'b', 'c'], width: 18, depth: 2, numHeads: 3 };
 const clip: ClipSize = { numFrames: 4, height: 10, width: 21 }; // 2 x 2 x 3 tokens
 const kinds: Record<string, VideoDiTConfig['attention']> = {
   softmax: { kind: 'softmax' },
@@ -40,6 +42,7 @@ describe('parameters are the leaves of initVideoDiT', () => {
     ),
     ['SwiGLU', { mlp: 'swiglu' }],
     ['a context', { contextSize: 7 }],
+    ['words', { words, numClasses: 0 }],
     ['no classes', { numClasses: 0 }],
     ['the guidance scale as an input', { guidanceInput: true }],
     ['a trained mask token', { maskToken: 'trained' }],
@@ -71,6 +74,7 @@ describe('parameters are the leaves of initVideoDiT', () => {
 
 /** FLOPs of the products in the graphs that a forward pass, the weak path and a gradient are traced to. */
 function trace(network: VideoDiTConfig, { batchSize = 1, keepRatio = 1, contextLength: S = 0 }: CountOptions) {
+  const told = network.words && readWords(network.words.vocabulary, Array(batchSize).fill('a'));
   const grid = [2, 2, 3] as const;
   const args = {
     params: initVideoDiT(createStream(1), network),
@@ -82,6 +86,7 @@ function trace(network: VideoDiTConfig, { batchSize = 1, keepRatio = 1, contextL
       condition: {
         labels: tf.zeros([batchSize], 'int32'),
         ...(network.contextSize && { context: tf.zeros([batchSize, S, network.contextSize]) }),
+        ...(told && { words: told.words, wordMask: told.mask }),
       },
       ...(keepRatio < 1 && { keptTokens: drawKeptTokens(createStream(1), { batchSize, grid, keepRatio }) }),
     },
@@ -105,7 +110,7 @@ function trace(network: VideoDiTConfig, { batchSize = 1, keepRatio = 1, contextL
 }
 
 /** What the graphs have besides the products of the definition; less than nothing for what they leave out. */
-function ownAffair(config: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, contextLength: S = 0 }: CountOptions) {
+function ownAffair(config: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, ...options }: CountOptions) {
   const {
     hiddenSize: E,
     numHeads: N,
@@ -115,15 +120,19 @@ function ownAffair(config: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, co
     maskToken,
     guidanceInput,
     contextSize = 0,
+    words,
   } = validateConfig(config);
+  const S = words ? 8 : (options.contextLength ?? 0);
   const [L, K, D] = [12, Math.round(12 * keepRatio), E / N];
   const product = (m: number, k: number, n: number) => 2 * m * k * n;
   const perBlock = (flops: (length: number) => number) => {
     const dense = (depth[0] + depth[2]) * flops(L);
     return { dense, all: dense + depth[1] * flops(K) };
   };
-  // A class's row is taken by a product.
-  const label = numClasses > 0 ? product(B, numClasses + 1, E) : 0;
+  // The rows of a class and of words are taken by a product.
+  const label =
+    (numClasses > 0 ? product(B, numClasses + 1, E) : 0) +
+    (words ? product(B * S, words.vocabulary.length + 1, words.width) : 0);
   // SLA orders blocks of 4 by a product of their means, which has no gradient.
   const order = perBlock((length) => (attention.kind === 'sla' ? product(B * N * (length / 4), D, length / 4) : 0));
   // What is given needs no gradient: patches, positions, times, scales, vectors, a frozen mask token, and one that nobody takes.
@@ -136,10 +145,11 @@ function ownAffair(config: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, co
   // Scores are kept for the gradient, which counts them once more.
   const keys = (length: number) => (attention.kind === 'linear' ? 0 : attention.kind === 'sla' ? 4 : length);
   const scores = perBlock((length) => B * N * product(length, D, keys(length) + S));
+  const wordScores = words ? words.depth * B * product(S, words.width, S) : 0;
   return {
     forwardFlops: label + order.all,
     weakFlops: label + order.dense,
-    stepFlops: 2 * label + order.all - given - scores.all,
+    stepFlops: 2 * label + order.all - given - scores.all - wordScores,
   };
 }
 
@@ -152,6 +162,7 @@ describe('FLOPs are those of a traced graph', () => {
     ['SwiGLU', { mlp: 'swiglu' }, { batchSize: 2, keepRatio: 0.5 }],
     ['a context', { contextSize: 7 }, { batchSize: 2, contextLength: 11 }],
     ['a context, tokens dropped', { contextSize: 7 }, { batchSize: 2, contextLength: 11, keepRatio: 0.25 }],
+    ['words', { words, numClasses: 0 }, { batchSize: 2, keepRatio: 0.5 }],
     ['no classes', { numClasses: 0 }, {}],
     ['the guidance scale as an input', { guidanceInput: true }, { batchSize: 3 }],
     ['a trained mask token', { maskToken: 'trained' }, { keepRatio: 0.5 }],

@@ -1,6 +1,8 @@
 import { attentionFlops, attentionKind, crossAttentionFlops, type Flops, type Grid } from '@eflow/attention';
+import { WORDS_STEP, type WordEncoderConfig } from '@eflow/text';
 import {
   type ClipSize,
+  contextWidth,
   type FullVideoDiTConfig,
   mlpWidth,
   tokenGrid,
@@ -29,7 +31,7 @@ export interface CountOptions {
   batchSize?: number;
   /** Share of tokens that the middle sees, in (0, 1]; 1 unless given. */
   keepRatio?: number;
-  /** S, for a network that takes a context. */
+  /** S, for a network that takes a context or words; of words 8 unless given. */
   contextLength?: number;
 }
 
@@ -46,11 +48,12 @@ const TIME_FEATURES = 256;
  */
 export function countNetwork(given: VideoDiTConfig, clip: ClipSize, options: CountOptions = {}): NetworkCount {
   const config = validateConfig(given);
-  const { batchSize: B = 1, keepRatio = 1, contextLength: S = 0 } = options;
+  const { batchSize: B = 1, keepRatio = 1, contextLength: S = config.words ? WORDS_STEP : 0 } = options;
   const { hiddenSize: E, depth } = config;
-  if (S > 0 !== (config.contextSize !== undefined)) {
-    const wayOut = config.contextSize ? 'give the length of the context' : 'leave it out, or set contextSize';
-    throw new Error(`countNetwork: contextLength is ${S} and contextSize ${config.contextSize ?? 'absent'}; ${wayOut}`);
+  const contextSize = contextWidth(config);
+  if (S > 0 !== (contextSize !== undefined)) {
+    const wayOut = contextSize ? 'give the length of the context' : 'leave it out, or set contextSize';
+    throw new Error(`countNetwork: contextLength is ${S} and contextSize ${contextSize ?? 'absent'}; ${wayOut}`);
   }
   const grid = tokenGrid(config, clip);
   const L = grid[0] * grid[1] * grid[2];
@@ -72,7 +75,7 @@ export function countNetwork(given: VideoDiTConfig, clip: ClipSize, options: Cou
 type Lengths = { B: number; L: number; S: number };
 
 function countBlock(config: FullVideoDiTConfig, { B, L, S, grid }: Lengths & { grid?: Grid }): PartCount {
-  const { hiddenSize: E, numHeads: N, attention, attentionKinds, contextSize, mlp } = config;
+  const { hiddenSize: E, numHeads: N, attention, attentionKinds, mlp } = config;
   const D = E / N;
   const heads = { batchSize: B, numHeads: N, length: L, headDim: D };
   const width = mlpWidth(config);
@@ -88,7 +91,7 @@ function countBlock(config: FullVideoDiTConfig, { B, L, S, grid }: Lengths & { g
   for (const { form } of Object.values(attentionKind(attention, attentionKinds).learns)) {
     counts.push(form === 'gate' ? linear(B * L, E, N) : weights(D * D));
   }
-  if (contextSize) {
+  if (contextWidth(config)) {
     counts.push(
       linear(B * L, E, E),
       linear(B * S, E, 2 * E),
@@ -102,7 +105,8 @@ function countBlock(config: FullVideoDiTConfig, { B, L, S, grid }: Lengths & { g
 
 /** All but the blocks and the middle's half of the fusion. */
 function countRest(config: FullVideoDiTConfig, { B, L, S }: Lengths): PartCount {
-  const { hiddenSize: E, numHeads: N, depth, patchSize, channels, numClasses, contextSize, guidanceInput } = config;
+  const { hiddenSize: E, numHeads: N, depth, patchSize, channels, numClasses, words, guidanceInput } = config;
+  const contextSize = contextWidth(config);
   const patchLength = patchSize[0] * patchSize[1] * patchSize[2] * channels;
   const counts = [
     linear(B * L, patchLength, E),
@@ -116,9 +120,31 @@ function countRest(config: FullVideoDiTConfig, { B, L, S }: Lengths): PartCount 
     linear(B * L, E, patchLength),
   ];
   if (numClasses > 0) counts.push(weights((numClasses + 1) * E));
+  if (words) counts.push(countWordEncoder(words, B, S));
   if (contextSize) counts.push(linear(B * S, contextSize, E), linear(B * S, E, E));
   return sum(...counts);
 }
+
+/** Its table is looked up in, which costs no product. */
+const countWordEncoder = (
+  { vocabulary, width: T, depth, numHeads: N }: WordEncoderConfig,
+  B: number,
+  S: number,
+): PartCount =>
+  sum(
+    weights((vocabulary.length + 1) * T),
+    times(
+      depth,
+      sum(
+        linear(B * S, T, 3 * T),
+        weights((2 * T) / N), // the norms of q and k
+        products(crossAttentionFlops({ batchSize: B, numHeads: N, length: S, headDim: T / N, contextLength: S })),
+        linear(B * S, T, T),
+        linear(B * S, T, 4 * T),
+        linear(B * S, 4 * T, T),
+      ),
+    ),
+  );
 
 const weights = (parameters: number): PartCount => ({ parameters, forwardFlops: 0, stepFlops: 0 });
 

@@ -1,4 +1,4 @@
-export { bindVideoDiT, nullCondition } from './bind.ts';
+export { bindVideoDiT, nullCondition, readCondition } from './bind.ts';
 export { type BlockConfig, type BlockParams, type BlockSurroundings, block, initBlock } from './block.ts';
 export {
   type ClipSize,

@@ -12,6 +12,10 @@ export type VideoDiTCondition = {
   context?: tf.Tensor;
   /** Which of them are there, [B, S] bool; absent: all. A clip may have none. */
   contextMask?: tf.Tensor;
+  /** Captions as places of their words in the vocabulary, [B, S] int32, as `readWords` of @eflow/text gives them. */
+  words?: tf.Tensor;
+  /** Which of them are there, [B, S] bool. A clip may have none. */
+  wordMask?: tf.Tensor;
 };
 
 /** One call on B clips: see `NetworkInput` of @eflow/flow, which this is made for. */
@@ -58,10 +62,12 @@ export function checkInput(config: FullVideoDiTConfig, input: VideoDiTInput): { 
 }
 
 function checkCondition(config: FullVideoDiTConfig, condition: VideoDiTCondition, B: number): void {
-  const { labels, context, contextMask, ...others } = condition;
+  const { labels, context, contextMask, words, wordMask, ...others } = condition;
   if (condition instanceof tf.Tensor || Object.keys(others).length > 0) {
     const given = condition instanceof tf.Tensor ? 'a tensor' : `{ ${Object.keys(condition).join(', ')} }`;
-    throw new Error(`videoDiT: condition is ${given}; expected no keys but labels, context and contextMask`);
+    throw new Error(
+      `videoDiT: condition is ${given}; expected no keys but labels, context, contextMask, words and wordMask`,
+    );
   }
   if (config.numClasses > 0) {
     if (!labels)
@@ -74,6 +80,17 @@ function checkCondition(config: FullVideoDiTConfig, condition: VideoDiTCondition
         ? 'videoDiT: the network takes no context; leave it out, or set contextSize in its config'
         : `videoDiT: the network takes a context; give condition.context [${B}, S, ${config.contextSize}], with a contextMask of false for clips without`,
     );
+  }
+  if ((words !== undefined && wordMask !== undefined) !== (config.words !== undefined)) {
+    throw new Error(
+      config.words
+        ? `videoDiT: the network takes words; give condition.words [${B}, S] and condition.wordMask, as readWords of @eflow/text makes them`
+        : 'videoDiT: the network takes no words; leave them out, or set words in its config',
+    );
+  }
+  if (words) {
+    const { S } = assertShape('videoDiT', 'condition.words', words, [B, 'S']);
+    assertShape('videoDiT', 'condition.wordMask', wordMask!, [B, S]);
   }
   if (context) {
     const { S } = assertShape('videoDiT', 'condition.context', context, [B, 'S', config.contextSize!]);

@@ -7,9 +7,10 @@ import {
   type ScalarEmbedderParams,
 } from '@eflow/nn';
 import { type RandomStream, splitStream } from '@eflow/tensor';
+import { initWordEncoder, type WordEncoderParams } from '@eflow/text';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BlockParams, initBlock } from './block.ts';
-import { type VideoDiTConfig, validateConfig } from './config.ts';
+import { contextWidth, type VideoDiTConfig, validateConfig } from './config.ts';
 import { type ContextEmbedderParams, initContextEmbedder } from './context.ts';
 import { STARTS } from './starts.ts';
 
@@ -23,6 +24,8 @@ export type VideoDiTParams = {
   guidanceEmbedder?: ScalarEmbedderParams;
   /** In a network with classes. */
   labelEmbedder?: LabelEmbedderParams;
+  /** In a network that is told words. */
+  wordEncoder?: WordEncoderParams;
   /** In a network with a context. */
   contextEmbedder?: ContextEmbedderParams;
   encoderBlocks: BlockParams[];
@@ -43,7 +46,8 @@ export type VideoDiTParams = {
  */
 export function initVideoDiT(stream: RandomStream, given: VideoDiTConfig): VideoDiTParams {
   const config = validateConfig(given);
-  const { hiddenSize: E, depth, channels, patchSize, numClasses, contextSize, guidanceInput } = config;
+  const { hiddenSize: E, depth, channels, patchSize, numClasses, words, guidanceInput } = config;
+  const contextSize = contextWidth(config);
   const patchLength = patchSize[0] * patchSize[1] * patchSize[2] * channels;
   const at = (label: string) => splitStream(stream, label);
   const blocks = (label: string, count: number) =>
@@ -55,6 +59,7 @@ export function initVideoDiT(stream: RandomStream, given: VideoDiTConfig): Video
     intervalEmbedder: initScalarEmbedder(at('intervalEmbedder'), E),
     ...(guidanceInput && { guidanceEmbedder: initScalarEmbedder(at('guidanceEmbedder'), E) }),
     ...(numClasses > 0 && { labelEmbedder: initLabelEmbedder(at('labelEmbedder'), numClasses, E) }),
+    ...(words && { wordEncoder: initWordEncoder(at('wordEncoder'), words) }),
     ...(contextSize && { contextEmbedder: initContextEmbedder(at('contextEmbedder'), contextSize, E) }),
     encoderBlocks: blocks('encoderBlocks', depth[0]),
     middleBlocks: blocks('middleBlocks', depth[1]),

@@ -1,6 +1,7 @@
 import { type Grid, gatherRotary, type Rotary, rotaryTable } from '@eflow/attention';
 import { type LinearParams, labelEmbedder, linear, modulatedNorm, scalarEmbedder, silu } from '@eflow/nn';
 import { explain, rematerialise, stopGradient } from '@eflow/tensor';
+import { wordEncoder } from '@eflow/text';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BlockParams, block } from './block.ts';
 import { type FullVideoDiTConfig, type VideoDiTConfig, validateConfig } from './config.ts';
@@ -29,7 +30,7 @@ function run(params: VideoDiTParams, config: FullVideoDiTConfig, input: VideoDiT
   const { keptTokens, pathDropped } = input;
   return tf.tidy(() => {
     const rotary = rotaryTable(grid, config.hiddenSize / config.numHeads);
-    const surroundings = { ...embedConditions(params, input), rotary, grid };
+    const surroundings = { ...embedConditions(params, config, input), rotary, grid };
 
     // Our choice: the rotary embedding tells distances alone. Where in the frame a token lies is told once, here, by a
     // function of the same angles, so that any grid of tokens still fits.
@@ -78,9 +79,13 @@ function run(params: VideoDiTParams, config: FullVideoDiTConfig, input: VideoDiT
 type Surroundings = { condition: tf.Tensor; context?: Context; rotary: Rotary; grid?: Grid };
 
 /** The sum of the embedded times, guidance scale and class, SiLU applied, [B, E]; the embedded context. */
-function embedConditions(params: VideoDiTParams, input: VideoDiTInput): Pick<Surroundings, 'condition' | 'context'> {
+function embedConditions(
+  params: VideoDiTParams,
+  config: FullVideoDiTConfig,
+  input: VideoDiTInput,
+): Pick<Surroundings, 'condition' | 'context'> {
   const { timestep, targetTimestep, guidanceScale } = input;
-  const { labels, context, contextMask } = input.condition;
+  const { labels, words, wordMask } = input.condition;
   const condition = silu(
     tf.addN([
       scalarEmbedder(params.timestepEmbedder, timestep),
@@ -92,8 +97,15 @@ function embedConditions(params: VideoDiTParams, input: VideoDiTInput): Pick<Sur
       ...(params.labelEmbedder ? [labelEmbedder(params.labelEmbedder, labels!)] : []),
     ]),
   );
-  if (!context) return { condition };
-  return { condition, context: { vectors: contextEmbedder(params.contextEmbedder!, context), mask: contextMask } };
+  const { context, mask } = words
+    ? {
+        context: wordEncoder(params.wordEncoder!, config.words!, { words, mask: wordMask! }),
+        mask: wordMask,
+      }
+    : { context: input.condition.context, mask: input.condition.contextMask };
+  return context
+    ? { condition, context: { vectors: contextEmbedder(params.contextEmbedder!, context), mask } }
+    : { condition };
 }
 
 /** Runs x [B, L, E] through blocks, in turn. */
