@@ -23,7 +23,8 @@ const captionedDigitsSchema = z.strictObject({
 });
 type CaptionedDigitsSection = z.infer<typeof captionedDigitsSchema>;
 
-interface CaptionedDigitsSpec extends Omit<CaptionedDigitsSection, 'kind'> {
+/** What the clips are like: what a config says of them, a split and a seed. */
+export interface CaptionedDigitsSpec extends Omit<CaptionedDigitsSection, 'kind'> {
   split: Split;
   /** An integer in [0, 2^32): another seed is another endless sequence of clips. */
   seed: number;
