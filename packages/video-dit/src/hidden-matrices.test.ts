@@ -85,3 +85,28 @@ it('are two in the first layer of a SwiGLU', () => {
     [1, 1],
   ]);
 });
+
+it('are those of the word encoder, too, whose MLP is never SwiGLU', () => {
+  const words = { vocabulary: ['a', 'b'], width: 12, depth: 1, numHeads: 2 };
+  const ofWords = Object.entries(matricesOf({ ...config, contextSize: undefined, words, mlp: 'swiglu' })).filter(
+    ([name]) => name.startsWith('wordEncoder'),
+  );
+  expect(Object.fromEntries(ofWords)).toEqual({
+    'wordEncoder.blocks.0.attn.qkv.weight': [
+      [12, 36],
+      [1, 3],
+    ],
+    'wordEncoder.blocks.0.attn.proj.weight': [
+      [12, 12],
+      [1, 1],
+    ],
+    'wordEncoder.blocks.0.mlp.fc1.weight': [
+      [12, 48],
+      [1, 1],
+    ],
+    'wordEncoder.blocks.0.mlp.fc2.weight': [
+      [48, 12],
+      [1, 1],
+    ],
+  });
+});

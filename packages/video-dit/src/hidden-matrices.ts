@@ -26,7 +26,9 @@ export const hiddenMatrices =
   ({ mlp }: Pick<VideoDiTConfig, 'mlp'>) =>
   (name: string): readonly [down: number, across: number] | undefined => {
     if (/^(skips\.\d+|fusion)\.weight$/.test(name)) return OF_A_JOIN;
+    const ofWords = /^wordEncoder\.blocks\.\d+\.(.+)\.weight$/.exec(name)?.[1]; // whose MLP is never SwiGLU
     const layer = /^(?:encoder|middle|decoder)Blocks\.\d+\.(.+)\.weight$/.exec(name)?.[1];
     if (layer === 'mlp.fc1' && mlp === 'swiglu') return OF_SWIGLU;
-    return layer === undefined ? undefined : OF_A_BLOCK[layer as keyof typeof OF_A_BLOCK];
+    const known = layer ?? ofWords;
+    return known === undefined ? undefined : OF_A_BLOCK[known as keyof typeof OF_A_BLOCK];
   };
