@@ -28,7 +28,7 @@ import {
 } from '@eflow/run';
 import { type Clips, joinClips, sliceClips } from '@eflow/tensor';
 import { numberWords, unknownWords } from '@eflow/text';
-import { type ClipSize, tokenGrid } from '@eflow/video-dit';
+import { type ClipSize, type FullVideoDiTConfig, tokenGrid } from '@eflow/video-dit';
 import { Command, Option } from 'commander';
 import { exportSampler } from './export-sampler.ts';
 import { GIF_FPS, openPictures, pictureFiles, planPictures } from './pictures.ts';
@@ -132,13 +132,13 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const network = videoDiTConfig(config);
   const clip = sizeOfClips(config, flags);
   tokenGrid(network, clip);
-  const names = classNames(folder, config);
-  const asked = whatIsAsked(config, names, flags);
+  const names = network.words ? undefined : classNames(folder, config);
+  const asked = whatIsAsked(config, network, names, flags);
   const { labels, captions } = asked;
   const count = (captions ?? labels)!.length;
   const { frameStride } = datasetKind(config.data).describe(config.data);
   const fps = flags.fps ?? fpsOf(readDataRecord(folder), frameStride);
-  const classes = captions ?? (names && labels!.map((label) => names[label]!));
+  const classes = names && labels!.map((label) => names[label]!);
   if (flags.export) return exportModel(root, flags.export, spec, clip, flags);
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
   const taken = pictureFiles(out).find((file) => existsSync(file));
@@ -162,9 +162,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const pictures = openPictures(out, plan);
   let shards: ReturnType<typeof createClipWriter> | undefined;
   try {
-    if (flags.shards) {
-      shards = createClipWriter(flags.shards, { fps, frameStride, classes: captions ? undefined : names });
-    }
+    if (flags.shards) shards = createClipWriter(flags.shards, { fps, frameStride, classes: names });
     console.log(
       `Sampling ${countOf(count, 'clip')} of ${countOf(clip.numFrames, 'frame')} of ${clip.height}x${clip.width} in ${describe(spec)}, ${evaluations(config, spec)}, of ${describeAsked(asked, names)}, from step ${step} of ${root} on TensorFlow ${tensorflowVersion} (${device}).`,
     );
@@ -185,7 +183,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
     const shown: Clips[] = [];
     for (const clips of batches) {
       const sampled = clips.shape[0];
-      shards?.add(clips, (classes ?? labels!.map(String)).slice(done, done + sampled));
+      shards?.add(clips, (classes ?? captions ?? labels!.map(String)).slice(done, done + sampled));
       if (done < plan.shown) shown.push(sliceClips(clips, 0, plan.shown - done));
       done += sampled;
     }
@@ -197,7 +195,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
       step,
       ...flags,
       ...asked,
-      classes: captions ? undefined : classes,
+      classes,
       clip,
       ...spec,
       ...plan,
@@ -216,9 +214,13 @@ const describe = ({ sampler, numSteps, guidance }: SamplerSpec) =>
   `${countOf(numSteps, 'step')} of the sampler ${sampler}${guidance ? ` at guidance scale ${Number(guidance.scale.toPrecision(4))}` : ''}`;
 
 /** What clips are asked for by the flags; classes, or captions of a run that takes words, of all kinds unless they say. */
-function whatIsAsked(config: RunConfig, names: readonly string[] | undefined, flags: Flags): Asked {
+function whatIsAsked(
+  config: RunConfig,
+  { words, numClasses }: FullVideoDiTConfig,
+  names: readonly string[] | undefined,
+  flags: Flags,
+): Asked {
   const prompts = [...(flags.prompt ?? []), ...(flags.prompts === undefined ? [] : readPrompts(flags.prompts))];
-  const { words, numClasses } = videoDiTConfig(config);
   if (!words) {
     if (prompts.length > 0) {
       throw new Error(

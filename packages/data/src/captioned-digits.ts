@@ -6,7 +6,7 @@ import { clipSize } from './clip-size.ts';
 import type { DatasetKind, Split } from './dataset-kind.ts';
 import { createDraws } from './hash.ts';
 import { countDigits, MNIST_SIDE, readMnist } from './mnist.ts';
-import { placeInk } from './moving-digits.ts';
+import { drawMoving } from './moving-digits.ts';
 import { checkDigit } from './moving-digits-spec.ts';
 import { antialiasWeights, resizeSquare } from './resize.ts';
 
@@ -129,10 +129,7 @@ function createCaptionedDigits(spec: CaptionedDigitsSpec): ClipDataset {
       });
       const ink = resizeSquare(images.subarray(sample * MNIST_SIDE ** 2, (sample + 1) * MNIST_SIDE ** 2), weights);
       const canvas = new Float32Array(numFrames * height * width);
-      for (let frame = 0; frame < numFrames; frame++) {
-        const picture = canvas.subarray(frame * height * width, (frame + 1) * height * width);
-        placeInk(picture, width, ink, digitSize, x! + frame * step[0]!, y! + frame * step[1]!);
-      }
+      drawMoving(canvas, ink, { x: x!, y: y!, velocityX: step[0]!, velocityY: step[1]! }, spec);
       const colour = COLOURS[values.colour]!;
       const pixels = new Uint8ClampedArray(canvas.length * 3);
       canvas.forEach((brightness, pixel) => {

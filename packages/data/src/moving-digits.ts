@@ -75,8 +75,13 @@ export const movingDigits = {
   checkNameable,
 } satisfies DatasetKind<MovingDigitsSection, MovingDigitsSpec>;
 
-/** Draws a digit along its path into every frame of `canvas` [F, H, W]. */
-function drawMoving(canvas: Float32Array, ink: Float32Array, path: DigitPath, spec: MovingDigitsSpec): void {
+/** Draws a digit along its path, which walls reflect, into every frame of `canvas` [F, H, W]. */
+export function drawMoving(
+  canvas: Float32Array,
+  ink: Float32Array,
+  path: Pick<DigitPath, 'x' | 'y' | 'velocityX' | 'velocityY'>,
+  spec: Pick<MovingDigitsSpec, 'numFrames' | 'height' | 'width' | 'digitSize'>,
+): void {
   const { numFrames, height, width, digitSize } = spec;
   for (let frame = 0; frame < numFrames; frame++) {
     const x = reflect(path.x + frame * path.velocityX, width - digitSize);

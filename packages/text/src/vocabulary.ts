@@ -37,18 +37,23 @@ export function unknownWords(vocabulary: readonly string[], text: string): strin
  * A caption as numbers of its words: places in the vocabulary, or its length for a word that it does not have. Throws, naming `where`, on one
  * that is empty, too long, holds control characters, or has no word that the vocabulary has.
  */
-export function numberWords(vocabulary: readonly string[], where: string, caption: string): number[] {
+export const numberWords = (vocabulary: readonly string[], where: string, caption: string): number[] =>
+  numberBy(placesOf(vocabulary), where, caption);
+
+const placesOf = (vocabulary: readonly string[]) => new Map(vocabulary.map((word, i) => [word, i]));
+
+function numberBy(places: ReadonlyMap<string, number>, where: string, caption: string): number[] {
   checkCaption(where, caption);
-  const numbers = new Map(vocabulary.map((word, i) => [word, i]));
   const words = splitWords(caption);
-  if (words.some((word) => numbers.has(word))) return words.map((word) => numbers.get(word) ?? vocabulary.length);
-  const examples = vocabulary.filter((word) => /\p{L}{3}/u.test(word)).slice(0, 8);
+  if (words.some((word) => places.has(word))) return words.map((word) => places.get(word) ?? places.size);
+  const examples = [...places.keys()].filter((word) => /\p{L}{3}/u.test(word)).slice(0, 8);
   throw new Error(`${where}, ${JSON.stringify(caption)}, has no word that is known, such as ${examples.join(', ')}`);
 }
 
 /** Captions as numbers of their words, padded to the longest in steps of eight. Throws, naming the caption, as `numberWords` does. */
 export function readWords(vocabulary: readonly string[], captions: readonly string[]): Words {
-  const rows = captions.map((caption, i) => numberWords(vocabulary, `caption ${i + 1}`, caption));
+  const places = placesOf(vocabulary);
+  const rows = captions.map((caption, i) => numberBy(places, `caption ${i + 1}`, caption));
   const longest = Math.max(1, ...rows.map(({ length }) => length));
   const S = Math.ceil(longest / WORDS_STEP) * WORDS_STEP;
   const words = new Int32Array(rows.length * S).fill(vocabulary.length);
