@@ -1,4 +1,4 @@
-import { disposeTree } from '@eflow/tensor';
+import { disposeTree, mapTree } from '@eflow/tensor';
 import { expectNoLeak } from '@eflow/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
@@ -81,6 +81,15 @@ describe('a network that takes words', () => {
       expect(largestDifference(first(changed), first(before))).toBeGreaterThan(1e-3);
       expect(largestDifference(first(shorter), first(before))).toBeGreaterThan(1e-3);
       expect(largestDifference(others(changed), others(before))).toBeLessThan(1e-5);
+    });
+  });
+
+  it('hears the caption in every block without cross-attention, too: by the mean word', () => {
+    tf.tidy(() => {
+      const deaf = mapTree(params, (leaf, name) => (name.includes('crossAttn.proj') ? tf.zerosLike(leaf) : leaf));
+      const say = (all: string[]) =>
+        bindVideoDiT(deaf, told).strong({ ...input, condition: readCondition(told, { captions: all }) });
+      expect(largestDifference(say(captions), say(captions.toReversed()))).toBeGreaterThan(1e-3);
     });
   });
 

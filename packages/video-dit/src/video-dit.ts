@@ -78,7 +78,7 @@ function run(params: VideoDiTParams, config: FullVideoDiTConfig, input: VideoDiT
 /** What all blocks of a pass see besides their tokens. Kept tokens are no grid. */
 type Surroundings = { condition: tf.Tensor; context?: Context; rotary: Rotary; grid?: Grid };
 
-/** The sum of the embedded times, guidance scale and class, SiLU applied, [B, E]; the embedded context. */
+/** The sum of the embedded times, guidance scale and class or mean word, SiLU applied, [B, E]; the embedded context. */
 function embedConditions(
   params: VideoDiTParams,
   config: FullVideoDiTConfig,
@@ -86,6 +86,13 @@ function embedConditions(
 ): Pick<Surroundings, 'condition' | 'context'> {
   const { timestep, targetTimestep, guidanceScale } = input;
   const { labels, words, wordMask } = input.condition;
+  const { context: states, mask } = words
+    ? {
+        context: wordEncoder(params.wordEncoder!, config.words!, { words, mask: wordMask! }),
+        mask: wordMask,
+      }
+    : { context: input.condition.context, mask: input.condition.contextMask };
+  const vectors = states && contextEmbedder(params.contextEmbedder!, states);
   const condition = silu(
     tf.addN([
       scalarEmbedder(params.timestepEmbedder, timestep),
@@ -95,18 +102,17 @@ function embedConditions(
         ? [scalarEmbedder(params.guidanceEmbedder, tf.sub(1, tf.reciprocal(guidanceScale!)))]
         : []),
       ...(params.labelEmbedder ? [labelEmbedder(params.labelEmbedder, labels!)] : []),
+      ...(words ? [meanOf(vectors!, wordMask!)] : []),
     ]),
   );
-  const { context, mask } = words
-    ? {
-        context: wordEncoder(params.wordEncoder!, config.words!, { words, mask: wordMask! }),
-        mask: wordMask,
-      }
-    : { context: input.condition.context, mask: input.condition.contextMask };
-  return context
-    ? { condition, context: { vectors: contextEmbedder(params.contextEmbedder!, context), mask } }
-    : { condition };
+  return vectors ? { condition, context: { vectors, mask } } : { condition };
 }
+
+/** The mean of the vectors [B, S, E] that are there, [B, E]; 0 where none is. */
+const meanOf = (vectors: tf.Tensor, mask: tf.Tensor): tf.Tensor => {
+  const isThere = tf.cast(tf.expandDims(mask, -1), 'float32');
+  return tf.div(tf.sum(tf.mul(vectors, isThere), 1), tf.maximum(tf.sum(isThere, 1), 1));
+};
 
 /** Runs x [B, L, E] through blocks, in turn. */
 function applyBlocks(
