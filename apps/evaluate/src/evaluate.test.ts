@@ -38,16 +38,14 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
   expect(stderr).toBe('');
   expect(status).toBe(0);
   expect(stdout).toContain('untrained');
-  const { real, results, classes, sampling }: Evaluation = JSON.parse(
-    readFileSync(join(run, 'evaluation.json'), 'utf8'),
-  );
+  const { real, results, asked, sampling }: Evaluation = JSON.parse(readFileSync(join(run, 'evaluation.json'), 'utf8'));
   expect(results.map(({ step, numSteps }) => [step, numSteps])).toEqual([
     [0, 1],
     [0, 4],
     [3, 1],
     [3, 4],
   ]);
-  expect(classes.join()).toBe('0,1,2,3,4,5,6,7,8,9');
+  expect(asked.join('')).toBe('01234567890123456789');
   expect(sampling).toEqual({ sampler: 'few-step', grid: 'uniform', weights: 'ema', seed: 0 });
   expect(results[0]!.protocol).toMatchObject({
     numGenerated: 256,
@@ -75,6 +73,28 @@ it('measures a run, untrained and at its end, beside real clips, and writes a pa
   expect(page).not.toMatch(/(src|href)="(?!data:)/);
   expect(page.match(/<img /g)).toHaveLength(2 + 1 + 2); // at 4 steps: untrained, trained; real; after training: 1 and 4 steps
   expect(page.match(/<svg /g)!.length).toBeGreaterThanOrEqual(4);
+});
+
+it('measures whether clips show what their captions say, of combinations that training has and of others', () => {
+  const run = join(root, 'text');
+  const changes = ['network.hiddenSize=24', 'network.depth=1,1,1', 'text.width=16', 'text.depth=1', 'text.numHeads=1'];
+  const once = ['training.batchSize=4', 'training.branches=1', 'training.steps=1', 'optimizer.warmupSteps=0'];
+  expect(command('train', 'digits-text', ...changes, ...once, '--out', run).stderr).toBe('');
+  const { status, stdout, stderr } = command('evaluate', run, '--last', '--steps', '4', '--clips', '320');
+  expect([status, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('of combinations that training has / of those that it leaves out');
+
+  const { real, results, asked }: Evaluation = JSON.parse(readFileSync(join(run, 'evaluation.json'), 'utf8'));
+  expect(asked[0]).toMatch(/^a \w+ \d moves (left|right|up|down)$/);
+  const { every, seen, unseen, swapped } = real.factors!;
+  expect(Math.min(...Object.values(every))).toBeGreaterThan(0.94);
+  expect(Math.min(seen!.all!, unseen!.all!)).toBeGreaterThan(0.9);
+  for (const [factor, values] of Object.entries({ digit: 10, colour: 8, direction: 4, all: 320 }))
+    expect(swapped[factor]! * values).toBeCloseTo(1, 0);
+  // Noise shows nothing.
+  expect(results[0]!.factors!.every.all!).toBeLessThan(0.05);
+  const page = readFileSync(join(run, 'report.html'), 'utf8');
+  expect(page).toContain(`<td>${asked[19]}</td>`);
 });
 
 it('measures what eflow-fvd does of the same clips, so that one table may hold both', async () => {

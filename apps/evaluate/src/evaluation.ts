@@ -1,9 +1,10 @@
-import type { Judgement, Measurement } from '@eflow/measure';
+import type { Measurement } from '@eflow/measure';
 
-/** How good clips are, by the classifier of moving digits, of whose features the distances are; they are not FVD. */
-export type Judged = Measurement & Judgement;
-
-export interface Result extends Judged {
+/**
+ * How good clips are, by the classifier of their data, of whose features the distances are; they are not FVD. Clips of classes have shares
+ * of classes, clips of captions those of factors.
+ */
+export interface Result extends Measurement {
   /** Updates made when the checkpoint was written. */
   step: number;
   /** Seconds of training until then. */
@@ -34,12 +35,16 @@ export interface Evaluation {
     weights: 'ema';
     seed: number;
   };
-  /** Names of the classes that clips were asked for, in turn. */
-  classes: string[];
+  /** What the first clips were asked for, as many as a grid shows: names of classes, or captions. */
+  asked: string[];
   /** Held-out clips against other held-out clips: what no model can beat by much. */
-  real: Judged & { grid: string };
+  real: Measurement & { grid: string };
   results: Result[];
 }
 
 /** The number of steps at which checkpoints are compared: 4 where it was asked for, else the last. */
 export const comparedSteps = (steps: number[]): number => (steps.includes(4) ? 4 : steps.at(-1)!);
+
+/** How grids are laid out, and how many clips each shows. */
+export const GRID = { columns: 5, scale: 3 };
+export const SHOWN = 20;

@@ -7,10 +7,10 @@ import { compile, setUpIfNeeded, useTensorFlow } from '@eflow/engine';
 import { loadExtractor } from '@eflow/measure';
 import { writeGridWebp } from '@eflow/media';
 import {
+  askEvenly,
   classNames,
   countEvaluations,
   createSample,
-  cycleLabels,
   findCheckpoint,
   findNewestRun,
   formatEvaluations,
@@ -28,10 +28,10 @@ import {
 } from '@eflow/run';
 import { type Clips, disposeTree, joinClips, sliceClips } from '@eflow/tensor';
 import { Command, Option } from 'commander';
-import { comparedSteps, type Evaluation, type Result } from './evaluation.ts';
-import { compare, lookAt, readHeldOutAccuracy } from './measure.ts';
+import { comparedSteps, type Evaluation, GRID, type Result, SHOWN } from './evaluation.ts';
+import { type CLASSIFIERS, compare, lookAt, readHeldOutAccuracy } from './measure.ts';
 import { renderReport } from './report.ts';
-import { describeAge, formatTable, secondsUntil } from './table.ts';
+import { describeAge, FACTORS_NOTE, formatTable, secondsUntil } from './table.ts';
 
 interface Flags extends SamplerFlags {
   steps: number[];
@@ -42,13 +42,9 @@ interface Flags extends SamplerFlags {
   seed: number;
 }
 
-/** Clips in a grid of the report. */
-const SHOWN = 20;
-const GRID = { columns: 5, scale: 3 };
-
 const program = new Command('evaluate')
   .description(
-    "Measure a run of moving digits, from its first checkpoint to its last, beside real clips. Writes evaluation.json and report.html into the run's folder.",
+    "Measure a run of moving or captioned digits, from its first checkpoint to its last, beside real clips. Writes evaluation.json and report.html into the run's folder.",
   )
   .argument('[run]', 'folder written by training, such as runs/digits-tiny (default: the newest in runs/)')
   .option(
@@ -75,7 +71,7 @@ const program = new Command('evaluate')
 async function main(given: string | undefined, flags: Flags): Promise<void> {
   const root = given ?? findNewestRun();
   const { folder, config } = openRunFolder(root);
-  checkMeasurable(config.data);
+  const classifier = chooseClassifier(config.data);
   const specs = flags.steps.map((numSteps) => samplerSpec(config.objective, numSteps, flags));
   const metrics = readMetrics(folder);
   const out = join(root, flags.out ?? 'evaluation');
@@ -97,13 +93,17 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   await setUpIfNeeded();
   await useTensorFlow();
 
-  const extractor = await loadExtractor({ name: 'digits' });
-  const split = datasetKind(config.data).splits(config.data).at(-1)!;
+  const extractor = await loadExtractor({ name: classifier });
+  const kind = datasetKind(config.data);
+  const split = kind.splits(config.data).at(-1)!;
+  const task = kind.captions?.(config.data);
+  const asked = askEvenly(config, flags.clips);
+  const names = classNames(folder, config)!;
   const dataset = openClips(config, split);
-  const reference = await lookAt(extractor, takeClips(dataset, 0, flags.clips));
+  const reference = await lookAt(extractor, takeClips(dataset, 0, flags.clips), task);
   const others = takeClips(dataset, flags.clips, flags.clips);
-  const real = { ...compare(await lookAt(extractor, others), reference, split), grid: 'real.webp' };
-  const byLabel = pickLabels(others, cycleLabels(SHOWN, 10));
+  const real = { ...compare(await lookAt(extractor, others, task), reference, split), grid: 'real.webp' };
+  const byLabel = pickLabels(others, asked.labels.slice(0, SHOWN));
   await writeGridWebp(join(out, real.grid), byLabel, GRID);
 
   // Every checkpoint is of the same network, so that one compiled sampler serves all of them.
@@ -121,17 +121,16 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
     const { params, step } = await loadNetwork(root, { checkpoint: basename(checkpoint.folder) });
     for (const numSteps of stepCounts) {
       const start = performance.now();
-      const labels = cycleLabels(flags.clips, network.numClasses);
       const { sample, nfe, weakNfe } = samplers.get(numSteps)!;
       const progress = createProgress(flags.clips, 'clips');
       const clips = sampleClips(sample, params, network, {
         clip: config.data,
-        labels,
+        ...asked,
         seed: flags.seed,
         onStep: (done) => progress.update(done),
       });
       progress.end();
-      const figures = compare(await lookAt(extractor, clips), reference, split);
+      const figures = compare(await lookAt(extractor, clips, task), reference, split);
       const grid = `step-${step}-${numSteps}.webp`;
       await writeGridWebp(join(out, grid), sliceClips(clips, 0, SHOWN), GRID);
       const result = { step, seconds: secondsUntil(metrics, step), numSteps, nfe, weakNfe, ...figures, grid };
@@ -144,7 +143,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   }
 
   const evaluation: Evaluation = {
-    extractor: { heldOutAccuracy: await readHeldOutAccuracy(), numFeatures: extractor.numFeatures },
+    extractor: { heldOutAccuracy: await readHeldOutAccuracy(classifier), numFeatures: extractor.numFeatures },
     sampling: {
       sampler: specs[0]!.sampler,
       grid: flags.grid!,
@@ -152,15 +151,16 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
       weights: 'ema',
       seed: flags.seed,
     },
-    classes: classNames(folder, config)!,
+    asked: (asked.captions ?? asked.labels.map((label) => names[label]!)).slice(0, SHOWN),
     real,
     results,
   };
   writeFileSync(`${out}.json`, `${JSON.stringify(evaluation, null, 2)}\n`);
   console.log(`\n${formatTable(evaluation)}\n`);
   console.log(
-    `Distances are Frechet distances of the digits classifier's features, not FVD; ${flags.clips} clips against ${flags.clips}.`,
+    `Distances are Frechet distances of the classifier's features, not FVD; ${flags.clips} clips against ${flags.clips}.`,
   );
+  if (task) console.log(FACTORS_NOTE);
   console.log(`${out}.json`);
   if (flags.out) return;
   const page = join(root, 'report.html');
@@ -168,15 +168,16 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   console.log(page);
 }
 
-/** Throws unless the classifier can name what clips show: in frames of 32x32 it names one digit of five. */
-function checkMeasurable(data: RunConfig['data']): void {
-  const { checkNameable } = datasetKind(data);
-  if (!checkNameable) {
+/** The classifier of such clips. Throws unless there is one, and it can name what they show: in frames of 32x32 it names one digit of five. */
+function chooseClassifier(data: RunConfig['data']): keyof typeof CLASSIFIERS {
+  const { checkNameable, measuredBy } = datasetKind(data);
+  if (!checkNameable || measuredBy === 'i3d') {
     throw new Error(
-      `the classifier knows moving digits; data.kind is ${data.kind}: sample its clips with ${commandLine('sample')} RUN --shards FOLDER, and compare these with real ones by ${commandLine('fvd')}`,
+      `the classifiers know moving digits and captioned ones; data.kind is ${data.kind}: sample its clips with ${commandLine('sample')} RUN --shards FOLDER, and compare these with real ones by ${commandLine('fvd')}`,
     );
   }
   checkNameable(data);
+  return measuredBy;
 }
 
 /** Makes the folder of the grids. Throws unless it, and the file beside it, can be written. */

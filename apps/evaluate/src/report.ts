@@ -3,8 +3,8 @@ import { escapeHtml, htmlPage, htmlPicture, htmlTable, percent } from '@eflow/cl
 import { formatEvaluations, type RunConfig, type StepMetrics } from '@eflow/run';
 import { stringify } from 'yaml';
 import { distanceChart, lossCharts } from './charts.ts';
-import { comparedSteps, type Evaluation } from './evaluation.ts';
-import { COLUMNS, describeAge, tableRows } from './table.ts';
+import { comparedSteps, type Evaluation, GRID } from './evaluation.ts';
+import { describeAge, evaluationTable, FACTORS_NOTE } from './table.ts';
 
 /** A page that stands alone: the table, the moving grids, the curves, the config. `folder` holds the grids. */
 export function renderReport(
@@ -20,11 +20,14 @@ export function renderReport(
   const trained = results.filter(({ step }) => step === last.step);
   const shared = comparedSteps(trained.map(({ numSteps }) => numSteps));
   const overTime = results.filter(({ numSteps }) => numSteps === shared);
+  const table = evaluationTable(evaluation);
   const final = metrics.at(-1); // absent if no step changed the weights yet
   return htmlPage(`${config.name}: a few-step video generator, trained from scratch`, [
-    `<p>${final ? final.step + 1 : 0} steps of ${config.training.batchSize} clips in ${Math.round(final?.seconds ?? 0)} seconds. Every grid moves; its clips were asked for the classes ${escapeHtml(evaluation.classes.join(', '))}, in turn.</p>`,
+    `<p>${final ? final.step + 1 : 0} steps of ${config.training.batchSize} clips in ${Math.round(final?.seconds ?? 0)} seconds. Every grid moves.</p>`,
+    ...describeAsked(evaluation),
     '<h2>Figures</h2>',
-    htmlTable(COLUMNS, tableRows(evaluation)),
+    htmlTable(table.head, table.rows),
+    real.factors ? `<p class="note">${FACTORS_NOTE}</p>` : '',
     `<p class="note">Distance: Frechet distance of ${extractor.numFeatures} features of the ${escapeHtml(protocol.extractor)} (weights ${protocol.weightsSha256.slice(0, 12)}, held-out accuracy ${percent(extractor.heldOutAccuracy, 1)}), ${protocol.numGenerated} clips by the ${sampling.sampler} sampler${sampling.guidance ? `, guided by ${sampling.guidance.kind === 'input' ? 'a scale' : `${sampling.guidance.kind} guidance`} of ${sampling.guidance.scale}` : ''}, against ${protocol.numReal} real ${protocol.split} ones, covariance over ${protocol.covarianceRule}. It is not FVD and compares only with distances of the same protocol. The last row compares real held-out clips with other real held-out clips: the floor.</p>`,
     `<h2>What ${shared} steps give while training goes on</h2>
 <div class="row">${overTime.map((result) => movie(result.grid, describeAge(result))).join('')}${movie(real.grid, 'real held-out clips')}</div>`,
@@ -35,4 +38,20 @@ export function renderReport(
     `<h2>Config</h2>
 <pre>${escapeHtml(stringify(config))}</pre>`,
   ]);
+}
+
+/** What the clips of a grid were asked for: in a table as the grid is, or in a line where these are short. */
+function describeAsked({ asked, real }: Evaluation): string[] {
+  if (!real.factors) {
+    const classes = [...new Set(asked)].join(', ');
+    return [`<p>The clips of a grid were asked for the classes ${escapeHtml(classes)}, in turn.</p>`];
+  }
+  const rows = Array.from({ length: Math.ceil(asked.length / GRID.columns) }, (_, row) =>
+    asked.slice(row * GRID.columns, (row + 1) * GRID.columns),
+  );
+  const cells = (row: string[]) => row.map((caption) => `<td>${escapeHtml(caption)}</td>`).join('');
+  return [
+    '<p>The clips of a grid were asked for, row by row:</p>',
+    `<table>${rows.map((row) => `<tr>${cells(row)}</tr>`).join('')}</table>`,
+  ];
 }

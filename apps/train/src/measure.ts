@@ -26,7 +26,7 @@ import type { RunState } from './state.ts';
 const LEAST_CLIPS = 3;
 
 /**
- * Looks at the run's real clips, and returns what measures the EMA weights against them: by the classifier of moving digits, or
+ * Looks at the run's real clips, and returns what measures the EMA weights against them: by a classifier of digits, or
  * by I3D where the clips are of videos, whose record is then in every measurement. Throws if the weights are not I3D's, clips
  * are too short for it, or real ones too few.
  */
@@ -47,6 +47,7 @@ export async function createMeasure(
     );
   }
   const kind = datasetKind(data);
+  const task = config.text && kind.captions?.(data);
   const by = { covarianceRule, split: kind.splits(data).at(-1)! };
   const { frameStride } = kind.describe(data);
   const asked = askEvenly(config, measurement.clips);
@@ -54,7 +55,7 @@ export async function createMeasure(
     const params = unravel(weights.ema);
     const clips = sampleClips(sample, params, network, { clip: data, ...asked, seed });
     disposeTree(params);
-    const generated = await look(extractor, clipsSource(clips, { frameStride }));
+    const generated = await look(extractor, clipsSource(clips, { frameStride }), { task });
     const { videos, ...figures } = measure(real, generated, by, { brief: true });
     return {
       step,
@@ -68,9 +69,11 @@ export async function createMeasure(
 
 /** The extractor that the run's data are measured by, and how the covariance of its features is divided. */
 function chooseExtractor({ data, measurement }: RunConfig): { spec: ExtractorSpec; covarianceRule: CovarianceRule } {
-  switch (datasetKind(data).measuredBy) {
+  const name = datasetKind(data).measuredBy;
+  switch (name) {
     case 'digits':
-      return { spec: { name: 'digits' }, covarianceRule: DIGITS_COVARIANCE_RULE };
+    case 'captionedDigits':
+      return { spec: { name }, covarianceRule: DIGITS_COVARIANCE_RULE };
     case 'i3d': {
       const { resize, covarianceRule } = PROTOCOL_PRESETS[measurement.protocol];
       return { spec: { name: 'i3d', weights: measurement.i3dWeights!, resize, feature: 'logits' }, covarianceRule };

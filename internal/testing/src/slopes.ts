@@ -44,7 +44,7 @@ export function findSlopes(
 
 /** Sets slopes beside those that the gradients of all inputs give along the same directions. */
 export function compareSlopes(gradients: ArrayLike<number>[], slopes: Slope[]): Comparison[] {
-  const norms = gradients.map((gradient) => Math.hypot(...Array.from(gradient)));
+  const norms = gradients.map((gradient) => Math.sqrt(Array.from(gradient).reduce((sum, x) => sum + x * x, 0)));
   const negligible = Math.max(...norms) / 30; // what is less is the rounding of terms that cancel
   return slopes.map(({ input, direction, slope }) => {
     const gradient = gradients[input]!;

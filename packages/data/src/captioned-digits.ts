@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { captionTask } from './caption-task.ts';
+import { type CaptionTask, captionTask } from './caption-task.ts';
 import { checkIndex } from './check.ts';
 import type { ClipDataset } from './clip-dataset.ts';
 import { clipSize } from './clip-size.ts';
 import type { DatasetKind, Split } from './dataset-kind.ts';
 import { createDraws } from './hash.ts';
 import { countDigits, MNIST_SIDE, readMnist } from './mnist.ts';
-import { drawMoving } from './moving-digits.ts';
+import { checkClassifierSees, drawMoving } from './moving-digits.ts';
 import { checkDigit } from './moving-digits-spec.ts';
 import { antialiasWeights, resizeSquare } from './resize.ts';
 
@@ -51,7 +51,7 @@ const DIRECTIONS = [
 ] as const;
 
 /** What captions say. Any digit is trained in any colour and in any direction, and any colour in any direction; of all three together a fifth is not. */
-const TASK = captionTask(
+export const captionedDigitsTask: CaptionTask<'digit' | 'colour' | 'direction'> = captionTask(
   {
     sentences: [
       'a {colour} {digit} moves {direction}',
@@ -106,7 +106,7 @@ function createCaptionedDigits(spec: CaptionedDigitsSpec): ClipDataset {
   const leavesOut = split === 'train' && combinations === 'seen';
   return {
     shape: [numFrames, height, width, 3],
-    numClasses: TASK.numCombinations,
+    numClasses: captionedDigitsTask.numCombinations,
     clip(index) {
       checkIndex('clip index', index);
       const { images, labels } = readMnist(split);
@@ -116,9 +116,9 @@ function createCaptionedDigits(spec: CaptionedDigitsSpec): ClipDataset {
       let label: number;
       do {
         const [colour, direction] = [COLOURS, DIRECTIONS].map(({ length }) => Math.floor(draw() * length));
-        label = TASK.labelOf({ digit, colour: colour!, direction: direction! });
-      } while (leavesOut && TASK.isUnseen(label));
-      const values = TASK.valuesOf(label);
+        label = captionedDigitsTask.labelOf({ digit, colour: colour!, direction: direction! });
+      } while (leavesOut && captionedDigitsTask.isUnseen(label));
+      const values = captionedDigitsTask.valuesOf(label);
 
       const speed = minSpeed + draw() * (maxSpeed - minSpeed);
       const step = DIRECTIONS[values.direction]!.map((side) => side * speed);
@@ -135,7 +135,7 @@ function createCaptionedDigits(spec: CaptionedDigitsSpec): ClipDataset {
       canvas.forEach((brightness, pixel) => {
         for (const [channel, share] of colour.entries()) pixels[3 * pixel + channel] = (brightness * share) / 255;
       });
-      return { pixels: new Uint8Array(pixels.buffer), label, caption: TASK.say(label, draw) };
+      return { pixels: new Uint8Array(pixels.buffer), label, caption: captionedDigitsTask.say(label, draw) };
     },
   };
 }
@@ -156,13 +156,16 @@ export const captionedDigits = {
   kind: 'captionedDigits',
   schema: captionedDigitsSchema,
   splits: () => ['train', 'held-out'],
-  measuredBy: 'i3d',
+  measuredBy: 'captionedDigits',
   open: createCaptionedDigits,
   describe: () => ({
     channels: 3,
-    numClasses: TASK.numCombinations,
-    classNames: Array.from({ length: TASK.numCombinations }, (_, label) => TASK.say(label)),
+    numClasses: captionedDigitsTask.numCombinations,
+    classNames: Array.from({ length: captionedDigitsTask.numCombinations }, (_, label) =>
+      captionedDigitsTask.say(label),
+    ),
     frameStride: 1,
   }),
-  captions: () => TASK,
+  captions: () => captionedDigitsTask,
+  checkNameable: (section) => checkClassifierSees(section, 11),
 } satisfies DatasetKind<CaptionedDigitsSection, CaptionedDigitsSpec>;

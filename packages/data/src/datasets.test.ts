@@ -95,7 +95,7 @@ describe('datasetKind', () => {
 
   it('names the kinds where there is none', () => {
     expect(() => datasetKind({ kind: 'movingBars' })).toThrow(
-      "no data set of the kind 'movingBars'; kinds: movingDigits, captionedDigits, videos",
+      "no data set of the kind 'movingBars'; kinds: movingDigits, captionedDigits, movingEmoji, videos",
     );
   });
 });

@@ -2,11 +2,12 @@ import * as z from 'zod';
 import { captionedDigits } from './captioned-digits.ts';
 import type { ClipDataset } from './clip-dataset.ts';
 import type { DatasetKind, DatasetSection, Split } from './dataset-kind.ts';
+import { movingEmoji } from './emoji/moving-emoji.ts';
 import { movingDigits } from './moving-digits.ts';
 import { videos } from './videos/videos.ts';
 
 /** The kinds of data sets, of which a config's section `data` names one. */
-export const DATASETS = [movingDigits, captionedDigits, videos] as const;
+export const DATASETS = [movingDigits, captionedDigits, movingEmoji, videos] as const;
 
 type Kind = (typeof DATASETS)[number];
 type SpecOf<One> = One extends { kind: infer Name; open(spec: infer Spec): ClipDataset }

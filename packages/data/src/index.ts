@@ -2,7 +2,7 @@ export { type Batch, makeBatch, takeClips } from './batch.ts';
 export type { Partition } from './batch-worker.ts';
 export { type Batches, type BatchesOptions, createBatches } from './batches.ts';
 export { type CaptionTask, captionTask, type Grammar } from './caption-task.ts';
-export type { CaptionedDigitsSpec } from './captioned-digits.ts';
+export { type CaptionedDigitsSpec, captionedDigitsTask } from './captioned-digits.ts';
 export type { Clip, ClipDataset } from './clip-dataset.ts';
 export type { DataRecord, DatasetDescription, DatasetKind, DatasetSection, Split } from './dataset-kind.ts';
 export {

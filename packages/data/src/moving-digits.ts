@@ -48,9 +48,17 @@ export function createMovingDigits(spec: MovingDigitsSpec): ClipDataset {
 /** Throws unless clips are of one digit, of the size and in frames of the size that the shipped classifier was trained on. */
 function checkNameable({ numDigits, digitSize, height, width }: MovingDigitsSection): void {
   if (numDigits !== 1) throw new Error('the classifier knows clips of one digit; data.numDigits is 2');
-  if (digitSize !== 12) {
+  checkClassifierSees({ digitSize, height, width }, 12);
+}
+
+/** Throws unless digits, and frames, are of the size that a shipped classifier was trained on. */
+export function checkClassifierSees(
+  { digitSize, height, width }: Pick<MovingDigitsSection, 'digitSize' | 'height' | 'width'>,
+  trainedOn: number,
+): void {
+  if (digitSize !== trainedOn) {
     throw new Error(
-      `the classifier was trained on digits of 12 pixels; data.digitSize is ${digitSize}. Train another with pnpm train-classifier`,
+      `the classifier was trained on digits of ${trainedOn} pixels; data.digitSize is ${digitSize}. Train another with pnpm train-classifier`,
     );
   }
   if (height !== 16 || width !== 16) {

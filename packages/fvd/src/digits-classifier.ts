@@ -1,5 +1,6 @@
-import { assertShape, type RandomStream, randomNormal, splitStream } from '@eflow/tensor';
+import type { RandomStream } from '@eflow/tensor';
 import * as tf from '@tensorflow/tfjs-core';
+import { assertClips, initLayer, type Layer } from './classifier-layers.ts';
 
 /** Channels after the 3x3x3 convolution and after each 1x3x3 one; the last is D, the number of features. */
 const CHANNELS = [16, 32, 64, 64] as const;
@@ -8,11 +9,11 @@ const NUM_CLASSES = 10;
 /** About 61,000 numbers in a plain tree. */
 export type DigitsClassifierParams = {
   /** 3x3x3: weight [3, 3, 3, 1, 16], bias [16]. */
-  motion: { weight: tf.Tensor5D; bias: tf.Tensor1D };
+  motion: Layer<tf.Tensor5D>;
   /** 1x3x3, stride 2 in space: weight [3, 3, in, out], bias [out]. */
-  stages: { weight: tf.Tensor4D; bias: tf.Tensor1D }[];
+  stages: Layer<tf.Tensor4D>[];
   /** weight [D, 10], bias [10]. */
-  head: { weight: tf.Tensor2D; bias: tf.Tensor1D };
+  head: Layer<tf.Tensor2D>;
 };
 
 export type DigitsClassifierOutput = {
@@ -30,17 +31,12 @@ export type DigitsClassifierOutput = {
  */
 export const digitsClassifierWeights: URL = new URL('../weights/moving-digits.safetensors', import.meta.url);
 
-/** Parameters to train from, owned by the caller: normal of variance 2 / fanIn (He et al., arXiv 1502.01852), biases 0. */
+/** Parameters to train from, owned by the caller. */
 export function initDigitsClassifier(stream: RandomStream): DigitsClassifierParams {
-  const layer = <Weight extends tf.Tensor>(name: string, shape: number[]) => {
-    const std = Math.sqrt((2 * shape.at(-1)!) / tf.util.sizeFromShape(shape));
-    const weight = tf.tidy(() => tf.mul(randomNormal(splitStream(stream, name), shape), std)) as Weight;
-    return { weight, bias: tf.zeros([shape.at(-1)!]) as tf.Tensor1D };
-  };
   return {
-    motion: layer('motion', [3, 3, 3, 1, CHANNELS[0]]),
-    stages: CHANNELS.slice(1).map((channels, i) => layer(`stage ${i}`, [3, 3, CHANNELS[i]!, channels])),
-    head: layer('head', [CHANNELS.at(-1)!, NUM_CLASSES]),
+    motion: initLayer(stream, 'motion', [3, 3, 3, 1, CHANNELS[0]]),
+    stages: CHANNELS.slice(1).map((channels, i) => initLayer(stream, `stage ${i}`, [3, 3, CHANNELS[i]!, channels])),
+    head: initLayer(stream, 'head', [CHANNELS.at(-1)!, NUM_CLASSES]),
   };
 }
 
@@ -51,14 +47,7 @@ export function initDigitsClassifier(stream: RandomStream): DigitsClassifierPara
  * last. Any F, H, W >= 1. Differentiable; the caller owns what is returned. Throws on another shape or dtype.
  */
 export function digitsClassifier(params: DigitsClassifierParams, clips: tf.Tensor): DigitsClassifierOutput {
-  const { B, F, H, W } = assertShape('digitsClassifier', 'clips', clips, ['B', 'F', 'H', 'W', 1]);
-  if (clips.size === 0)
-    throw new Error(`digitsClassifier: clips [${clips.shape.join(', ')}] are empty; give at least one`);
-  if (clips.dtype !== 'float32') {
-    throw new Error(
-      `digitsClassifier: clips are ${clips.dtype}; expected float32 in [-1, 1], such as pixel / 127.5 - 1`,
-    );
-  }
+  const { B, F, H, W } = assertClips('digitsClassifier', clips, 1);
   return tf.tidy(() => {
     const ink = tf.div(tf.add(clips, 1), 2) as tf.Tensor5D; // the ground becomes 0, as the padding is
     const seen = tf.elu(tf.add(tf.conv3d(ink, params.motion.weight, 1, 'same'), params.motion.bias));

@@ -31,6 +31,8 @@ export interface Extracted {
   /** What tells K classes apart: [B, K], and [B, F, K] of every frame; absent where no classes are told. */
   logits?: Float32Array;
   frameLogits?: Float32Array;
+  /** [B] for each factor that is told, such as the colour: the number of its value. */
+  values?: Record<string, Int32Array>;
 }
 
 /** What a protocol says of an extractor. */

@@ -8,6 +8,14 @@ export {
 } from './digits-classifier.ts';
 export { createDigitsExtractor } from './digits-extractor.ts';
 export { type Extracted, type Extractor, extractFeatures, FEATURES_VERSION, recordExtractor } from './extractor.ts';
+export {
+  captionedDigitsClassifierWeights,
+  type FactorClassifierOutput,
+  type FactorClassifierParams,
+  factorClassifier,
+  initFactorClassifier,
+} from './factor-classifier.ts';
+export { createFactorExtractor } from './factor-extractor.ts';
 export { type FeatureSet, pickRows } from './feature-set.ts';
 export { featureDistance, frechetDistance } from './frechet-distance.ts';
 export { type I3DOutput, type I3DParams, i3d, i3dParams, listI3DTensors } from './i3d.ts';

@@ -5,27 +5,32 @@ import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { loadTree, readNpz, readSafetensors } from '@eflow/checkpoint';
+import { captionedDigitsTask } from '@eflow/data';
 import { compile, readVariables, variablesPrefix } from '@eflow/engine';
 import {
   type CovarianceRule,
+  captionedDigitsClassifierWeights,
   createDigitsExtractor,
+  createFactorExtractor,
   createI3DExtractor,
   createNsfwjsExtractor,
   createOnnxExtractor,
   digitsClassifier,
   digitsClassifierWeights,
   type Extractor,
+  factorClassifier,
   i3d,
   i3dParams,
   i3dStateOfVariables,
   initDigitsClassifier,
+  initFactorClassifier,
   listI3DVariables,
   type OnnxExtractorOptions,
   type ResizeSpec,
 } from '@eflow/fvd';
 import { createStream, disposeTree, type StateDict } from '@eflow/tensor';
 
-export const EXTRACTOR_NAMES = ['i3d', 'digits', 'nsfwjs', 'onnx'] as const;
+export const EXTRACTOR_NAMES = ['i3d', 'digits', 'captionedDigits', 'nsfwjs', 'onnx'] as const;
 export type ExtractorName = (typeof EXTRACTOR_NAMES)[number];
 
 /** An extractor by name, and what it needs. */
@@ -39,6 +44,7 @@ export type ExtractorSpec =
       feature: 'logits' | 'pooled';
     }
   | { name: 'digits' }
+  | { name: 'captionedDigits' }
   | { name: 'nsfwjs'; resize: Pick<ResizeSpec, 'rule' | 'crop'> }
   | ({
       name: 'onnx';
@@ -55,6 +61,8 @@ export async function loadExtractor(spec: ExtractorSpec): Promise<Extractor> {
       return loadI3D(spec);
     case 'digits':
       return loadDigits();
+    case 'captionedDigits':
+      return loadCaptionedDigits();
     case 'nsfwjs':
       return createNsfwjsExtractor(spec.resize);
     case 'onnx':
@@ -97,6 +105,15 @@ async function loadDigits(): Promise<Extractor> {
   const params = await loadTree(file, template);
   disposeTree(template);
   return createDigitsExtractor(params, await sha256Of(file), compile(digitsClassifier));
+}
+
+/** The classifier of captioned digits, whose weights @eflow/fvd ships. */
+async function loadCaptionedDigits(): Promise<Extractor> {
+  const template = initFactorClassifier(createStream(0), { channels: 3, factors: captionedDigitsTask.factors });
+  const file = fileURLToPath(captionedDigitsClassifierWeights);
+  const params = await loadTree(file, template);
+  disposeTree(template);
+  return createFactorExtractor('captioned-digits classifier', params, await sha256Of(file), compile(factorClassifier));
 }
 
 /** A model of the user's own, called by the name of its file. */

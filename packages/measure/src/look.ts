@@ -1,3 +1,4 @@
+import type { CaptionTask } from '@eflow/data';
 import {
   classAccuracy,
   type Extractor,
@@ -10,6 +11,7 @@ import {
   type TemporalFigures,
   temporalFigures,
 } from '@eflow/fvd';
+import { type FactorJudgement, judgeFactors } from './judge-factors.ts';
 import type { ClipSource } from './sources.ts';
 import type { Tally } from './tally.ts';
 
@@ -26,6 +28,8 @@ export interface Seen {
   record?: FeatureRecord;
   /** How far clips are what they were asked to be; absent unless they were judged. */
   judgement?: Judgement;
+  /** The same of clips that were asked for by captions; absent unless the task was given. */
+  factors?: FactorJudgement;
 }
 
 /** All that features depend on besides the videos. */
@@ -44,35 +48,41 @@ export interface LookOptions {
   batchSize?: number;
   /** Compares what the extractor takes clips for with their labels. */
   judge?: boolean;
+  /** What the captions of the clips say: compares the factors that the extractor sees with the clips' labels. */
+  task?: CaptionTask;
   /** Is told after each batch how many clips were looked at. */
   onProgress?: (clips: number) => void;
 }
 
 /**
  * The features and the motion of a source's clips. Throws as `extractFeatures` and the source do and, where it is to judge, if the
- * extractor tells no classes apart or clips have no labels.
+ * extractor tells no classes or not all factors apart, or clips have no labels.
  */
 export async function look(
   extractor: Extractor,
   source: ClipSource,
-  { batchSize = 4, judge = false, onProgress = () => {} }: LookOptions = {},
+  { batchSize = 4, judge = false, task, onProgress = () => {} }: LookOptions = {},
 ): Promise<Seen> {
   const motion: TemporalFigures[] = [];
   let frameSize: Seen['frameSize'];
   const judged = { logits: [] as number[], frameLogits: [] as number[], labels: [] as number[] };
+  const values: Record<string, number[]> = {};
   const features = await extractFeatures(
     extractor,
     source.batches(batchSize),
-    (count, clips, { logits, frameLogits }) => {
+    (count, clips, { logits, frameLogits, values: told = {} }) => {
       frameSize = [clips.shape[2], clips.shape[3]];
       if (clips.shape[1] >= 3) motion.push(...temporalFigures(clips));
       if (judge) {
         if (!logits || !frameLogits)
           throw new Error(`look: ${extractor.name} tells no classes apart, so that it cannot judge`);
-        if (!clips.labels) throw new Error('look: clips to judge need labels');
         judged.logits.push(...logits);
         judged.frameLogits.push(...frameLogits);
+      }
+      if (judge || task) {
+        if (!clips.labels) throw new Error('look: clips to judge need labels');
         judged.labels.push(...clips.labels);
+        for (const [factor, numbers] of Object.entries(told)) values[factor] = [...(values[factor] ?? []), ...numbers];
       }
       onProgress(count);
     },
@@ -84,6 +94,7 @@ export async function look(
     record: recordFeatures(extractor, source.clip),
     motion: motion.length > 0 ? motion : undefined,
     judgement: judge ? judgeClips(judged, source.clip.numFrames) : undefined,
+    factors: task && judgeFactors(task, judged.labels, values),
   };
 }
 

@@ -16,6 +16,7 @@ import {
   pickRows,
 } from '@eflow/fvd';
 import { fourFigures } from './four-figures.ts';
+import type { FactorJudgement } from './judge-factors.ts';
 import { assertSameSize, countVideos, type FeatureRecord, type Judgement, type Seen } from './look.ts';
 import { drawOf, type Tally } from './tally.ts';
 
@@ -37,6 +38,8 @@ export interface Measurement extends Partial<Judgement> {
   limit?: { value: number; standardError: number };
   kernelDistance: number;
   kernelStandardError: number;
+  /** Whether clips show what their captions say. */
+  factors?: FactorJudgement;
   coverage?: Coverage;
   /** Median distance of features to the nearest of one half of the real videos: from generated ones, and from the other half. */
   nearest?: { generated: number; real: number };
@@ -150,6 +153,7 @@ export function measure(
     kernelDistance: kernel,
     kernelStandardError: standardError,
     ...generated.judgement,
+    factors: generated.factors,
     coverage: covers,
     nearest,
     motion: real.motion && generated.motion && compareTemporal(real.motion, generated.motion),

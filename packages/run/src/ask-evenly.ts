@@ -6,7 +6,7 @@ import { type Asked, cycleLabels } from './sample-clips.ts';
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /** What `count` clips of a run are asked for: its classes in turn, or plain captions of combinations that lie evenly among all. */
-export function askEvenly({ data, text }: RunConfig, count: number): Asked {
+export function askEvenly({ data, text }: RunConfig, count: number): Asked & { labels: number[] } {
   const kind = datasetKind(data);
   if (!text) return { labels: cycleLabels(count, kind.describe(data).numClasses) };
   const { numCombinations, say } = kind.captions!(data);

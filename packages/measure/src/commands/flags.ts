@@ -49,6 +49,7 @@ export function extractorSpec(flags: LookFlags): ExtractorSpec {
   const { resize, numFrames } = PROTOCOL_PRESETS[protocol];
   switch (name) {
     case 'digits':
+    case 'captionedDigits':
       return { name };
     case 'nsfwjs':
       return { name, resize };

@@ -1,0 +1,226 @@
+import * as z from 'zod';
+import { type CaptionTask, captionTask } from '../caption-task.ts';
+import { checkCount, checkIndex, checkSeed } from '../check.ts';
+import type { ClipDataset } from '../clip-dataset.ts';
+import { clipSize } from '../clip-size.ts';
+import type { DatasetKind, Split } from '../dataset-kind.ts';
+import { createDraws } from '../hash.ts';
+import { drawSprite, type Place } from './draw-sprite.ts';
+import { type EmojiEntry, readEmoji, readSprites, type Sprite } from './emoji-cache.ts';
+
+const movingEmojiSchema = z.strictObject({
+  kind: z.literal('movingEmoji'),
+  ...clipSize,
+  combinations: z
+    .enum(['seen', 'all'])
+    .default('seen')
+    .describe("what training sees: 'seen' leaves out a fifth of the combinations of subject, ground and path"),
+});
+type MovingEmojiSection = z.infer<typeof movingEmojiSchema>;
+
+/** What the clips are like: what a config says of them, a split and a seed. */
+export interface MovingEmojiSpec extends Omit<MovingEmojiSection, 'kind'> {
+  split: Split;
+  /** An integer in [0, 2^32): another seed is another endless sequence of clips. */
+  seed: number;
+}
+
+/** RGB of grounds, in the order of their names below. */
+const GROUNDS = [
+  [255, 255, 255],
+  [20, 20, 20],
+  [140, 140, 140],
+  [220, 50, 50],
+  [250, 150, 40],
+  [250, 225, 70],
+  [60, 170, 70],
+  [40, 170, 170],
+  [60, 100, 220],
+  [140, 70, 190],
+  [250, 160, 200],
+  [130, 85, 50],
+] as const;
+
+/** Emojibase's number of animals and nature. */
+const ANIMALS = 3;
+/** Other names of animals, from emojibase's tags, most of which say what an animal has to do with. */
+const SYNONYMS: Record<string, string> = {
+  cat: 'kitty',
+  chicken: 'hen',
+  'cow face': 'face of a cow',
+  dog: 'hound',
+  'dog face': 'puppy',
+  ewe: 'sheep',
+  honeybee: 'bee',
+  'lady beetle': 'ladybug',
+  'mouse face': 'face of a mouse',
+  octopus: 'kraken',
+  'pig face': 'piggy',
+  rabbit: 'bunny',
+  'rabbit face': 'hare',
+  'two-hump camel': 'Bactrian camel',
+};
+/** The shortest side at which a subject can be told. */
+const LEAST_SIDE = 16;
+
+interface Vocabulary {
+  subjects: EmojiEntry[];
+  task: CaptionTask<'subject' | 'ground' | 'path'>;
+}
+let read: Vocabulary | undefined;
+
+/** The animals, and what is said of them; read once. */
+function vocabulary(): Vocabulary {
+  if (read) return read;
+  const subjects = readEmoji().filter(({ group }) => group === ANIMALS);
+  const task = captionTask(
+    {
+      sentences: [
+        '{subject} {path} on a {ground} ground',
+        'on a {ground} ground, {subject} {path}',
+        '{subject} that {path}, {ground} background',
+        '{ground} ground: {subject} {path}',
+      ],
+      phrases: {
+        subject: subjects.map(({ name }): [string, ...string[]] => {
+          const other = SYNONYMS[name];
+          return other ? [withArticle(name), withArticle(other)] : [withArticle(name)];
+        }),
+        ground: [
+          ['white'],
+          ['black'],
+          ['grey', 'gray'],
+          ['red'],
+          ['orange'],
+          ['yellow'],
+          ['green'],
+          ['teal'],
+          ['blue'],
+          ['purple', 'violet'],
+          ['pink'],
+          ['brown'],
+        ],
+        path: [
+          ['moves left', 'moves to the left', 'goes leftwards'],
+          ['moves right', 'moves to the right', 'goes rightwards'],
+          ['moves up', 'rises', 'goes upwards'],
+          ['moves down', 'sinks', 'goes downwards'],
+          ['grows', 'gets larger', 'comes nearer'],
+          ['shrinks', 'gets smaller', 'goes away'],
+          ['stays', 'stays in place', 'does not move'],
+          ['bounces', 'jumps up and down', 'hops'],
+        ],
+      },
+    },
+    ({ subject, ground, path }) => (subject + 2 * ground + path) % 5 === 0,
+  );
+  read = { subjects, task };
+  return read;
+}
+
+const withArticle = (name: string) => `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${name}`;
+
+/** Numbers of paths, in the order of their names. */
+const [LEFT, , UP, DOWN, GROWS, SHRINKS, STAYS, BOUNCES] = [0, 1, 2, 3, 4, 5, 6, 7];
+const BOUNCES_A_CLIP = 2;
+
+/** Where a subject is from the first frame, at 0, to the last, at 1; places are within [0, side]. */
+function drawPath(path: number, side: number, draw: () => number): (time: number) => Place {
+  const between = (least: number, most: number) => least + draw() * (most - least);
+  if (path === GROWS || path === SHRINKS) {
+    const [small, large] = [between(0.3, 0.4), between(0.65, 0.8)];
+    const [x, y] = [between(large / 2, 1 - large / 2), between(large / 2, 1 - large / 2)];
+    return (time) => {
+      const size = small + (large - small) * (path === GROWS ? time : 1 - time);
+      return { x: (x - size / 2) * side, y: (y - size / 2) * side, size: size * side };
+    };
+  }
+  const size = between(0.45, 0.6);
+  const room = 1 - size;
+  const way = path === STAYS ? 0 : between(0.7, 1) * room;
+  const [along, across] = [draw() * (room - way), draw() * room];
+  const isUpright = path === UP || path === DOWN || path === BOUNCES;
+  return (time) => {
+    const share =
+      path === BOUNCES
+        ? 1 - Math.abs(Math.sin(BOUNCES_A_CLIP * Math.PI * time))
+        : path === LEFT || path === UP
+          ? 1 - time
+          : time;
+    const moved = along + way * share;
+    const [x, y] = isUpright ? [across, moved] : [moved, across];
+    return { x: x * side, y: y * side, size: size * side };
+  };
+}
+
+/**
+ * An animated animal on a plain ground, RGB, that moves along one of eight paths. The caption says all three, in words that vary; the label is
+ * the number of their combination. Throws on a spec that cannot be met, and where the emoji were not fetched; `clip` throws on an index that
+ * is not an integer in [0, 2^53).
+ */
+function createMovingEmoji(spec: MovingEmojiSpec): ClipDataset {
+  const { numFrames, height, width, combinations, split, seed } = spec;
+  for (const [name, value] of Object.entries({ numFrames, height, width })) checkCount(name, value);
+  checkSeed(seed);
+  const side = Math.min(height, width);
+  if (side < LEAST_SIDE) {
+    throw new Error(
+      `height, width: expected at least ${LEAST_SIDE}, as a smaller animal cannot be told, got ${height} and ${width}`,
+    );
+  }
+  const { subjects, task } = vocabulary();
+  const leavesOut = split === 'train' && combinations === 'seen';
+  const offset = split === 'train' ? 0 : HELD_OUT; // other draws, as there are no animals that are held out
+  const sprites = new Map<string, Sprite[][]>();
+  return {
+    shape: [numFrames, height, width, 3],
+    numClasses: task.numCombinations,
+    clip(index) {
+      checkIndex('clip index', index);
+      const draw = createDraws((seed + offset) % 2 ** 32, index);
+      let label: number;
+      do label = Math.floor(draw() * task.numCombinations);
+      while (leavesOut && task.isUnseen(label));
+      const { subject, ground, path } = task.valuesOf(label);
+      const { code } = subjects[subject]!;
+      const frames = sprites.get(code) ?? readSprites(code);
+      sprites.set(code, frames);
+
+      const place = drawPath(path, side, draw);
+      const [left, top] = [width, height].map((size) => draw() * (size - side));
+      const [phase, pace] = [draw() * frames.length, 0.75 + draw() / 2];
+      const frameSize = height * width * 3;
+      const pixels = new Uint8Array(numFrames * frameSize);
+      const empty = Uint8Array.from({ length: frameSize }, (_, i) => GROUNDS[ground]![i % 3]!);
+      for (let frame = 0; frame < numFrames; frame++) {
+        const canvas = pixels.subarray(frame * frameSize, (frame + 1) * frameSize);
+        canvas.set(empty);
+        const { x, y, size } = place(numFrames > 1 ? frame / (numFrames - 1) : 0);
+        const pictures = frames[Math.floor(phase + frame * pace) % frames.length]!;
+        drawSprite(canvas, width, pictures, { x: x + left!, y: y + top!, size });
+      }
+      return { pixels, label, caption: task.say(label, draw) };
+    },
+  };
+}
+
+const HELD_OUT = 0x8000_0000;
+
+/** Animated animals with captions; a label is a combination of subject, ground and path. */
+export const movingEmoji = {
+  kind: 'movingEmoji',
+  schema: movingEmojiSchema,
+  splits: () => ['train', 'held-out'],
+  measuredBy: 'i3d',
+  open: createMovingEmoji,
+  describe() {
+    const { task } = vocabulary();
+    return {
+      channels: 3,
+      numClasses: task.numCombinations,
+      classNames: Array.from({ length: task.numCombinations }, (_, label) => task.say(label)),
+      frameStride: 1,
+    };
+  },
+  captions: () => vocabulary().task,
+} satisfies DatasetKind<MovingEmojiSection, MovingEmojiSpec>;
