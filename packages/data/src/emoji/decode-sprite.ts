@@ -1,8 +1,6 @@
 import sharp from 'sharp';
+import { SPRITE_FRAMES, SPRITE_SIDE } from './emoji-cache.ts';
 
-/** Side of a sprite in pixels, and its frames, of which there are 8 a second. */
-export const SPRITE_SIDE = 64;
-export const SPRITE_FRAMES = 24;
 const FRAME_MS = 125;
 
 /**

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { SPRITE_FRAMES, SPRITE_SIDE } from './decode-sprite.ts';
+
+/** Side of a sprite in pixels, and its frames, of which there are 8 a second. */
+export const SPRITE_SIDE = 64;
+export const SPRITE_FRAMES = 24;
 
 /** An animated emoji that the cache holds. */
 export interface EmojiEntry {

@@ -19,8 +19,8 @@ import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import allowed from './allowed.json' with { type: 'json' };
-import { decodeSprite, SPRITE_FRAMES, SPRITE_SIDE } from './decode-sprite.ts';
-import { type EmojiEntry, emojiFolder } from './emoji-cache.ts';
+import { decodeSprite } from './decode-sprite.ts';
+import { type EmojiEntry, emojiFolder, SPRITE_FRAMES, SPRITE_SIDE } from './emoji-cache.ts';
 
 /** A package of the npm registry by its exact version and the hash of its archive. */
 export interface NpmPackage {

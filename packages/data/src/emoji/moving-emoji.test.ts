@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Clip, ClipDataset } from '../clip-dataset.ts';
-import { SPRITE_FRAMES, SPRITE_SIDE } from './decode-sprite.ts';
-import { emojiFolder } from './emoji-cache.ts';
+import { emojiFolder, SPRITE_FRAMES, SPRITE_SIDE } from './emoji-cache.ts';
 import { movingEmoji } from './moving-emoji.ts';
 
 const cache = mkdtempSync(join(tmpdir(), 'moving-emoji-'));
