@@ -79,9 +79,9 @@ it('measures whether clips show what their captions say, of combinations that tr
   const run = join(root, 'text');
   const changes = ['network.hiddenSize=24', 'network.depth=1,1,1', 'text.width=16', 'text.depth=1', 'text.numHeads=1'];
   const once = ['training.batchSize=4', 'training.branches=1', 'training.steps=1', 'optimizer.warmupSteps=0'];
-  expect(command('train', 'digits-text', ...changes, ...once, '--out', run).stderr).toBe('');
-  const { status, stdout, stderr } = command('evaluate', run, '--last', '--steps', '4', '--clips', '320');
-  expect([status, stderr]).toEqual([0, '']);
+  expect(command('train', 'digits-text', ...changes, ...once, '--out', run).status).toBe(0);
+  const { status, stdout } = command('evaluate', run, '--last', '--steps', '4', '--clips', '320');
+  expect(status).toBe(0);
   expect(stdout).toContain('of combinations that training has / of those that it leaves out');
 
   const { real, results, asked }: Evaluation = JSON.parse(readFileSync(join(run, 'evaluation.json'), 'utf8'));

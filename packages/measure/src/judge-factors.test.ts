@@ -27,14 +27,16 @@ describe('judgeFactors', () => {
     expect(unseen).toEqual({ size: 0, animal: 1, all: 0 });
   });
 
-  it('finds chance with captions swapped, as the mean over all pairs of a clip and a caption', () => {
+  it('finds chance with captions swapped, as the mean over all pairs of a clip and the caption of another', () => {
     const labels = [0, 0, 1, 5, 3];
     const shown = valuesOf([0, 2, 1, 5, 4]);
-    const pairs = labels.flatMap((label) =>
-      [0, 1, 2, 3, 4].map((clip) => {
-        const asked = task.valuesOf(label);
-        return { size: asked.size === shown.size[clip], animal: asked.animal === shown.animal[clip] };
-      }),
+    const pairs = labels.flatMap((label, i) =>
+      [0, 1, 2, 3, 4]
+        .filter((clip) => clip !== i)
+        .map((clip) => {
+          const asked = task.valuesOf(label);
+          return { size: asked.size === shown.size[clip], animal: asked.animal === shown.animal[clip] };
+        }),
     );
     const share = (check: (pair: { size: boolean; animal: boolean }) => boolean) =>
       pairs.filter(check).length / pairs.length;
@@ -52,7 +54,7 @@ describe('judgeFactors', () => {
       12,
     );
     const right = judgeFactors(task, everyLabel, valuesOf(everyLabel)).swapped;
-    expect(right).toEqual({ size: 1 / 2, animal: 1 / 3, all: 1 / 6 });
+    expect(right).toEqual({ size: 2 / 5, animal: 1 / 5, all: 0 });
   });
 
   it('says nothing of combinations where none was asked for, and refuses what it cannot judge', () => {

@@ -64,9 +64,10 @@ export function judgeFactors(
   };
 }
 
-/** How often one drawn from `a` and one drawn from `b` are the same. */
+/** How often one of `a` is the same as one of `b` that stands in another place. */
 function agreement(a: readonly string[], b: readonly string[]): number {
   const counts = new Map<string, number>();
   for (const one of a) counts.set(one, (counts.get(one) ?? 0) + 1);
-  return b.reduce((sum, one) => sum + (counts.get(one) ?? 0), 0) / (a.length * b.length);
+  const same = b.reduce((sum, one, i) => sum + (counts.get(one) ?? 0) - (a[i] === one ? 1 : 0), 0);
+  return same / Math.max(1, b.length * (b.length - 1));
 }

@@ -31,7 +31,7 @@ export interface NpmPackage {
   bytes: number;
 }
 
-/** Microsoft's Fluent animated emoji, MIT: the first of four packages, in the order of code points. All animals but a few are in it. */
+/** Microsoft's Fluent animated emoji, MIT: the first of four packages, in the order of code points; 65 animals are in it. */
 const EMOJI: NpmPackage = {
   spec: '@lobehub/fluent-emoji-anim-1@1.0.0',
   integrity: 'sha512-/4m31vAuZEQ4aUJ5pxcOU5PVkuJya55GRxUZL7+zgLlxZXpzzE8jPqpDyhZICE3n47nS/Y9M5/vLdizi8201QA==',
