@@ -18,7 +18,7 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
-import allowed from './allowed.json' with { type: 'json' };
+import { ALLOWED_EMOJI } from './allowed-emoji.ts';
 import { decodeSprite } from './decode-sprite.ts';
 import { type EmojiEntry, emojiFolder, SPRITE_FRAMES, SPRITE_SIDE } from './emoji-cache.ts';
 
@@ -180,11 +180,10 @@ async function decodeAll(
   onProgress: (share: number) => void,
 ): Promise<void> {
   const codeOf = (name: string) => /^package\/assets\/([0-9a-f-]+)\.webp$/.exec(name)?.[1];
-  const isAllowed = new Set<string>(allowed);
   const entries: EmojiEntry[] = [];
   const stream = createReadStream(archive);
   const { size } = statSync(archive);
-  for await (const [name, webp] of membersOf(stream, (one) => isAllowed.has(codeOf(one) ?? ''))) {
+  for await (const [name, webp] of membersOf(stream, (one) => ALLOWED_EMOJI.has(codeOf(one) ?? ''))) {
     const code = codeOf(name)!;
     const named = names.get(code) ?? names.get(code.replace('-fe0f', ''));
     if (!named) continue;
