@@ -5,6 +5,7 @@ export type FactorShares = Record<string, number>;
 
 /** Whether clips show what they were asked for. */
 export interface FactorJudgement {
+  /** Of all clips. */
   every: FactorShares;
   /** Of combinations that training has; absent: none was asked for. */
   seen?: FactorShares;

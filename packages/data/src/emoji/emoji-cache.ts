@@ -54,7 +54,9 @@ export function readSprites(code: string): Sprite[][] {
   }
   return Array.from({ length: SPRITE_FRAMES }, (_, i) => {
     const whole = { side: SPRITE_SIDE, pixels: new Uint8Array(bytes.subarray(i * frame, (i + 1) * frame)) };
-    return [whole, halve(whole), halve(halve(whole)), halve(halve(halve(whole)))];
+    const half = halve(whole);
+    const quarter = halve(half);
+    return [whole, half, quarter, halve(quarter)];
   });
 }
 
