@@ -3,7 +3,7 @@ import { type CaptionTask, captionTask } from './caption-task.ts';
 import { checkIndex } from './check.ts';
 import type { ClipDataset } from './clip-dataset.ts';
 import { clipSize } from './clip-size.ts';
-import type { DatasetKind, Split } from './dataset-kind.ts';
+import type { DatasetKind, Drawn } from './dataset-kind.ts';
 import { createDraws } from './hash.ts';
 import { countDigits, MNIST_SIDE, readMnist } from './mnist.ts';
 import { checkClassifierSees, drawMoving } from './moving-digits.ts';
@@ -24,11 +24,7 @@ const captionedDigitsSchema = z.strictObject({
 type CaptionedDigitsSection = z.infer<typeof captionedDigitsSchema>;
 
 /** What the clips are like: what a config says of them, a split and a seed. */
-export interface CaptionedDigitsSpec extends Omit<CaptionedDigitsSection, 'kind'> {
-  split: Split;
-  /** An integer in [0, 2^32): another seed is another endless sequence of clips. */
-  seed: number;
-}
+export interface CaptionedDigitsSpec extends Omit<CaptionedDigitsSection, 'kind'>, Drawn {}
 
 /** RGB of ink, in the order of their names below. */
 const COLOURS = [

@@ -6,6 +6,13 @@ import type { HeldOut } from './videos/held-out.ts';
 /** Which part of a data set: `train`, or `held-out`, which training never sees. */
 export type Split = 'train' | 'held-out';
 
+/** What clips that are made, of which there is no end, are drawn by. */
+export interface Drawn {
+  split: Split;
+  /** An integer in [0, 2^32): another seed is another endless sequence of clips. */
+  seed: number;
+}
+
 /** What a config's section `data` has, whatever its kind. */
 export interface DatasetSection {
   kind: string;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { checkCount, checkInteger, checkSeed } from './check.ts';
 import { clipSize } from './clip-size.ts';
-import type { Split } from './dataset-kind.ts';
+import type { Drawn } from './dataset-kind.ts';
 
 /** A config's section `data` of moving digits. */
 export const movingDigitsSchema = z.strictObject({
@@ -16,11 +16,7 @@ export const movingDigitsSchema = z.strictObject({
 export type MovingDigitsSection = z.infer<typeof movingDigitsSchema>;
 
 /** What the clips of a Moving MNIST are like: what a config says of them, a split and a seed. */
-export interface MovingDigitsSpec extends Omit<MovingDigitsSection, 'kind'> {
-  split: Split;
-  /** An integer in [0, 2^32): another seed is another endless sequence of clips. */
-  seed: number;
-}
+export interface MovingDigitsSpec extends Omit<MovingDigitsSection, 'kind'>, Drawn {}
 
 /**
  * The pixels that a digit has to move in. Throws an Error that names the field, its value and the way out, unless it fits, at a

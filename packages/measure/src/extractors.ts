@@ -28,7 +28,7 @@ import {
   type OnnxExtractorOptions,
   type ResizeSpec,
 } from '@eflow/fvd';
-import { createStream, disposeTree, type StateDict } from '@eflow/tensor';
+import { createStream, disposeTree, type StateDict, type Tree } from '@eflow/tensor';
 
 export const EXTRACTOR_NAMES = ['i3d', 'digits', 'captionedDigits', 'nsfwjs', 'onnx'] as const;
 export type ExtractorName = (typeof EXTRACTOR_NAMES)[number];
@@ -100,20 +100,24 @@ async function readI3D(path: string): Promise<{ state: StateDict; file: string }
 
 /** The moving-digits classifier, whose weights @eflow/fvd ships. */
 async function loadDigits(): Promise<Extractor> {
-  const template = initDigitsClassifier(createStream(0));
-  const file = fileURLToPath(digitsClassifierWeights);
-  const params = await loadTree(file, template);
-  disposeTree(template);
-  return createDigitsExtractor(params, await sha256Of(file), compile(digitsClassifier));
+  const { params, sha256 } = await loadShipped(digitsClassifierWeights, initDigitsClassifier(createStream(0)));
+  return createDigitsExtractor(params, sha256, compile(digitsClassifier));
 }
 
 /** The classifier of captioned digits, whose weights @eflow/fvd ships. */
 async function loadCaptionedDigits(): Promise<Extractor> {
-  const template = initFactorClassifier(createStream(0), { channels: 3, factors: captionedDigitsTask.factors });
-  const file = fileURLToPath(captionedDigitsClassifierWeights);
+  const { factors } = captionedDigitsTask;
+  const template = initFactorClassifier(createStream(0), { channels: 3, factors });
+  const { params, sha256 } = await loadShipped(captionedDigitsClassifierWeights, template);
+  return createFactorExtractor('captioned-digits classifier', params, sha256, compile(factorClassifier));
+}
+
+/** Weights that a package ships, as a tree like `template`, which is disposed. */
+async function loadShipped<Params extends Tree>(weights: URL, template: Params) {
+  const file = fileURLToPath(weights);
   const params = await loadTree(file, template);
   disposeTree(template);
-  return createFactorExtractor('captioned-digits classifier', params, await sha256Of(file), compile(factorClassifier));
+  return { params, sha256: await sha256Of(file) };
 }
 
 /** A model of the user's own, called by the name of its file. */

@@ -82,7 +82,10 @@ export async function look(
       if (judge || task) {
         if (!clips.labels) throw new Error('look: clips to judge need labels');
         judged.labels.push(...clips.labels);
-        for (const [factor, numbers] of Object.entries(told)) values[factor] = [...(values[factor] ?? []), ...numbers];
+        for (const [factor, numbers] of Object.entries(told)) {
+          values[factor] ??= [];
+          values[factor].push(...numbers);
+        }
       }
       onProgress(count);
     },

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { pipeline as pipe } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -20,7 +21,7 @@ import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { ALLOWED_EMOJI } from './allowed-emoji.ts';
 import { decodeSprite } from './decode-sprite.ts';
-import { type EmojiEntry, emojiFolder, SPRITE_FRAMES, SPRITE_SIDE } from './emoji-cache.ts';
+import { type EmojiEntry, emojiFolder } from './emoji-cache.ts';
 
 /** A package of the npm registry by its exact version and the hash of its archive. */
 export interface NpmPackage {
@@ -148,7 +149,9 @@ async function* membersOf(
   archive: ReadStream,
   isWanted: (name: string) => boolean,
 ): AsyncGenerator<[name: string, Buffer]> {
-  const members = archive.pipe(createGunzip()).pipe(extract());
+  const members = extract();
+  // What fails ends the loop below, and what ends the loop closes the file.
+  pipe(archive, createGunzip(), members, () => {});
   for await (const member of members) {
     if (isWanted(member.header.name)) yield [member.header.name, await buffer(member)];
     else member.resume();
@@ -194,8 +197,5 @@ async function decodeAll(
   }
   if (entries.length === 0) throw new Error(`${basename(archive)} has no animated emoji`);
   entries.sort((a, b) => (a.code < b.code ? -1 : 1));
-  await writeFile(
-    join(folder, 'index.json'),
-    JSON.stringify({ side: SPRITE_SIDE, numFrames: SPRITE_FRAMES, emoji: entries }),
-  );
+  await writeFile(join(folder, 'index.json'), JSON.stringify({ emoji: entries }));
 }

@@ -3,7 +3,7 @@ import { type CaptionTask, captionTask } from '../caption-task.ts';
 import { checkCount, checkIndex, checkSeed } from '../check.ts';
 import type { ClipDataset } from '../clip-dataset.ts';
 import { clipSize } from '../clip-size.ts';
-import type { DatasetKind, Split } from '../dataset-kind.ts';
+import type { DatasetKind, Drawn } from '../dataset-kind.ts';
 import { createDraws } from '../hash.ts';
 import { drawSprite, type Place } from './draw-sprite.ts';
 import { type EmojiEntry, readEmoji, readSprites, type Sprite } from './emoji-cache.ts';
@@ -19,11 +19,7 @@ const movingEmojiSchema = z.strictObject({
 type MovingEmojiSection = z.infer<typeof movingEmojiSchema>;
 
 /** What the clips are like: what a config says of them, a split and a seed. */
-export interface MovingEmojiSpec extends Omit<MovingEmojiSection, 'kind'> {
-  split: Split;
-  /** An integer in [0, 2^32): another seed is another endless sequence of clips. */
-  seed: number;
-}
+export interface MovingEmojiSpec extends Omit<MovingEmojiSection, 'kind'>, Drawn {}
 
 /** RGB of grounds, in the order of their names below. */
 const GROUNDS = [
