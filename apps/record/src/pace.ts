@@ -10,7 +10,7 @@ const TIMED_STEPS = 500;
 /** A step that takes so many times the median compiles a graph. */
 const COMPILES = 5;
 /** The share of the minutes that steps are planned for. */
-const FILLED = 0.97;
+const FILLED = 0.95;
 
 /** How fast a config trains on this machine, by the clock of training. */
 export interface Pace {
@@ -47,7 +47,7 @@ export function paceOf(metrics: readonly StepMetrics[]): Pace {
   return { compileSeconds, stepSeconds: (metrics.at(-1)!.seconds - compileSeconds) / metrics.length };
 }
 
-/** The steps that fit into some seconds of training, with a margin of 3 %. Throws where none does. */
+/** The steps that fit into some seconds of training, with a margin of 5 %. Throws where none does. */
 export function stepsWithin(seconds: number, { compileSeconds, stepSeconds }: Pace): number {
   const steps = Math.floor((FILLED * seconds - compileSeconds) / stepSeconds);
   if (steps > 0) return steps;

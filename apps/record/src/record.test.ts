@@ -44,7 +44,7 @@ describe('a trial', () => {
     const folder = join(cwd, 'runs/record', id!);
     expect(readdirSync(folder).sort()).toEqual(['0.3-minutes-seed-3', 'pace', 'pace.json']);
     const { compileSeconds, stepSeconds } = JSON.parse(readFileSync(join(folder, 'pace.json'), 'utf8'));
-    const planned = Math.floor((0.97 * 18 - compileSeconds) / stepSeconds);
+    const planned = Math.floor((0.95 * 18 - compileSeconds) / stepSeconds);
     expect(stdout).toContain(`0.3 minutes: ${planned.toLocaleString('en')} step`);
 
     const run = join(folder, '0.3-minutes-seed-3');
@@ -108,7 +108,7 @@ it('adds seeds that are measured to the record, once', () => {
   const [entry, ...others] = readEntries(join(cwd, RECORD_FILE));
   expect(others).toEqual([]);
   expect(entry).toMatchObject({ change: 'a <trial>', minutes: 3, seeds, protocol, machine: { cores: 1 } });
-  expect(entry!.plannedSteps).toBe(Math.floor((0.97 * 180 - 2) / 0.14));
+  expect(entry!.plannedSteps).toBe(Math.floor((0.95 * 180 - 2) / 0.14));
   expect(entry!.commit).toMatch(/^[0-9a-f]{7,}(-dirty)?$/);
   expect(entry!.date).toMatch(/^\d{4}-\d\d-\d\d$/);
 

@@ -24,7 +24,7 @@ only prints the figures, so that you can try an idea; \`pnpm record --help\` say
 - Seconds count from the beginning of the first step to the end of the last. Compiling, waiting for data and writing checkpoints on the
   way count. Starting the process, loading the data and measuring do not. Previews are switched off.
 - Schedules run over steps ([decision 4](../decisions/0004-schedules-run-over-steps.md)), so the steps are fixed beforehand: 500 are timed, then
-  a run is given as many as fill 97 % of its minutes. A machine that becomes slower does not get more time: the clock ends the run, and the
+  a run is given as many as fill 95 % of its minutes. A machine that becomes slower does not get more time: the clock ends the run, and the
   table says "900 of 1,000" steps. The same seed and the same steps give the same weights on the
   same machine, to the bit.
 - 1,000 clips are compared with 1,000 held-out ones, sampled with the EMA weights of the last checkpoint. Distance: Frechet distance of our
