@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { drawSprite } from './draw-sprite.ts';
 
@@ -34,4 +35,24 @@ it('takes the smallest picture that is no coarser than the canvas, and clips at 
   const canvas = canvasOf(4, 4);
   drawSprite(canvas, 4, pictures, { x: -2, y: 3, size: 4 });
   expect([0, 1, 2].map((x) => redAt(canvas, 4, x, 3))).toEqual([4, 4, 100]);
+});
+
+it('leaves colours between those of the sprite and of the ground, at any place and size', () => {
+  const pictures = [16, 8, 4].map((side) => plain(side, [60, 60, 60, 128]));
+  const lowest = Math.floor(60 + 100 * (1 - 128 / 255));
+  const place = fc.record({
+    x: fc.double({ min: -12, max: 12, noNaN: true }),
+    y: fc.double({ min: -12, max: 12, noNaN: true }),
+    size: fc.double({ min: 1, max: 14, noNaN: true }),
+  });
+  fc.assert(
+    fc.property(place, (at) => {
+      const canvas = canvasOf(10, 10);
+      drawSprite(canvas, 10, pictures, at);
+      for (const value of canvas) {
+        expect(value).toBeGreaterThanOrEqual(Math.min(lowest, 100));
+        expect(value).toBeLessThanOrEqual(Math.max(lowest + 1, 100));
+      }
+    }),
+  );
 });

@@ -58,14 +58,15 @@ interface Side {
 
 function sides(from: number, to: number, placeOf: (at: number) => number, size: number): Side[] {
   const all: Side[] = [];
+  const isInside = (index: number) => index >= 0 && index < size;
+  const nearest = (index: number) => Math.min(size - 1, Math.max(0, index));
   for (let at = from; at < to; at++) {
     const place = placeOf(at);
     const first = Math.floor(place);
-    const isInside = (index: number) => index >= 0 && index < size;
     all.push({
       at,
-      first: Math.max(0, first),
-      second: Math.min(size - 1, first + 1),
+      first: nearest(first),
+      second: nearest(first + 1),
       ofFirst: isInside(first) ? 1 - (place - first) : 0,
       ofSecond: isInside(first + 1) ? place - first : 0,
     });
