@@ -45,6 +45,14 @@ export interface Evaluation {
 /** The number of steps at which checkpoints are compared: 4 where it was asked for, else the last. */
 export const comparedSteps = (steps: number[]): number => (steps.includes(4) ? 4 : steps.at(-1)!);
 
-/** How grids are laid out, and how many clips each shows. */
-export const GRID = { columns: 5, scale: 3 };
+/** Clips that a grid shows. */
 export const SHOWN = 20;
+/** Pixels of a clip that has its caption below it, at least. */
+const CAPTIONED_WIDTH = 96;
+
+/** How grids of clips of some width are laid out; `captions` are of all clips. */
+export const gridOptions = (width: number, captions?: readonly string[]) => ({
+  columns: 5,
+  scale: captions ? Math.ceil(CAPTIONED_WIDTH / width) : 3,
+  captions: captions?.slice(0, SHOWN),
+});

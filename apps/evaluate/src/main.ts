@@ -28,7 +28,7 @@ import {
 } from '@eflow/run';
 import { type Clips, disposeTree, joinClips, sliceClips } from '@eflow/tensor';
 import { Command, Option } from 'commander';
-import { comparedSteps, type Evaluation, GRID, type Result, SHOWN } from './evaluation.ts';
+import { comparedSteps, type Evaluation, gridOptions, type Result, SHOWN } from './evaluation.ts';
 import { type CLASSIFIERS, compare, lookAt, readHeldOutAccuracy } from './measure.ts';
 import { renderReport } from './report.ts';
 import { describeAge, FACTORS_NOTE, formatTable, secondsUntil } from './table.ts';
@@ -104,7 +104,8 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const others = takeClips(dataset, flags.clips, flags.clips);
   const real = { ...compare(await lookAt(extractor, others, task), reference, split), grid: 'real.webp' };
   const byLabel = pickLabels(others, asked.labels.slice(0, SHOWN));
-  await writeGridWebp(join(out, real.grid), byLabel, GRID);
+  const gridLayout = gridOptions(config.data.width, asked.captions);
+  await writeGridWebp(join(out, real.grid), byLabel, gridLayout);
 
   // Every checkpoint is of the same network, so that one compiled sampler serves all of them.
   const network = videoDiTConfig(config);
@@ -132,7 +133,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
       progress.end();
       const figures = compare(await lookAt(extractor, clips, task), reference, split);
       const grid = `step-${step}-${numSteps}.webp`;
-      await writeGridWebp(join(out, grid), sliceClips(clips, 0, SHOWN), GRID);
+      await writeGridWebp(join(out, grid), sliceClips(clips, 0, SHOWN), gridLayout);
       const result = { step, seconds: secondsUntil(metrics, step), numSteps, nfe, weakNfe, ...figures, grid };
       results.push(result);
       console.log(

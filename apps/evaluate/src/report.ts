@@ -3,7 +3,7 @@ import { escapeHtml, htmlPage, htmlPicture, htmlTable, percent } from '@eflow/cl
 import { formatEvaluations, type RunConfig, type StepMetrics } from '@eflow/run';
 import { stringify } from 'yaml';
 import { distanceChart, lossCharts } from './charts.ts';
-import { comparedSteps, type Evaluation, GRID } from './evaluation.ts';
+import { comparedSteps, type Evaluation } from './evaluation.ts';
 import { describeAge, evaluationTable, FACTORS_NOTE } from './table.ts';
 
 /** A page that stands alone: the table, the moving grids, the curves, the config. `folder` holds the grids. */
@@ -24,7 +24,7 @@ export function renderReport(
   const final = metrics.at(-1); // absent if no step changed the weights yet
   return htmlPage(`${config.name}: a few-step video generator, trained from scratch`, [
     `<p>${final ? final.step + 1 : 0} steps of ${config.training.batchSize} clips in ${Math.round(final?.seconds ?? 0)} seconds. Every grid moves.</p>`,
-    ...describeAsked(evaluation),
+    describeAsked(evaluation),
     '<h2>Figures</h2>',
     htmlTable(table.head, table.rows),
     real.factors ? `<p class="note">${FACTORS_NOTE}</p>` : '',
@@ -40,18 +40,9 @@ export function renderReport(
   ]);
 }
 
-/** What the clips of a grid were asked for: in a table as the grid is, or in a line where these are short. */
-function describeAsked({ asked, real }: Evaluation): string[] {
-  if (!real.factors) {
-    const classes = [...new Set(asked)].join(', ');
-    return [`<p>The clips of a grid were asked for the classes ${escapeHtml(classes)}, in turn.</p>`];
-  }
-  const rows = Array.from({ length: Math.ceil(asked.length / GRID.columns) }, (_, row) =>
-    asked.slice(row * GRID.columns, (row + 1) * GRID.columns),
-  );
-  const cells = (row: string[]) => row.map((caption) => `<td>${escapeHtml(caption)}</td>`).join('');
-  return [
-    '<p>The clips of a grid were asked for, row by row:</p>',
-    `<table>${rows.map((row) => `<tr>${cells(row)}</tr>`).join('')}</table>`,
-  ];
+/** What the clips of a grid were asked for. */
+function describeAsked({ asked, real }: Evaluation): string {
+  if (real.factors) return '<p>Below each clip stands what it was asked for.</p>';
+  const classes = [...new Set(asked)].join(', ');
+  return `<p>The clips of a grid were asked for the classes ${escapeHtml(classes)}, in turn.</p>`;
 }

@@ -29,6 +29,16 @@ export interface PicturePlan {
   /** File pixels per clip pixel. */
   scale: number;
   fps: number;
+  /** Of the clips that are shown, where they are written below them. */
+  captions?: readonly string[];
+}
+
+interface PictureOptions {
+  scale?: number;
+  fps: number;
+  /** Of all clips, where they are to be written below them. */
+  captions?: readonly string[];
+  canWriteMp4: boolean;
 }
 
 /**
@@ -38,7 +48,7 @@ export interface PicturePlan {
 export function planPictures(
   count: number,
   { numFrames, height, width }: ClipSize,
-  { scale: asked, fps, canWriteMp4 }: { scale?: number; fps: number; canWriteMp4: boolean },
+  { scale: asked, fps, captions, canWriteMp4 }: PictureOptions,
 ): PicturePlan {
   const scale = asked ?? Math.max(1, Math.floor(CELL_SIDE / Math.max(height, width)));
   const isLeftOut = { png: false, webp: false, gif: fps > GIF_FPS, mp4: !canWriteMp4 };
@@ -47,9 +57,9 @@ export function planPictures(
     try {
       for (const format of formats) {
         const options = format === 'png' ? ({ frames: 'strip', scale } as const) : { scale, fps };
-        checkPicture(format, [shown, numFrames, height, width, 3], options);
+        checkPicture(format, [shown, numFrames, height, width, 3], { ...options, captions });
       }
-      return { formats, shown, scale, fps };
+      return { formats, shown, scale, fps, captions: captions?.slice(0, shown) };
     } catch (error) {
       if (shown === 1) throw error;
     }
@@ -69,15 +79,15 @@ export const pictureFiles = (folder: string): string[] =>
   [...FORMATS, 'json'].map((format) => join(folder, `samples.${format}`));
 
 /** Opens a folder for pictures, before there are clips. Throws if it cannot be written. */
-export function openPictures(folder: string, { formats, scale, fps }: PicturePlan): PictureWriter {
+export function openPictures(folder: string, { formats, scale, fps, captions }: PicturePlan): PictureWriter {
   const temporary = openTemporary(folder);
   return {
     async write(clips, record) {
       const fileOf = (format: string) => join(temporary, `samples.${format}`);
       // At the same time: the encoders have threads of their own.
       const written = formats.map(async (format) => {
-        if (format === 'png') await writeGridPng(fileOf(format), clips, { frames: 'strip', scale });
-        else await MOVIES[format](fileOf(format), clips, { scale, fps });
+        if (format === 'png') await writeGridPng(fileOf(format), clips, { frames: 'strip', scale, captions });
+        else await MOVIES[format](fileOf(format), clips, { scale, fps, captions });
       });
       await Promise.all(written);
       writeFileSync(fileOf('json'), `${JSON.stringify(record, null, 2)}\n`);

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Clips } from '@eflow/tensor/clips';
+import { addCaptions } from './captions.ts';
 import { checkClips, drawFrames, type Image, type MovieOptions, toRgba } from './grid.ts';
 import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import { writeWhole } from './write-file.ts';
@@ -18,7 +19,9 @@ export async function writeGridGif(file: string, clips: Clips, options: MovieOpt
   checkClips(clips);
   checkPicture('gif', clips.shape, options);
   const { fps = DEFAULT_FPS, ...grid } = options;
-  const { palette, frames } = indexFrames(drawFrames(clips, grid));
+  const drawn = drawFrames(clips, grid);
+  await addCaptions(drawn, clips.shape, grid);
+  const { palette, frames } = indexFrames(drawn);
   const encoder = gifenc.GIFEncoder();
   frames.forEach(({ data, width, height }, i) => {
     encoder.writeFrame(data, width, height, { delay: 1000 / fps, ...(i === 0 ? { palette, repeat: 0 } : {}) });

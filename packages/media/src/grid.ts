@@ -8,6 +8,8 @@ export interface GridOptions {
   scale?: number;
   /** Width of the grey lines between cells in pixels of the file; 1 unless given. */
   border?: number;
+  /** What is written below each clip, in up to three lines of Latin letters; nothing unless given. */
+  captions?: readonly string[];
 }
 
 export interface PngOptions extends GridOptions {
@@ -28,6 +30,9 @@ export interface Image {
   height: number;
   channels: 1 | 3;
 }
+
+/** Pixels below a cell that a caption has, however short it is. */
+export const CAPTION_HEIGHT = 41;
 
 /** The value of the lines between cells, and of places without a clip. */
 export const BORDER_GREY = 96;
@@ -69,14 +74,15 @@ function frameOf({ pixels, shape }: Clips, clip: number, frame: number): Uint8Ar
 
 /** Width and height in pixels of a grid of cells, its columns and the pixels from one cell to the next. Throws on bad options. */
 export function gridSize(numCells: number, shape: ClipsShape, options: GridOptions) {
-  const { columns = Math.ceil(Math.sqrt(numCells)), scale = 1, border = 1 } = options;
+  const { columns = Math.ceil(Math.sqrt(numCells)), scale = 1, border = 1, captions } = options;
   checkInteger('columns', columns, 1);
   checkInteger('scale', scale, 1);
   checkInteger('border', border, 0);
   const [, , cellHeight, cellWidth] = shape;
-  const [stepX, stepY] = [cellWidth * scale + border, cellHeight * scale + border];
+  const stepX = cellWidth * scale + border;
+  const stepY = cellHeight * scale + (captions ? CAPTION_HEIGHT : 0) + border;
   const rows = Math.ceil(numCells / columns);
-  return { width: columns * stepX - border, height: rows * stepY - border, columns, scale, stepX, stepY };
+  return { width: columns * stepX - border, height: rows * stepY - border, columns, scale, border, stepX, stepY };
 }
 
 function drawCells(cells: Uint8Array[], { shape }: Clips, options: GridOptions): Image {

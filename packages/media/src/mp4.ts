@@ -1,4 +1,5 @@
 import type { Clips } from '@eflow/tensor/clips';
+import { addCaptions } from './captions.ts';
 import { BORDER_GREY, checkClips, drawFrames, type Image, type MovieOptions, toRgba } from './grid.ts';
 import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import { writeWhole } from './write-file.ts';
@@ -36,7 +37,9 @@ export async function writeGridMp4(file: string, clips: Clips, options: MovieOpt
   checkClips(clips);
   checkPicture('mp4', clips.shape, options);
   const { fps = DEFAULT_FPS, ...grid } = options;
-  const frames = drawFrames(clips, grid).map(padToEven);
+  const drawn = drawFrames(clips, grid);
+  await addCaptions(drawn, clips.shape, grid);
+  const frames = drawn.map(padToEven);
   const { BufferTarget, Mp4OutputFormat, Output, Quality, VideoSample, VideoSampleSource } = await loadMediabunny();
   const target = new BufferTarget();
   const output = new Output({ format: new Mp4OutputFormat(), target });

@@ -1,4 +1,5 @@
 import type { Clips } from '@eflow/tensor/clips';
+import { addCaptions } from './captions.ts';
 import { checkClips, drawFrames, drawStrip, type PngOptions } from './grid.ts';
 import { checkPicture } from './limits.ts';
 import { writeWhole } from './write-file.ts';
@@ -8,7 +9,9 @@ export async function writeGridPng(file: string, clips: Clips, options: PngOptio
   checkClips(clips);
   checkPicture('png', clips.shape, options);
   const { frames = 'first', ...grid } = options;
-  const { data, ...raw } = frames === 'strip' ? drawStrip(clips, grid) : drawFrames(clips, grid)[0]!;
+  const image = frames === 'strip' ? drawStrip(clips, grid) : drawFrames(clips, grid)[0]!;
+  await addCaptions([image], clips.shape, grid, frames === 'strip');
+  const { data, ...raw } = image;
   const { default: sharp } = await import('sharp');
   await writeWhole(file, await sharp(data, { raw }).png().toBuffer());
 }

@@ -1,4 +1,5 @@
 import type { Clips } from '@eflow/tensor/clips';
+import { addCaptions } from './captions.ts';
 import { checkClips, drawFrames, type MovieOptions } from './grid.ts';
 import { checkPicture, DEFAULT_FPS } from './limits.ts';
 import { writeWhole } from './write-file.ts';
@@ -12,6 +13,7 @@ export async function gridWebp(clips: Clips, options: MovieOptions = {}): Promis
   checkPicture('webp', clips.shape, options);
   const { fps = DEFAULT_FPS, ...grid } = options;
   const frames = drawFrames(clips, grid);
+  await addCaptions(frames, clips.shape, grid);
   const { width, height, channels } = frames[0]!;
   const { default: sharp } = await import('sharp');
   const pixels = Buffer.concat(frames.map((frame) => frame.data));
