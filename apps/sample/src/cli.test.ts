@@ -11,10 +11,12 @@ const root = mkdtempSync(join(tmpdir(), 'sample-'));
 const run = join(root, 'run');
 afterAll(() => rmSync(root, { recursive: true }));
 
-function command(app: string, ...args: string[]) {
+const command = (app: string, ...args: string[]) => commandWith('', app, ...args);
+
+function commandWith(input: string, app: string, ...args: string[]) {
   const main = fileURLToPath(new URL(`../../${app}/src/main.ts`, import.meta.url));
   const node = ['--import', 'tsx', '--conditions=@eflow/source'];
-  return spawnSync(process.execPath, [...node, main, ...args], { encoding: 'utf8' });
+  return spawnSync(process.execPath, [...node, main, ...args], { encoding: 'utf8', input });
 }
 
 /** Without the seconds that a process takes to load TensorFlow; that the command works in one is told by its sizes. */
@@ -200,7 +202,7 @@ describe('prompts', () => {
     );
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toContain(
-      'Prompt 2 has words that the run has not learnt, all of which are the same to it: golden.',
+      'In prompt 2 are words that the run has not learnt, all of which are the same to it: golden.',
     );
     expect(stdout).toContain('of "a red 3 moves left", "a golden seven moves up", from step 1');
     expect(samples(out)).toMatchObject({ captions: prompts });
@@ -217,6 +219,24 @@ describe('prompts', () => {
     expect(new Set(samples(evenly).captions).size).toBe(5);
   });
 
+  it('are read line by line, and what is wrong with one is said before the next is read', () => {
+    const out = join(root, 'line-by-line');
+    const lines = ['a red 3 moves left', 'кошка спит', '', 'a golden 7'].join('\n');
+    const args = [told, '--interactive', '--steps', '1', '--eager', '--out', out];
+    const { status, stdout, stderr } = commandWith(lines, 'sample', ...args);
+    const file = join(out, 'interactive.webp');
+    expect([status, stderr]).toEqual([
+      0,
+      expect.stringMatching(/^the prompt, "кошка спит", has no word that is known, such as [^\n]+\n$/),
+    ]);
+    expect(stdout).toContain(`${file}: a red 3 moves left`);
+    expect(stdout).toContain(
+      'In the prompt are words that the run has not learnt, all of which are the same to it: golden.',
+    );
+    expect(stdout).toContain(`${file}: a golden 7`);
+    expect(readdirSync(out)).toEqual(['interactive.webp']);
+  });
+
   it.each([
     [[told, '--prompt', ' '], 'prompt 1 is empty; say what the clip is to show'],
     [[told, '--prompt', 'кошка спит'], 'has no word that is known, such as '],
@@ -224,6 +244,8 @@ describe('prompts', () => {
     [[told, '--prompt', 'red\0'], 'prompt 1 holds the control character U+0000'],
     [[told, '--prompts', join(root, 'nowhere.txt')], 'nowhere.txt cannot be read'],
     [[told, '--labels', '3'], 'this run was trained on captions, and takes no classes: give --prompt'],
+    [[run, '--interactive'], 'this run was trained on classes, and takes no prompts: give --labels in place'],
+    [[told, '--interactive', '--prompt', 'a red 3'], "'--interactive' cannot be used with option '--prompt <text>'"],
     [[run, '--prompt', 'a red 3'], 'this run was trained on classes, and takes no prompts: give --labels'],
   ])('are refused before anything is sampled: %j', async (args, message) => {
     const { status, stderr } = await sampleHere(...args, '--out', join(root, 'never'));

@@ -22,6 +22,7 @@ import {
   SAMPLERS,
   type SamplerFlags,
   type SamplerSpec,
+  sampleClips,
   sampleInBatches,
   samplerSpec,
   videoDiTConfig,
@@ -31,6 +32,7 @@ import { numberWords, unknownWords } from '@eflow/text';
 import { type ClipSize, type FullVideoDiTConfig, tokenGrid } from '@eflow/video-dit';
 import { Command, Option } from 'commander';
 import { exportSampler } from './export-sampler.ts';
+import { answerLines } from './interactive.ts';
 import { GIF_FPS, openPictures, pictureFiles, planPictures } from './pictures.ts';
 
 interface Flags extends SamplerFlags {
@@ -39,6 +41,7 @@ interface Flags extends SamplerFlags {
   labels?: string[];
   prompt?: string[];
   prompts?: string;
+  interactive?: boolean;
   seed: number;
   frames?: number;
   height?: number;
@@ -53,6 +56,9 @@ interface Flags extends SamplerFlags {
   export?: string;
   shards?: string;
 }
+
+/** Clips that --interactive draws of each line. */
+const CLIPS_A_LINE = 4;
 
 const program = new Command('sample')
   .description(
@@ -90,6 +96,12 @@ const program = new Command('sample')
     (text, before: string[] = []) => [...before, text],
   )
   .option('--prompts <file>', 'a text file with a prompt in each line (instead of --count)')
+  .addOption(
+    new Option(
+      '--interactive',
+      `read prompts line by line, and draw ${CLIPS_A_LINE} clips of each: in a terminal that shows 24-bit colours, and into interactive.webp in the run's folder`,
+    ).conflicts(['count', 'labels', 'prompt', 'prompts', 'export', 'shards']),
+  )
   .option('--seed <n>', 'clip i depends on the seed, on i and on its label or prompt', integer(0), 0)
   .option('--frames <n>', 'frames per clip, any number that patches divide (default: as trained)', integer(1))
   .option('--height <n>', 'pixels, likewise', integer(1))
@@ -117,6 +129,7 @@ const program = new Command('sample')
       '',
       'runs/mine --labels 3,1,4',
       'runs/digits-text --prompt "a red 3 moves left" --prompt "a blue 7 moves up"',
+      'runs/digits-text --interactive',
       'runs/mine --guidance-scale 2',
       'runs/mine --sampler heun --steps 25 --guidance-scale 1.5',
       'runs/mine --count 2048 --shards generated',
@@ -140,6 +153,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const fps = flags.fps ?? fpsOf(readDataRecord(folder), frameStride);
   const classes = names && labels!.map((label) => names[label]!);
   if (flags.export) return exportModel(root, flags.export, spec, clip, flags);
+  if (flags.interactive) return answerPrompts(root, spec, clip, fps, flags);
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
   const taken = pictureFiles(out).find((file) => existsSync(file));
   if (taken && !flags.overwrite) {
@@ -151,6 +165,7 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const plan = planPictures(count, clip, {
     scale: flags.scale,
     fps,
+    captions,
     canWriteMp4: hasMp4,
   });
   if (!hasMp4) console.log('No mp4: the optional codec is missing (npm install mediabunny @mediabunny/server).');
@@ -194,11 +209,11 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
       run: root,
       step,
       ...flags,
+      ...spec,
+      ...plan,
       ...asked,
       classes,
       clip,
-      ...spec,
-      ...plan,
     });
     shards?.finish();
     console.log([...files, ...(flags.shards ? [flags.shards] : [])].join('\n'));
@@ -233,16 +248,18 @@ function whatIsAsked(
   }
   if (flags.labels) throw new Error('this run was trained on captions, and takes no classes: give --prompt "..."');
   if (prompts.length === 0) return askEvenly(config, flags.count);
-  for (const [i, prompt] of prompts.entries()) {
-    numberWords(words.vocabulary, `prompt ${i + 1}`, prompt);
-    const unknown = unknownWords(words.vocabulary, prompt);
-    if (unknown.length > 0) {
-      console.log(
-        `Prompt ${i + 1} has words that the run has not learnt, all of which are the same to it: ${unknown.join(', ')}.`,
-      );
-    }
-  }
+  for (const [i, prompt] of prompts.entries()) checkPrompt(words.vocabulary, `prompt ${i + 1}`, prompt);
   return { captions: prompts };
+}
+
+/** Says which words of a prompt, which is called `name`, the run does not know. Throws on a prompt that cannot be read. */
+function checkPrompt(vocabulary: readonly string[], name: string, prompt: string): void {
+  numberWords(vocabulary, name, prompt);
+  const unknown = unknownWords(vocabulary, prompt);
+  if (unknown.length === 0) return;
+  console.log(
+    `In ${name} are words that the run has not learnt, all of which are the same to it: ${unknown.join(', ')}.`,
+  );
 }
 
 /** The lines of a file that are not empty. Throws where it cannot be read or has none. */
@@ -307,9 +324,7 @@ async function exportModel(
   flags: Flags,
 ): Promise<void> {
   checkNewFolder(folder);
-  await setUpIfNeeded();
-  await useTensorFlow();
-  const { config, network, params, step } = await loadNetwork(root, flags);
+  const { config, network, params, step } = await openNetwork(root, flags);
   const { count } = flags;
   const { objective } = config;
   const names = await exportSampler(folder, network, params, { spec, objective, clip, batchSize: count });
@@ -317,6 +332,44 @@ async function exportModel(
   console.log(
     `${folder}: ${describe(spec)} and the weights of step ${step}; ${inputs} of ${countOf(count, 'clip')} in, video out.`,
   );
+}
+
+/** Draws what lines of text ask for. */
+async function answerPrompts(
+  root: string,
+  spec: SamplerSpec,
+  clip: ClipSize,
+  fps: number,
+  flags: Flags,
+): Promise<void> {
+  const { config } = openRunFolder(root);
+  const network = videoDiTConfig(config);
+  const { words } = network;
+  if (!words) {
+    throw new Error('this run was trained on classes, and takes no prompts: give --labels in place of --interactive');
+  }
+  const { out = root } = flags;
+  mkdirSync(out, { recursive: true });
+  const { params } = await openNetwork(root, flags);
+  const { scale } = planPictures(CLIPS_A_LINE, clip, { scale: flags.scale, fps, canWriteMp4: false });
+  const sample = createSample(network, config.objective, spec, flags.eager ? undefined : compile);
+  await answerLines({
+    seed: flags.seed,
+    file: join(out, 'interactive.webp'),
+    scale,
+    fps,
+    draw(prompt, seed) {
+      checkPrompt(words.vocabulary, 'the prompt', prompt);
+      return sampleClips(sample, params, network, { clip, captions: Array(CLIPS_A_LINE).fill(prompt), seed });
+    },
+  });
+}
+
+/** The network of a run, on TensorFlow. */
+async function openNetwork(root: string, flags: Flags) {
+  await setUpIfNeeded();
+  await useTensorFlow();
+  return loadNetwork(root, flags);
 }
 
 program.action(main);
