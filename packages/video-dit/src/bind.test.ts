@@ -84,7 +84,7 @@ describe('a network that takes words', () => {
     });
   });
 
-  it('hears the caption in every block without cross-attention, too: by the mean word', () => {
+  it('hears the caption in every block without cross-attention, too: by what each word adds to the times', () => {
     tf.tidy(() => {
       const deaf = mapTree(params, (leaf, name) => (name.includes('crossAttn.proj') ? tf.zerosLike(leaf) : leaf));
       const say = (all: string[]) =>

@@ -132,7 +132,7 @@ function ownAffair(config: VideoDiTConfig, { batchSize: B = 1, keepRatio = 1, ..
   // The rows of a class and of words are taken by a product.
   const label =
     (numClasses > 0 ? product(B, numClasses + 1, E) : 0) +
-    (words ? product(B * S, words.vocabulary.length + 1, words.width) : 0);
+    (words ? product(B * S, words.vocabulary.length + 1, words.width + E) : 0);
   // SLA orders blocks of 4 by a product of their means, which has no gradient.
   const order = perBlock((length) => (attention.kind === 'sla' ? product(B * N * (length / 4), D, length / 4) : 0));
   // What is given needs no gradient: patches, positions, times, scales, vectors, a frozen mask token, and one that nobody takes.

@@ -120,7 +120,7 @@ function countRest(config: FullVideoDiTConfig, { B, L, S }: Lengths): PartCount 
     linear(B * L, E, patchLength),
   ];
   if (numClasses > 0) counts.push(weights((numClasses + 1) * E));
-  if (words) counts.push(countWordEncoder(words, B, S));
+  if (words) counts.push(weights((words.vocabulary.length + 1) * E), countWordEncoder(words, B, S));
   if (contextSize) counts.push(linear(B * S, contextSize, E), linear(B * S, E, E));
   return sum(...counts);
 }

@@ -24,7 +24,9 @@ export type VideoDiTParams = {
   guidanceEmbedder?: ScalarEmbedderParams;
   /** In a network with classes. */
   labelEmbedder?: LabelEmbedderParams;
-  /** In a network that is told words. */
+  /** In a network that is told words: what each adds to the times, as a class does. */
+  wordEmbedder?: LabelEmbedderParams;
+  /** In a network that is told words: their states are its context. */
   wordEncoder?: WordEncoderParams;
   /** In a network with a context. */
   contextEmbedder?: ContextEmbedderParams;
@@ -59,7 +61,10 @@ export function initVideoDiT(stream: RandomStream, given: VideoDiTConfig): Video
     intervalEmbedder: initScalarEmbedder(at('intervalEmbedder'), E),
     ...(guidanceInput && { guidanceEmbedder: initScalarEmbedder(at('guidanceEmbedder'), E) }),
     ...(numClasses > 0 && { labelEmbedder: initLabelEmbedder(at('labelEmbedder'), numClasses, E) }),
-    ...(words && { wordEncoder: initWordEncoder(at('wordEncoder'), words) }),
+    ...(words && {
+      wordEmbedder: initLabelEmbedder(at('wordEmbedder'), words.vocabulary.length, E),
+      wordEncoder: initWordEncoder(at('wordEncoder'), words),
+    }),
     ...(contextSize && { contextEmbedder: initContextEmbedder(at('contextEmbedder'), contextSize, E) }),
     encoderBlocks: blocks('encoderBlocks', depth[0]),
     middleBlocks: blocks('middleBlocks', depth[1]),

@@ -1,5 +1,13 @@
 import { type Grid, gatherRotary, type Rotary, rotaryTable } from '@eflow/attention';
-import { type LinearParams, labelEmbedder, linear, modulatedNorm, scalarEmbedder, silu } from '@eflow/nn';
+import {
+  type LabelEmbedderParams,
+  type LinearParams,
+  labelEmbedder,
+  linear,
+  modulatedNorm,
+  scalarEmbedder,
+  silu,
+} from '@eflow/nn';
 import { explain, rematerialise, stopGradient } from '@eflow/tensor';
 import { wordEncoder } from '@eflow/text';
 import * as tf from '@tensorflow/tfjs-core';
@@ -78,7 +86,7 @@ function run(params: VideoDiTParams, config: FullVideoDiTConfig, input: VideoDiT
 /** What all blocks of a pass see besides their tokens. Kept tokens are no grid. */
 type Surroundings = { condition: tf.Tensor; context?: Context; rotary: Rotary; grid?: Grid };
 
-/** The sum of the embedded times, guidance scale and class or mean word, SiLU applied, [B, E]; the embedded context. */
+/** The sum of the embedded times, guidance scale and class or words, SiLU applied, [B, E]; the embedded context. */
 function embedConditions(
   params: VideoDiTParams,
   config: FullVideoDiTConfig,
@@ -102,16 +110,16 @@ function embedConditions(
         ? [scalarEmbedder(params.guidanceEmbedder, tf.sub(1, tf.reciprocal(guidanceScale!)))]
         : []),
       ...(params.labelEmbedder ? [labelEmbedder(params.labelEmbedder, labels!)] : []),
-      ...(words ? [meanOf(vectors!, wordMask!)] : []),
+      ...(words ? [sumOfWords(params.wordEmbedder!, words, wordMask!)] : []),
     ]),
   );
   return vectors ? { condition, context: { vectors, mask } } : { condition };
 }
 
-/** The mean of the vectors [B, S, E] that are there, [B, E]; 0 where none is. */
-const meanOf = (vectors: tf.Tensor, mask: tf.Tensor): tf.Tensor => {
-  const isThere = tf.cast(tf.expandDims(mask, -1), 'float32');
-  return tf.div(tf.sum(tf.mul(vectors, isThere), 1), tf.maximum(tf.sum(isThere, 1), 1));
+/** The sum of the rows of the words [B, S] that are there, [B, E]: 0 without a caption. */
+const sumOfWords = (params: LabelEmbedderParams, words: tf.Tensor, mask: tf.Tensor): tf.Tensor => {
+  const rows = tf.reshape(labelEmbedder(params, tf.reshape(words, [-1])), [...words.shape, -1]);
+  return tf.sum(tf.mul(rows, tf.cast(tf.expandDims(mask, -1), 'float32')), 1);
 };
 
 /** Runs x [B, L, E] through blocks, in turn. */
