@@ -1,14 +1,23 @@
 import { fileURLToPath } from 'node:url';
 import { readSafetensors } from '@eflow/checkpoint';
 import type { CaptionTask, Split } from '@eflow/data';
-import { captionedDigitsClassifierWeights, digitsClassifierWeights, type Extractor } from '@eflow/fvd';
+import {
+  captionedDigitsClassifierWeights,
+  digitsClassifierWeights,
+  type Extractor,
+  movingEmojiClassifierWeights,
+} from '@eflow/fvd';
 import { clipsSource, DIGITS_COVARIANCE_RULE, look, type Measurement, measure, type Seen } from '@eflow/measure';
 import type { Clips } from '@eflow/tensor';
 
 const BATCH_SIZE = 100;
 
 /** The classifiers that name what clips show, and the files of their weights. */
-export const CLASSIFIERS = { digits: digitsClassifierWeights, captionedDigits: captionedDigitsClassifierWeights };
+export const CLASSIFIERS = {
+  digits: digitsClassifierWeights,
+  captionedDigits: captionedDigitsClassifierWeights,
+  movingEmoji: movingEmojiClassifierWeights,
+};
 
 /** What the classifier sees in clips, and whether it takes them for what their labels say: the factors of a task, or else classes. */
 export const lookAt = (extractor: Extractor, clips: Clips, task?: CaptionTask): Promise<Seen> =>

@@ -12,7 +12,7 @@ import { createStream, disposeTree, splitStream, type Tree, treeEntries, uploadC
 import { createTrainStep, currentParams, disposeState, initState } from '@eflow/train';
 import * as tf from '@tensorflow/tfjs-core';
 import { Argument, Command } from 'commander';
-import { type ClassifierTask, captionedDigits, movingDigits } from './tasks.ts';
+import { type ClassifierTask, captionedDigits, movingDigits, movingEmoji } from './tasks.ts';
 
 interface Flags {
   steps: number;
@@ -23,7 +23,7 @@ interface Flags {
   force?: boolean;
 }
 
-const TASKS = { movingDigits, captionedDigits };
+const TASKS = { movingDigits, captionedDigits, movingEmoji };
 const HELD_OUT_CLIPS = 10_000;
 const REQUIRED_ACCURACY = 0.97;
 const WARMUP_STEPS = 50;
@@ -34,7 +34,7 @@ const program = new Command('train-classifier')
     `Train the classifier by which runs are measured, on the clips that they are of. Its weights are written if it names at least ${100 * REQUIRED_ACCURACY} % of ${HELD_OUT_CLIPS} held-out clips right.`,
   )
   .addArgument(
-    new Argument('[data]', 'kind of clips: captioned digits are right in digit, colour and direction, or wrong')
+    new Argument('[data]', 'kind of clips: captioned ones are right in all that their captions say, or wrong')
       .choices(Object.keys(TASKS))
       .default('movingDigits'),
   )
@@ -153,6 +153,6 @@ const upload = (batch: Batch): DeviceBatch => ({
 
 program.action((kind: keyof typeof TASKS, flags: Flags) => {
   const run = <Params extends Tree>(task: ClassifierTask<Params>) => main(task, flags);
-  return kind === 'movingDigits' ? run(movingDigits) : run(captionedDigits);
+  return kind === 'movingDigits' ? run(TASKS[kind]()) : run(TASKS[kind]());
 });
 await runProgram(program);

@@ -1,4 +1,4 @@
-import { captionedDigitsTask, type DatasetConfig } from '@eflow/data';
+import { type CaptionTask, captionedDigitsTask, type DatasetConfig, movingEmojiTask } from '@eflow/data';
 import {
   captionedDigitsClassifierWeights,
   createDigitsExtractor,
@@ -10,6 +10,7 @@ import {
   factorClassifier,
   initDigitsClassifier,
   initFactorClassifier,
+  movingEmojiClassifierWeights,
 } from '@eflow/fvd';
 import { type ClipSource, look } from '@eflow/measure';
 import type { RandomStream, Tree } from '@eflow/tensor';
@@ -32,7 +33,7 @@ const NOT_WRITTEN = 'not written yet';
 const BATCH_SIZE = 200;
 
 /** One digit of ten. Every frame is judged, so that each learns to name the digit without the rest of the clip. */
-export const movingDigits: ClassifierTask<DigitsClassifierParams> = {
+export const movingDigits = (): ClassifierTask<DigitsClassifierParams> => ({
   data: {
     kind: 'movingDigits',
     numFrames: 8,
@@ -51,41 +52,57 @@ export const movingDigits: ClassifierTask<DigitsClassifierParams> = {
     const { judgement } = await look(extractor, held, { batchSize: BATCH_SIZE, judge: true });
     return { accuracy: judgement!.classAccuracy, frameConsistency: judgement!.frameConsistency };
   },
-};
+});
 
-const { factors, numCombinations, valuesOf } = captionedDigitsTask;
-const FACTORS = Object.keys(factors) as (keyof typeof factors)[];
-/** Of every combination the numbers of its values, [factors, combinations]. */
-const VALUES = FACTORS.map((factor) => Array.from({ length: numCombinations }, (_, label) => valuesOf(label)[factor]));
+/** All factors of captions, on all combinations of them. A clip that is right in all is named right. */
+function factorTask(data: DatasetConfig, task: CaptionTask, weights: URL): ClassifierTask<FactorClassifierParams> {
+  const { factors, numCombinations, valuesOf } = task;
+  const names = Object.keys(factors);
+  /** Of every combination the numbers of its values, [factors, combinations]. */
+  const values = names.map((name) => Array.from({ length: numCombinations }, (_, label) => valuesOf(label)[name]!));
+  return {
+    data,
+    weights,
+    init: (stream) => initFactorClassifier(stream, { channels: 3, factors }),
+    loss(params, clips, labels) {
+      const { logits } = factorClassifier(params, clips);
+      const losses = names.map((name, i) =>
+        crossEntropy(logits[name]!, tf.gather(tf.tensor1d(values[i]!, 'int32'), labels)),
+      );
+      return tf.addN(losses);
+    },
+    async measure(params, held) {
+      const extractor = createFactorExtractor(NOT_WRITTEN, params, NOT_WRITTEN);
+      const { all, ...each } = (await look(extractor, held, { batchSize: BATCH_SIZE, task })).factors!.every;
+      return { accuracy: all!, ...each };
+    },
+  };
+}
 
-/** Digit, colour and direction, on all combinations of them. A clip that is right in all three is named right. */
-export const captionedDigits: ClassifierTask<FactorClassifierParams> = {
-  data: {
-    kind: 'captionedDigits',
-    numFrames: 8,
-    height: 16,
-    width: 16,
-    digitSize: 11,
-    minSpeed: 0.3,
-    maxSpeed: 0.7,
-    combinations: 'all',
-  },
-  weights: captionedDigitsClassifierWeights,
-  init: (stream) => initFactorClassifier(stream, { channels: 3, factors }),
-  loss(params, clips, labels) {
-    const { logits } = factorClassifier(params, clips);
-    const losses = FACTORS.map((factor, i) =>
-      crossEntropy(logits[factor]!, tf.gather(tf.tensor1d(VALUES[i]!, 'int32'), labels)),
-    );
-    return tf.addN(losses);
-  },
-  async measure(params, held) {
-    const extractor = createFactorExtractor(NOT_WRITTEN, params, NOT_WRITTEN);
-    const seen = await look(extractor, held, { batchSize: BATCH_SIZE, task: captionedDigitsTask });
-    const { all, ...each } = seen.factors!.every;
-    return { accuracy: all!, ...each };
-  },
-};
+/** Digit, colour and direction. */
+export const captionedDigits = () =>
+  factorTask(
+    {
+      kind: 'captionedDigits',
+      numFrames: 8,
+      height: 16,
+      width: 16,
+      digitSize: 11,
+      minSpeed: 0.3,
+      maxSpeed: 0.7,
+      combinations: 'all',
+    },
+    captionedDigitsTask,
+    captionedDigitsClassifierWeights,
+  );
+
+/** Subject, ground and path. Throws where the emoji were not fetched. */
+export const movingEmoji = () =>
+  factorTask(
+    { kind: 'movingEmoji', numFrames: 8, height: 32, width: 32, combinations: 'all' },
+    movingEmojiTask(),
+    movingEmojiClassifierWeights,
+  );
 
 /** Mean over all rows of `logits` [..., K]; `labels` int32 [...], or broadcast to it. */
 function crossEntropy(logits: tf.Tensor, labels: tf.Tensor): tf.Scalar {

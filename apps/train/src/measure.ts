@@ -73,6 +73,7 @@ function chooseExtractor({ data, measurement }: RunConfig): { spec: ExtractorSpe
   switch (name) {
     case 'digits':
     case 'captionedDigits':
+    case 'movingEmoji':
       return { spec: { name }, covarianceRule: DIGITS_COVARIANCE_RULE };
     case 'i3d': {
       const { resize, covarianceRule } = PROTOCOL_PRESETS[measurement.protocol];

@@ -72,7 +72,7 @@ export interface DatasetKind<Section extends DatasetSection = DatasetSection, Sp
   /** Those that such a section has; clips of the last are what generated ones are measured against. */
   splits(section: Section): readonly [Split, ...Split[]];
   /** The extractor of @eflow/measure that looks at its clips while a run trains. */
-  measuredBy: 'digits' | 'captionedDigits' | 'i3d';
+  measuredBy: 'digits' | 'captionedDigits' | 'movingEmoji' | 'i3d';
   /** Throws where there are no such clips. */
   open(spec: Spec): ClipDataset;
   describe(section: Section): DatasetDescription;

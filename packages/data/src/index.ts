@@ -15,6 +15,7 @@ export {
   datasetSpec,
   openDataset,
 } from './datasets.ts';
+export { movingEmojiTask } from './emoji/moving-emoji.ts';
 export { createMovingDigits } from './moving-digits.ts';
 export type { MovingDigitsSpec } from './moving-digits-spec.ts';
 export type { Rejection, RejectionCode, VideoEntry } from './videos/entry.ts';

@@ -35,6 +35,9 @@ export const captionedDigitsClassifierWeights: URL = new URL(
   import.meta.url,
 );
 
+/** The same for moving emoji. */
+export const movingEmojiClassifierWeights: URL = new URL('../weights/moving-emoji.safetensors', import.meta.url);
+
 /** Parameters to train from, owned by the caller: for clips of so many channels, and the values of each factor. */
 export function initFactorClassifier(
   stream: RandomStream,

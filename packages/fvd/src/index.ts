@@ -14,6 +14,7 @@ export {
   type FactorClassifierParams,
   factorClassifier,
   initFactorClassifier,
+  movingEmojiClassifierWeights,
 } from './factor-classifier.ts';
 export { createFactorExtractor } from './factor-extractor.ts';
 export { type FeatureSet, pickRows } from './feature-set.ts';

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { loadTree, readNpz, readSafetensors } from '@eflow/checkpoint';
-import { captionedDigitsTask } from '@eflow/data';
+import { type CaptionTask, captionedDigitsTask, movingEmojiTask } from '@eflow/data';
 import { compile, readVariables, variablesPrefix } from '@eflow/engine';
 import {
   type CovarianceRule,
@@ -25,12 +25,13 @@ import {
   initDigitsClassifier,
   initFactorClassifier,
   listI3DVariables,
+  movingEmojiClassifierWeights,
   type OnnxExtractorOptions,
   type ResizeSpec,
 } from '@eflow/fvd';
 import { createStream, disposeTree, type StateDict, type Tree } from '@eflow/tensor';
 
-export const EXTRACTOR_NAMES = ['i3d', 'digits', 'captionedDigits', 'nsfwjs', 'onnx'] as const;
+export const EXTRACTOR_NAMES = ['i3d', 'digits', 'captionedDigits', 'movingEmoji', 'nsfwjs', 'onnx'] as const;
 export type ExtractorName = (typeof EXTRACTOR_NAMES)[number];
 
 /** An extractor by name, and what it needs. */
@@ -43,8 +44,7 @@ export type ExtractorSpec =
       /** `logits` is what FVD is of. */
       feature: 'logits' | 'pooled';
     }
-  | { name: 'digits' }
-  | { name: 'captionedDigits' }
+  | { name: 'digits' | 'captionedDigits' | 'movingEmoji' }
   | { name: 'nsfwjs'; resize: Pick<ResizeSpec, 'rule' | 'crop'> }
   | ({
       name: 'onnx';
@@ -62,7 +62,9 @@ export async function loadExtractor(spec: ExtractorSpec): Promise<Extractor> {
     case 'digits':
       return loadDigits();
     case 'captionedDigits':
-      return loadCaptionedDigits();
+      return loadFactorClassifier('captioned-digits', captionedDigitsTask, captionedDigitsClassifierWeights);
+    case 'movingEmoji':
+      return loadFactorClassifier('moving-emoji', movingEmojiTask(), movingEmojiClassifierWeights);
     case 'nsfwjs':
       return createNsfwjsExtractor(spec.resize);
     case 'onnx':
@@ -104,12 +106,11 @@ async function loadDigits(): Promise<Extractor> {
   return createDigitsExtractor(params, sha256, compile(digitsClassifier));
 }
 
-/** The classifier of captioned digits, whose weights @eflow/fvd ships. */
-async function loadCaptionedDigits(): Promise<Extractor> {
-  const { factors } = captionedDigitsTask;
+/** The classifier of a task, whose weights @eflow/fvd ships. */
+async function loadFactorClassifier(data: string, { factors }: CaptionTask, weights: URL): Promise<Extractor> {
   const template = initFactorClassifier(createStream(0), { channels: 3, factors });
-  const { params, sha256 } = await loadShipped(captionedDigitsClassifierWeights, template);
-  return createFactorExtractor('captioned-digits classifier', params, sha256, compile(factorClassifier));
+  const { params, sha256 } = await loadShipped(weights, template);
+  return createFactorExtractor(`${data} classifier`, params, sha256, compile(factorClassifier));
 }
 
 /** Weights that a package ships, as a tree like `template`, which is disposed. */

@@ -59,9 +59,12 @@ const SYNONYMS: Record<string, string> = {
 /** The shortest side at which a subject can be told. */
 const LEAST_SIDE = 16;
 
+/** What captions say: of subject and path, subject and ground, ground and path any two are trained together; of all three a fifth is not. */
+type EmojiTask = CaptionTask<'subject' | 'ground' | 'path'>;
+
 interface Vocabulary {
   subjects: EmojiEntry[];
-  task: CaptionTask<'subject' | 'ground' | 'path'>;
+  task: EmojiTask;
 }
 let read: Vocabulary | undefined;
 
@@ -113,6 +116,9 @@ function vocabulary(): Vocabulary {
   read = { subjects, task };
   return read;
 }
+
+/** What captions of moving emoji say. Throws, saying how to fetch the emoji, where they were not. */
+export const movingEmojiTask = (): EmojiTask => vocabulary().task;
 
 const withArticle = (name: string) => `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${name}`;
 
@@ -207,7 +213,7 @@ export const movingEmoji = {
   kind: 'movingEmoji',
   schema: movingEmojiSchema,
   splits: () => ['train', 'held-out'],
-  measuredBy: 'i3d',
+  measuredBy: 'movingEmoji',
   open: createMovingEmoji,
   describe() {
     const { task } = vocabulary();
@@ -218,5 +224,5 @@ export const movingEmoji = {
       frameStride: 1,
     };
   },
-  captions: () => vocabulary().task,
+  captions: movingEmojiTask,
 } satisfies DatasetKind<MovingEmojiSection, MovingEmojiSpec>;

@@ -50,6 +50,7 @@ export function extractorSpec(flags: LookFlags): ExtractorSpec {
   switch (name) {
     case 'digits':
     case 'captionedDigits':
+    case 'movingEmoji':
       return { name };
     case 'nsfwjs':
       return { name, resize };
