@@ -96,11 +96,11 @@ export const captionedDigits = () =>
     captionedDigitsClassifierWeights,
   );
 
-/** Subject, ground and path. Throws where the emoji were not fetched. */
+/** Subject, ground and path. */
 export const movingEmoji = () =>
   factorTask(
     { kind: 'movingEmoji', numFrames: 8, height: 32, width: 32, combinations: 'all' },
-    movingEmojiTask(),
+    movingEmojiTask,
     movingEmojiClassifierWeights,
   );
 

@@ -137,7 +137,7 @@ const program = new Command('data')
 program
   .command('fetch-emoji')
   .description(
-    'Takes the animated emoji of data.kind=movingEmoji from npm (172 MB, MIT, Microsoft Fluent), decodes them once, and keeps them in the cache.',
+    'Takes the animated emoji of data.kind=movingEmoji from npm (165 MB, MIT, Microsoft Fluent), decodes them once, and keeps them in the cache.',
   )
   .action(fetchAnimations);
 program

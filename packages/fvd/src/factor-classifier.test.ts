@@ -54,20 +54,26 @@ function convolve(
 }
 
 describe('factorClassifier', () => {
-  it('agrees with convolutions by their definition', () => {
-    const { features, logits } = factorClassifier(params, clips);
-    const expected = (clips.arraySync() as number[][][][][]).map((clip) => {
+  it.each([
+    [[2, 3, 4, 5, 3], 1],
+    [[1, 2, 31, 33, 3], 1],
+    [[1, 2, 32, 33, 3], 2], // halved by the first convolution
+  ])('agrees with convolutions by their definition on clips %j', (shape, first) => {
+    const large = tf.tidy(() => tf.sub(tf.mul(randomUniform(splitStream(stream, 'large'), shape), 2), 1));
+    const { features, logits } = factorClassifier(params, large);
+    const expected = (large.arraySync() as number[][][][][]).map((clip) => {
       let maps = clip.map((frame) => frame.map((line) => line.map((pixel) => pixel.map((value) => (value + 1) / 2))));
       params.stages.forEach((stage, i) => {
-        maps = convolve(maps, stage, [i < 2 ? 1 : 2, i === 0 ? 1 : 2, i === 0 ? 1 : 2]);
+        const side = i === 0 ? first : 2;
+        maps = convolve(maps, stage, [i < 2 ? 1 : 2, side, side]);
       });
       const places = maps.flat(2);
       return places[0]!.map((_, i) => places.reduce((sum, place) => sum + place[i]!, 0) / places.length);
     });
     expectClose(features, expected.flat(), { rtol: 1e-4, atol: 1e-5 });
     expect([logits.animal!.shape, logits.size!.shape]).toEqual([
-      [2, 3],
-      [2, 2],
+      [shape[0], 3],
+      [shape[0], 2],
     ]);
     const { weight, bias } = params.heads.animal!;
     expectClose(
@@ -75,7 +81,7 @@ describe('factorClassifier', () => {
       tf.tidy(() => tf.add(tf.matMul(features, weight), bias)),
       { rtol: 1e-5, atol: 1e-6 },
     );
-    tf.dispose([features, logits]);
+    tf.dispose([features, logits, large]);
   });
 
   it('has the right gradient of every parameter and of the clips', () => {

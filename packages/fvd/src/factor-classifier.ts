@@ -10,6 +10,8 @@ const STAGES = [
   { channels: 128, strides: [2, 2, 2] },
 ] as const;
 const NUM_FEATURES = 128;
+/** Clips of so many pixels a side are halved by the first convolution, which would cost more than all others. */
+const LARGE_SIDE = 32;
 
 /** About 0.5 million numbers in a plain tree. */
 export type FactorClassifierParams = {
@@ -58,15 +60,18 @@ export function initFactorClassifier(
 /**
  * What the factors of `clips`, float32 [B, F, H, W, C] in [-1, 1], are: 3x3x3 convolutions, ELU (Clevert et al., arXiv 1511.07289)
  * after each, the mean over time and space, and a linear head for each factor. What moves is told by the clip as a whole, and so no
- * frame is judged alone. Any F, H, W >= 1. Differentiable; the caller owns what is returned. Throws on another shape or dtype.
+ * frame is judged alone. Any F, H, W >= 1; from 32 pixels a side on the first convolution halves height and width. Differentiable; the caller owns what is returned. Throws on another shape or dtype.
  */
 export function factorClassifier({ stages, heads }: FactorClassifierParams, clips: tf.Tensor): FactorClassifierOutput {
   const C = stages[0]!.weight.shape[3];
-  assertClips('factorClassifier', clips, C);
+  const { H, W } = assertClips('factorClassifier', clips, C);
+  const isLarge = Math.min(H!, W!) >= LARGE_SIDE;
   return tf.tidy(() => {
     let maps = tf.div(tf.add(clips, 1), 2) as tf.Tensor5D; // black becomes 0, as the padding is
-    for (const [i, { weight, bias }] of stages.entries())
-      maps = tf.elu(tf.add<tf.Tensor5D>(tf.conv3d(maps, weight, [...STAGES[i]!.strides], 'same'), bias));
+    for (const [i, { weight, bias }] of stages.entries()) {
+      const strides: [number, number, number] = i === 0 && isLarge ? [1, 2, 2] : [...STAGES[i]!.strides];
+      maps = tf.elu(tf.add<tf.Tensor5D>(tf.conv3d(maps, weight, strides, 'same'), bias));
+    }
     const features = tf.mean<tf.Tensor2D>(maps, [1, 2, 3]);
     const logits: FactorClassifierOutput['logits'] = {};
     for (const [name, { weight, bias }] of Object.entries(heads))

@@ -64,7 +64,7 @@ export async function loadExtractor(spec: ExtractorSpec): Promise<Extractor> {
     case 'captionedDigits':
       return loadFactorClassifier('captioned-digits', captionedDigitsTask, captionedDigitsClassifierWeights);
     case 'movingEmoji':
-      return loadFactorClassifier('moving-emoji', movingEmojiTask(), movingEmojiClassifierWeights);
+      return loadFactorClassifier('moving-emoji', movingEmojiTask, movingEmojiClassifierWeights);
     case 'nsfwjs':
       return createNsfwjsExtractor(spec.resize);
     case 'onnx':

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 
@@ -6,34 +6,19 @@ import { isAbsolute, join, resolve } from 'node:path';
 export const SPRITE_SIDE = 64;
 export const SPRITE_FRAMES = 24;
 
-/** An animated emoji that the cache holds. */
-export interface EmojiEntry {
-  /** Its code points, as in `1f400`: the name of its file. */
-  code: string;
-  /** As Unicode calls it. */
-  name: string;
-  /** Number of emojibase's group; 3 is animals and nature. */
-  group?: number;
-}
-
 /** The folder of the decoded emoji: in EFLOW_CACHE, else in `eflow` in the user's cache folder, where the engine's library lies too. */
 export function emojiFolder({ EFLOW_CACHE, XDG_CACHE_HOME = '' }: NodeJS.ProcessEnv = process.env): string {
   const userCache = isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), '.cache');
   return join(EFLOW_CACHE ? resolve(EFLOW_CACHE) : join(userCache, 'eflow'), 'fluent-emoji-anim-1@1.0.0');
 }
 
-/** Those that were fetched, by their code points. Throws, saying how to fetch them, if none were. */
-export function readEmoji(): EmojiEntry[] {
-  const file = join(emojiFolder(), 'index.json');
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new Error(
-      `${file} cannot be read (${(error as NodeJS.ErrnoException).code}): fetch the animated emoji once, 172 MB from npm, with eflow-data fetch-emoji`,
-    );
-  }
-  return (JSON.parse(text) as { emoji: EmojiEntry[] }).emoji;
+/** Throws, saying how to fetch the emoji, if they were not. */
+export function checkFetched(): void {
+  const folder = emojiFolder();
+  if (existsSync(folder)) return;
+  throw new Error(
+    `${folder} is not there: fetch the animated emoji once, 165 MB from npm, with eflow-data fetch-emoji`,
+  );
 }
 
 /** A picture, uint8 [side, side, 4], RGB already multiplied by alpha. */

@@ -21,7 +21,7 @@ import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { ALLOWED_EMOJI } from './allowed-emoji.ts';
 import { decodeSprite } from './decode-sprite.ts';
-import { type EmojiEntry, emojiFolder } from './emoji-cache.ts';
+import { emojiFolder } from './emoji-cache.ts';
 
 /** A package of the npm registry by its exact version and the hash of its archive. */
 export interface NpmPackage {
@@ -38,19 +38,12 @@ const EMOJI: NpmPackage = {
   integrity: 'sha512-/4m31vAuZEQ4aUJ5pxcOU5PVkuJya55GRxUZL7+zgLlxZXpzzE8jPqpDyhZICE3n47nS/Y9M5/vLdizi8201QA==',
   bytes: 164_966_217,
 };
-/** Names and groups by code point, MIT. */
-const NAMES: NpmPackage = {
-  spec: 'emojibase-data@17.0.0',
-  integrity: 'sha512-Yvgb5AWoHViHV/gq1qr5ZAarcBip+B27/ZLRsUJkbgAEaLlZ/fof9g882LTpmEpyhBNEC0m2SEmItljHsTygjA==',
-  bytes: 6_711_091,
-};
-
 /** Room that the download and what is made of it take, on the disk of the cache. */
 const ROOM_MB = 700;
 
 export interface FetchOptions {
-  /** Other packages than those that movingEmoji is of. */
-  packages?: { emoji: NpmPackage; names: NpmPackage };
+  /** Another package than that which movingEmoji is of. */
+  emoji?: NpmPackage;
   /** Is told which share of all is done, in [0, 1], and what is done now. */
   onProgress?: (share: number, doing: string) => void;
   /** The command that fetches; npm unless given. */
@@ -63,7 +56,7 @@ export interface FetchOptions {
  * or a file cannot be decoded.
  */
 export async function fetchEmoji({
-  packages = { emoji: EMOJI, names: NAMES },
+  emoji = EMOJI,
   onProgress = () => {},
   npm = 'npm',
 }: FetchOptions = {}): Promise<string> {
@@ -72,13 +65,12 @@ export async function fetchEmoji({
   mkdirSync(dirname(folder), { recursive: true });
   const temporary = mkdtempSync(`${folder}.tmp-`);
   try {
-    const names = await readNames(await fetchPackage(packages.names, temporary, npm, () => {}));
-    const archive = await fetchPackage(packages.emoji, temporary, npm, (bytes) =>
-      onProgress(Math.min(0.5, bytes / packages.emoji.bytes / 2), 'fetching'),
+    const archive = await fetchPackage(emoji, temporary, npm, (bytes) =>
+      onProgress(Math.min(0.5, bytes / emoji.bytes / 2), 'fetching'),
     );
     const made = join(temporary, 'made');
     await mkdir(made);
-    await decodeAll(archive, names, made, (share) => onProgress(0.5 + share / 2, 'decoding'));
+    await decodeAll(archive, made, (share) => onProgress(0.5 + share / 2, 'decoding'));
     renameSync(made, folder);
     return folder;
   } catch (error) {
@@ -158,44 +150,17 @@ async function* membersOf(
   }
 }
 
-/** What emojibase says of an emoji, of which there is more. */
-interface NamedEmoji {
-  hexcode: string;
-  label: string;
-  group?: number;
-  skins?: NamedEmoji[];
-}
-
-/** Emojibase's emoji by their code points in small letters. */
-async function readNames(archive: string): Promise<Map<string, NamedEmoji>> {
-  for await (const [, text] of membersOf(createReadStream(archive), (name) => name === 'package/en/data.json')) {
-    const all = (JSON.parse(text.toString()) as NamedEmoji[]).flatMap((one) => [one, ...(one.skins ?? [])]);
-    return new Map(all.map((one) => [one.hexcode.toLowerCase(), one]));
-  }
-  throw new Error(`${basename(archive)} has no en/data.json`);
-}
-
-/** Writes every animated emoji that may be used, and their list, into `folder`. */
-async function decodeAll(
-  archive: string,
-  names: Map<string, NamedEmoji>,
-  folder: string,
-  onProgress: (share: number) => void,
-): Promise<void> {
+/** Writes every animated emoji that may be used into `folder`. */
+async function decodeAll(archive: string, folder: string, onProgress: (share: number) => void): Promise<void> {
   const codeOf = (name: string) => /^package\/assets\/([0-9a-f-]+)\.webp$/.exec(name)?.[1];
-  const entries: EmojiEntry[] = [];
   const stream = createReadStream(archive);
   const { size } = statSync(archive);
+  let found = 0;
   for await (const [name, webp] of membersOf(stream, (one) => ALLOWED_EMOJI.has(codeOf(one) ?? ''))) {
     const code = codeOf(name)!;
-    const named = names.get(code) ?? names.get(code.replace('-fe0f', ''));
-    if (!named) continue;
-    const { label, group } = named;
     await writeFile(join(folder, `${code}.rgba`), await decodeSprite(webp, code));
-    entries.push({ code, name: label, group });
+    found++;
     onProgress(stream.bytesRead / size);
   }
-  if (entries.length === 0) throw new Error(`${basename(archive)} has no animated emoji`);
-  entries.sort((a, b) => (a.code < b.code ? -1 : 1));
-  await writeFile(join(folder, 'index.json'), JSON.stringify({ emoji: entries }));
+  if (found === 0) throw new Error(`${basename(archive)} has no animated emoji`);
 }

@@ -5,8 +5,9 @@ import type { ClipDataset } from '../clip-dataset.ts';
 import { clipSize } from '../clip-size.ts';
 import type { DatasetKind, Drawn } from '../dataset-kind.ts';
 import { createDraws } from '../hash.ts';
+import { ANIMALS } from './animals.ts';
 import { drawSprite, type Place } from './draw-sprite.ts';
-import { type EmojiEntry, readEmoji, readSprites, type Sprite } from './emoji-cache.ts';
+import { checkFetched, readSprites, type Sprite } from './emoji-cache.ts';
 
 const movingEmojiSchema = z.strictObject({
   kind: z.literal('movingEmoji'),
@@ -37,90 +38,55 @@ const GROUNDS = [
   [130, 85, 50],
 ] as const;
 
-/** Emojibase's number of animals and nature. */
-const ANIMALS = 3;
-/** Other names of animals, from emojibase's tags, most of which say what an animal has to do with. */
-const SYNONYMS: Record<string, string> = {
-  cat: 'kitty',
-  chicken: 'hen',
-  'cow face': 'face of a cow',
-  dog: 'hound',
-  'dog face': 'puppy',
-  ewe: 'sheep',
-  honeybee: 'bee',
-  'lady beetle': 'ladybug',
-  'mouse face': 'face of a mouse',
-  octopus: 'kraken',
-  'pig face': 'piggy',
-  rabbit: 'bunny',
-  'rabbit face': 'hare',
-  'two-hump camel': 'Bactrian camel',
-};
 /** The shortest side at which a subject can be told. */
 const LEAST_SIDE = 16;
 
-/** What captions say: of subject and path, subject and ground, ground and path any two are trained together; of all three a fifth is not. */
-type EmojiTask = CaptionTask<'subject' | 'ground' | 'path'>;
-
-interface Vocabulary {
-  subjects: EmojiEntry[];
-  task: EmojiTask;
-}
-let read: Vocabulary | undefined;
-
-/** The animals, and what is said of them; read once. */
-function vocabulary(): Vocabulary {
-  if (read) return read;
-  const subjects = readEmoji().filter(({ group }) => group === ANIMALS);
-  const task = captionTask(
-    {
-      sentences: [
-        '{subject} {path} on a {ground} ground',
-        'on a {ground} ground, {subject} {path}',
-        '{subject} that {path}, {ground} background',
-        '{ground} ground: {subject} {path}',
-      ],
-      phrases: {
-        subject: subjects.map(({ name }): [string, ...string[]] => {
-          const other = SYNONYMS[name];
-          return other ? [withArticle(name), withArticle(other)] : [withArticle(name)];
-        }),
-        ground: [
-          ['white'],
-          ['black'],
-          ['grey', 'gray'],
-          ['red'],
-          ['orange'],
-          ['yellow'],
-          ['green'],
-          ['teal'],
-          ['blue'],
-          ['purple', 'violet'],
-          ['pink'],
-          ['brown'],
-        ],
-        path: [
-          ['moves left', 'moves to the left', 'goes leftwards'],
-          ['moves right', 'moves to the right', 'goes rightwards'],
-          ['moves up', 'rises', 'goes upwards'],
-          ['moves down', 'sinks', 'goes downwards'],
-          ['grows', 'gets larger', 'comes nearer'],
-          ['shrinks', 'gets smaller', 'goes away'],
-          ['stays', 'stays in place', 'does not move'],
-          ['bounces', 'jumps up and down', 'hops'],
-        ],
-      },
-    },
-    ({ subject, ground, path }) => (subject + 2 * ground + path) % 5 === 0,
-  );
-  read = { subjects, task };
-  return read;
-}
-
-/** What captions of moving emoji say. Throws, saying how to fetch the emoji, where they were not. */
-export const movingEmojiTask = (): EmojiTask => vocabulary().task;
-
 const withArticle = (name: string) => `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${name}`;
+
+/**
+ * What captions say. Any animal is trained on any ground and on any path, and any ground with any path; of all three together a fifth is
+ * not.
+ */
+export const movingEmojiTask: CaptionTask<'subject' | 'ground' | 'path'> = captionTask(
+  {
+    sentences: [
+      '{subject} {path} on a {ground} ground',
+      'on a {ground} ground, {subject} {path}',
+      '{subject} that {path}, {ground} background',
+      '{ground} ground: {subject} {path}',
+    ],
+    phrases: {
+      subject: ANIMALS.map(([, name, other]) =>
+        other ? [withArticle(name), withArticle(other)] : [withArticle(name)],
+      ),
+      ground: [
+        ['white'],
+        ['black'],
+        ['grey', 'gray'],
+        ['red'],
+        ['orange'],
+        ['yellow'],
+        ['green'],
+        ['teal'],
+        ['blue'],
+        ['purple', 'violet'],
+        ['pink'],
+        ['brown'],
+      ],
+      path: [
+        ['moves left', 'moves to the left', 'goes leftwards'],
+        ['moves right', 'moves to the right', 'goes rightwards'],
+        ['moves up', 'rises', 'goes upwards'],
+        ['moves down', 'sinks', 'goes downwards'],
+        ['grows', 'gets larger', 'comes nearer'],
+        ['shrinks', 'gets smaller', 'goes away'],
+        ['stays', 'stays in place', 'does not move'],
+        ['bounces', 'jumps up and down', 'hops'],
+      ],
+    },
+  },
+  ({ subject, ground, path }) => (subject + 2 * ground + path) % 5 === 0,
+);
 
 /** Numbers of paths, in the order of their names. */
 const [LEFT, , UP, DOWN, GROWS, SHRINKS, STAYS, BOUNCES] = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -170,7 +136,8 @@ function createMovingEmoji(spec: MovingEmojiSpec): ClipDataset {
       `height, width: expected at least ${LEAST_SIDE}, as a smaller animal cannot be told, got ${height} and ${width}`,
     );
   }
-  const { subjects, task } = vocabulary();
+  checkFetched();
+  const task = movingEmojiTask;
   const leavesOut = split === 'train' && combinations === 'seen';
   const offset = split === 'train' ? 0 : HELD_OUT; // other draws, as there are no animals that are held out
   const sprites = new Map<string, Sprite[][]>();
@@ -184,7 +151,7 @@ function createMovingEmoji(spec: MovingEmojiSpec): ClipDataset {
       do label = Math.floor(draw() * task.numCombinations);
       while (leavesOut && task.isUnseen(label));
       const { subject, ground, path } = task.valuesOf(label);
-      const { code } = subjects[subject]!;
+      const [code] = ANIMALS[subject]!;
       const frames = sprites.get(code) ?? readSprites(code);
       sprites.set(code, frames);
 
@@ -216,7 +183,7 @@ export const movingEmoji = {
   measuredBy: 'movingEmoji',
   open: createMovingEmoji,
   describe() {
-    const { task } = vocabulary();
+    const task = movingEmojiTask;
     return {
       channels: 3,
       numClasses: task.numCombinations,
@@ -224,5 +191,5 @@ export const movingEmoji = {
       frameStride: 1,
     };
   },
-  captions: movingEmojiTask,
+  captions: () => movingEmojiTask,
 } satisfies DatasetKind<MovingEmojiSection, MovingEmojiSpec>;
