@@ -50,9 +50,9 @@ export const SHOWN = 20;
 /** Pixels of a clip that has its caption below it, at least. */
 const CAPTIONED_WIDTH = 96;
 
-/** How grids of clips of some width are laid out; `captions` are of all clips. */
+/** How grids of clips of some width are laid out. */
 export const gridOptions = (width: number, captions?: readonly string[]) => ({
   columns: 5,
   scale: captions ? Math.ceil(CAPTIONED_WIDTH / width) : 3,
-  captions: captions?.slice(0, SHOWN),
+  captions,
 });

@@ -103,9 +103,11 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const reference = await lookAt(extractor, takeClips(dataset, 0, flags.clips), task);
   const others = takeClips(dataset, flags.clips, flags.clips);
   const real = { ...compare(await lookAt(extractor, others, task), reference, split), grid: 'real.webp' };
-  const byLabel = pickLabels(others, asked.labels.slice(0, SHOWN));
-  const gridLayout = gridOptions(config.data.width, asked.captions);
-  await writeGridWebp(join(out, real.grid), byLabel, gridLayout);
+  const { width } = config.data;
+  // Classes are few: of each there is a clip. Of what captions say there is too much.
+  const shown = asked.captions ? sliceClips(others, 0, SHOWN) : pickLabels(others, asked.labels.slice(0, SHOWN));
+  await writeGridWebp(join(out, real.grid), shown, gridOptions(width, asked.captions && shown.captions));
+  const gridLayout = gridOptions(width, asked.captions?.slice(0, SHOWN));
 
   // Every checkpoint is of the same network, so that one compiled sampler serves all of them.
   const network = videoDiTConfig(config);
