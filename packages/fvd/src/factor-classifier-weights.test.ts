@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadTree, readSafetensors } from '@eflow/checkpoint';
-import { captionedDigitsTask, datasetSpec, openDataset, takeClips } from '@eflow/data';
+import { captionedDigitsTask, datasetSpec, movingEmojiTask, openDataset, takeClips } from '@eflow/data';
 import { type Clips, createStream, disposeTree } from '@eflow/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Extractor } from './extractor.ts';
@@ -9,6 +9,7 @@ import {
   captionedDigitsClassifierWeights,
   type FactorClassifierParams,
   initFactorClassifier,
+  movingEmojiClassifierWeights,
 } from './factor-classifier.ts';
 import { createFactorExtractor } from './factor-extractor.ts';
 import { featureDistance } from './frechet-distance.ts';
@@ -56,15 +57,23 @@ async function shares(clips: Clips, wanted = (label: number) => valuesOf(label))
   return Object.fromEntries(FACTORS.map((factor) => [factor, share(factor)]));
 }
 
-describe('the shipped weights of the classifier of captioned digits', () => {
-  it('are small, and say how they were trained and how well they do', () => {
-    expect(statSync(file).size).toBeLessThan(4_000_000);
-    for (const name of ['Accuracy', 'Digit', 'Colour', 'Direction'])
-      expect(Number(metadata[`heldOut${name}`])).toBeGreaterThanOrEqual(0.97);
-    expect(Number(metadata.steps)).toBeGreaterThan(0);
-    expect(metadata.tensorflow).toMatch(/^\d+\.\d+\.\d+/);
-  });
+it.each([
+  [captionedDigitsClassifierWeights, captionedDigitsTask],
+  [movingEmojiClassifierWeights, movingEmojiTask],
+])('the weights in %s are small, tell what captions say, and say how they were trained', async (weights, task) => {
+  const path = fileURLToPath(weights);
+  const { metadata, tensors } = await readSafetensors(path);
+  expect(statSync(path).size).toBeLessThan(4_000_000);
+  for (const [factor, values] of Object.entries(task.factors)) {
+    expect(Number(metadata[`heldOut${factor[0]!.toUpperCase()}${factor.slice(1)}`])).toBeGreaterThanOrEqual(0.97);
+    expect(tensors.get(`heads.${factor}.bias`)!.shape).toEqual([values.length]);
+  }
+  expect(Number(metadata.heldOutAccuracy)).toBeGreaterThanOrEqual(0.97);
+  expect(Number(metadata.steps)).toBeGreaterThan(0);
+  expect(metadata.tensorflow).toMatch(/^\d+\.\d+\.\d+/);
+});
 
+describe('the shipped weights of the classifier of captioned digits', () => {
   it('name the digit, the colour and the direction of clips by other writers', async () => {
     const { digit, colour, direction } = await shares(held);
     expect(digit).toBeGreaterThanOrEqual(0.96);
