@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openVideos, readIndex, writeClips } from '@eflow/data';
+import { openRunFolder, videoDiTConfig } from '@eflow/run';
 import { runHere } from '@eflow/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -235,6 +236,18 @@ describe('prompts', () => {
     );
     expect(stdout).toContain(`${file}: a golden 7`);
     expect(readdirSync(out)).toEqual(['interactive.webp']);
+  });
+
+  it('are numbered for an exported model by the vocabulary beside it', async () => {
+    const folder = join(root, 'told-model');
+    const { status, stdout, stderr } = await sampleHere(told, '--export', folder, '--count', '2', '--steps', '1');
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(
+      'noise, words and wordMask of 2 clips in, video out. Words are numbered by the lines of assets.extra/',
+    );
+    const lines = readFileSync(join(folder, 'assets.extra/vocabulary.txt'), 'utf8').split('\n');
+    const { words } = videoDiTConfig(openRunFolder(told).config);
+    expect(lines).toEqual([...words!.vocabulary, '']);
   });
 
   it.each([

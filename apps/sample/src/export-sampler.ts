@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { exportSavedModel, type TensorSpec } from '@eflow/engine';
 import { createSample, type RunConfig, type SamplerSpec } from '@eflow/run';
 import { WORDS_STEP } from '@eflow/text';
@@ -17,8 +19,8 @@ export interface ExportOptions {
 /**
  * Writes the whole sampler, weights included, as a TensorFlow SavedModel into the new folder `folder`: from `noise`
  * [B, F, H, W, C], `label` [B] int32, and for `renoise` a `seed`, int32 [2], to `video` [B, F, H, W, C] in [-1, 1]. In place of `label` a
- * network that takes words has `words` [B, S] int32 and `wordMask` [B, S] bool, S the longest caption that it can be asked for. Returns the
- * names of the inputs.
+ * network that takes words has `words` [B, S] int32 and `wordMask` [B, S] bool, S the longest caption that it can be asked for; its vocabulary
+ * lies beside it, in `VOCABULARY_FILE`: word i in line i, counted from 0, and any other word is their number. Returns the names of the inputs.
  */
 export async function exportSampler(
   folder: string,
@@ -42,8 +44,15 @@ export async function exportSampler(
     }),
   });
   await exportSavedModel(run, inputs, folder);
+  if (network.words) {
+    mkdirSync(join(folder, VOCABULARY_FILE, '..'));
+    writeFileSync(join(folder, VOCABULARY_FILE), `${network.words.vocabulary.join('\n')}\n`);
+  }
   return Object.keys(inputs);
 }
+
+/** In a SavedModel's folder: where TensorFlow looks for nothing of its own. */
+export const VOCABULARY_FILE = 'assets.extra/vocabulary.txt';
 
 /** Words of a caption that an exported model takes at most. */
 const EXPORTED_WORDS = 2 * WORDS_STEP;

@@ -31,7 +31,7 @@ import { type Clips, joinClips, sliceClips } from '@eflow/tensor';
 import { numberWords, unknownWords } from '@eflow/text';
 import { type ClipSize, type FullVideoDiTConfig, tokenGrid } from '@eflow/video-dit';
 import { Command, Option } from 'commander';
-import { exportSampler } from './export-sampler.ts';
+import { exportSampler, VOCABULARY_FILE } from './export-sampler.ts';
 import { answerLines } from './interactive.ts';
 import { GIF_FPS, openPictures, pictureFiles, planPictures } from './pictures.ts';
 
@@ -330,7 +330,7 @@ async function exportModel(
   const names = await exportSampler(folder, network, params, { spec, objective, clip, batchSize: count });
   const inputs = new Intl.ListFormat('en-GB').format(names);
   console.log(
-    `${folder}: ${describe(spec)} and the weights of step ${step}; ${inputs} of ${countOf(count, 'clip')} in, video out.`,
+    `${folder}: ${describe(spec)} and the weights of step ${step}; ${inputs} of ${countOf(count, 'clip')} in, video out.${network.words ? ` Words are numbered by the lines of ${VOCABULARY_FILE}, from 0.` : ''}`,
   );
 }
 
