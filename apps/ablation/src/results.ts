@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeMachine, type Machine, mean, median } from '@eflow/cli';
 import { LOSS_TERMS } from '@eflow/flow';
-import type { Judgement, Measurement } from '@eflow/measure';
+import type { Measurement } from '@eflow/measure';
 import { openRunFolder, type RunConfig, readMetrics, readSkipped, type StepMetrics } from '@eflow/run';
 import { sync as writeFileAtomically } from 'write-file-atomic';
 import { measureStability, type Stability } from './stability.ts';
@@ -55,7 +55,7 @@ export interface Evaluation {
 export type Protocol = Measurement['protocol'];
 
 /** How good clips are; the distance is not FVD. */
-export type Figures = Judgement & Pick<Measurement, 'frechetDistance'>;
+export type Figures = Pick<Measurement, 'frechetDistance' | 'classAccuracy' | 'frameConsistency' | 'factors'>;
 
 type Measured = Figures & Pick<Measurement, 'protocol'>;
 

@@ -11,7 +11,7 @@ import {
   summariseTraining,
   upgradeEvaluation,
 } from './results.ts';
-import { compareQuality, groupCells, qualityTable, relativeSpeeds, trainingTable } from './tables.ts';
+import { compareQuality, formatCsv, groupCells, qualityTable, relativeSpeeds, trainingTable } from './tables.ts';
 
 /** Steps of so many seconds each, one after the other. */
 function metricsOf(stepSeconds: number[]): StepMetrics[] {
@@ -111,7 +111,37 @@ describe('tables', () => {
       ['real held-out clips', '-', '-', '-', '2', '-', '-', '50.0 %', '25.0 %'],
     ]);
   });
+
+  it('has shares of factors where captions were judged, of combinations that training has and of others, in the table and the CSV', () => {
+    const shares = (digit: number) => ({ digit, all: digit / 2 });
+    const factors = { every: shares(0.6), seen: shares(0.8), unseen: shares(0.4), swapped: shares(0.1) };
+    const judged = (digit: number): Evaluation => {
+      const { real, results, ...evaluation } = evaluationOf(3);
+      const told = { classAccuracy: undefined, frameConsistency: undefined };
+      const seen = { ...factors, seen: shares(digit) };
+      return {
+        ...evaluation,
+        real: { ...real, ...told, factors },
+        results: results.map((result) => ({ ...result, ...told, factors: seen })),
+      };
+    };
+    const records = [0.5, 0.7].map((digit, seed) => cellOf('A, of words', seed, { evaluations: [judged(digit)] }));
+    const { head, rows } = qualityTable(compareQuality(groupCells(records))[0]!);
+    expect(head.slice(-4)).toEqual(['digit, seen', 'digit, unseen', 'all, seen', 'all, unseen']);
+    expect(rows[0]!.slice(-4)).toEqual(['60.0 %', '40.0 %', '30.0 %', '20.0 %']);
+    const withoutResults = cellOf('B', 0, {});
+    const csv = formatCsv([withoutResults, ...records].map((record) => ({ ...record, environment }) as CellRecord));
+    const [names, ...lines] = csv.trim().split('\n');
+    expect(names).toMatch(/,frechetDistance,"digit, seen","digit, unseen","all, seen","all, unseen"$/);
+    expect(lines.map((line) => line.split(',').slice(-4))).toEqual([
+      ['', '', '', ''],
+      ['0.5', '0.4', '0.25', '0.2'],
+      ['0.7', '0.4', '0.35', '0.2'],
+    ]);
+  });
 });
+
+const environment = { commit: 'abc', dirty: false };
 
 it('reads what was recorded before all measurements had one protocol', () => {
   const file = new URL('../../../docs/results/objectives.json', import.meta.url);

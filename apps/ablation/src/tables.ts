@@ -118,7 +118,13 @@ interface QualityPoint {
   /** By seed. */
   distances: Record<number, number>;
   /** Over the seeds. */
-  mean: Figures;
+  mean: MeanFigures;
+}
+
+interface MeanFigures {
+  frechetDistance: number;
+  /** Of clips that show what they were asked for, by the names of their columns. */
+  shares: Record<string, number>;
 }
 
 /** What was measured by one protocol on one base: only that compares. */
@@ -126,7 +132,7 @@ export interface Quality {
   base: string;
   protocol: Protocol;
   /** Real clips against other real ones. */
-  real: Figures;
+  real: MeanFigures;
   points: QualityPoint[];
 }
 
@@ -156,11 +162,23 @@ export function compareQuality(groups: readonly Group[]): Quality[] {
   }));
 }
 
-const meanFigures = (all: readonly Figures[]): Figures => ({
-  frechetDistance: mean(all.map((one) => one.frechetDistance)),
-  classAccuracy: mean(all.map((one) => one.classAccuracy)),
-  frameConsistency: mean(all.map((one) => one.frameConsistency)),
-});
+function meanFigures(all: readonly Figures[]): MeanFigures {
+  const shares = all.map(sharesOf);
+  return {
+    frechetDistance: mean(all.map((one) => one.frechetDistance)),
+    shares: Object.fromEntries(Object.keys(shares[0]!).map((name) => [name, mean(shares.map((one) => one[name]!))])),
+  };
+}
+
+/** Shares of clips that show what they were asked for, by the names of their columns. */
+function sharesOf({ classAccuracy, frameConsistency, factors }: Figures): Record<string, number> {
+  if (!factors) return { 'class accuracy': classAccuracy!, 'frame consistency': frameConsistency! };
+  const { swapped, seen, unseen } = factors;
+  const parts = Object.entries({ seen, unseen }).filter(([, shares]) => shares !== undefined);
+  return Object.fromEntries(
+    Object.keys(swapped).flatMap((factor) => parts.map(([part, shares]) => [`${factor}, ${part}`, shares![factor]!])),
+  );
+}
 
 /** The sampler of a measure, and what was asked of it. */
 export const describeSampler = ({ sampling, measure: { grid, guidance, guidanceScale } }: Evaluation): string =>
@@ -168,15 +186,14 @@ export const describeSampler = ({ sampling, measure: { grid, guidance, guidanceS
 
 export function qualityTable({ base, protocol, real, points }: Quality): CaptionedTable {
   const seeds = [...new Set(points.flatMap(({ distances }) => Object.keys(distances).map(Number)))];
-  const row = (cell: string, all: Figures, point?: QualityPoint) => ({
+  const row = (cell: string, all: MeanFigures, point?: QualityPoint) => ({
     cell,
     sampler: point?.sampler ?? '-',
     steps: point ? String(point.result.numSteps) : '-',
     'network evaluations': point ? formatEvaluations(point.result) : '-',
     distance: formatNumber(all.frechetDistance),
     ...Object.fromEntries(seeds.map((seed) => [`of seed ${seed}`, formatMean([point?.distances[seed]])])),
-    'class accuracy': percent(all.classAccuracy, 1),
-    'frame consistency': percent(all.frameConsistency, 1),
+    ...Object.fromEntries(Object.entries(all.shares).map(([name, share]) => [name, percent(share, 1)])),
   });
   return {
     caption:
@@ -196,6 +213,8 @@ export const formatMarkdown = ({ caption, head, rows }: CaptionedTable): string 
 
 /** One line for each result of each seed, or for the seed's training where nothing was measured; '' without records. */
 export function formatCsv(records: readonly CellRecord[]): string {
+  const measured = records.flatMap(({ evaluations }) => evaluations.flatMap(({ results }) => results));
+  const shares = [...new Set(measured.flatMap((result) => Object.keys(sharesOf(result))))];
   const lines = records.flatMap(({ name, environment, losses, evaluations, ...record }) => {
     const line = (evaluation?: Evaluation, result?: Result) => ({
       base: record.base,
@@ -214,13 +233,12 @@ export function formatCsv(records: readonly CellRecord[]): string {
       nfe: result?.nfe,
       weakNfe: result?.weakNfe,
       frechetDistance: result?.frechetDistance,
-      classAccuracy: result?.classAccuracy,
-      frameConsistency: result?.frameConsistency,
+      ...Object.fromEntries(shares.map((name) => [name, result && sharesOf(result)[name]])),
     });
     const results = evaluations.flatMap((evaluation) => evaluation.results.map((result) => line(evaluation, result)));
     return results.length > 0 ? results : [line()];
   });
   const quote = (value: unknown) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : value);
-  const rows = [Object.keys(lines[0] ?? {}), ...lines.map((line) => Object.values(line))];
+  const rows: unknown[][] = [Object.keys(lines[0] ?? {}), ...lines.map((line) => Object.values(line))];
   return rows.map((row) => `${row.map((value) => quote(value ?? '')).join(',')}\n`).join('');
 }
