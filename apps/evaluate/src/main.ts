@@ -171,12 +171,12 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   console.log(page);
 }
 
-/** The classifier of such clips. Throws unless there is one, and it can name what they show: in frames of 32x32 it names one digit of five. */
+/** The classifier of such clips. Throws unless there is one, and it can name what they show, as it may not in frames of another size. */
 function chooseClassifier(data: RunConfig['data']): keyof typeof CLASSIFIERS {
   const { checkNameable, measuredBy } = datasetKind(data);
   if (!checkNameable || measuredBy === 'i3d') {
     throw new Error(
-      `the classifiers know moving digits and captioned ones; data.kind is ${data.kind}: sample its clips with ${commandLine('sample')} RUN --shards FOLDER, and compare these with real ones by ${commandLine('fvd')}`,
+      `the classifiers know moving digits, captioned ones and moving emoji; data.kind is ${data.kind}: sample its clips with ${commandLine('sample')} RUN --shards FOLDER, and compare these with real ones by ${commandLine('fvd')}`,
     );
   }
   checkNameable(data);

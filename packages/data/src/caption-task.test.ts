@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { captionTask } from './caption-task.ts';
+import { captionTask, withArticles } from './caption-task.ts';
 import { createDraws } from './hash.ts';
 
 const task = captionTask(
   {
     sentences: ['a {size} {animal}', 'Look: the {animal} is {size}!'],
-    phrases: { size: [['big', 'very large'], ['small']], animal: [['cat'], ['dog', 'puppy'], ['cow']] },
+    phrases: { size: [['big', 'very large'], ['old']], animal: [['cat'], ['dog', 'puppy'], ['cow']] },
   },
   ({ size, animal }) => size === 1 && animal === 2,
 );
@@ -17,15 +17,15 @@ const choosing = (...choices: [which: number, of: number][]) => {
 
 describe('captionTask', () => {
   it('counts combinations, the last factor first', () => {
-    expect(task.factors).toEqual({ size: ['big', 'small'], animal: ['cat', 'dog', 'cow'] });
+    expect(task.factors).toEqual({ size: ['big', 'old'], animal: ['cat', 'dog', 'cow'] });
     const labels = Array.from({ length: task.numCombinations }, (_, label) => label);
     expect(labels.map((label) => task.say(label))).toEqual([
       'a big cat',
       'a big dog',
       'a big cow',
-      'a small cat',
-      'a small dog',
-      'a small cow',
+      'an old cat',
+      'an old dog',
+      'an old cow',
     ]);
     expect(labels.map((label) => task.labelOf(task.valuesOf(label)))).toEqual(labels);
     expect(labels.filter(task.isUnseen)).toEqual([5]);
@@ -44,3 +44,9 @@ describe('captionTask', () => {
     expect(words(captions)).toContain('look');
   });
 });
+
+it.each([
+  ['a cat on a orange ground', 'a cat on an orange ground'],
+  ['a one in red, a ewe and a 8', 'a one in red, a ewe and a 8'],
+  ['pizza extra', 'pizza extra'],
+])('withArticles says %s as it is spoken', (text, spoken) => expect(withArticles(text)).toBe(spoken));

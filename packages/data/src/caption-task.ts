@@ -51,6 +51,7 @@ export function captionTask<Factor extends string>(
     texts: [
       ...sentences.map((sentence) => sentence.replace(PLACE, ' ')),
       ...names.flatMap((name) => phrases[name].flat()),
+      'an',
     ],
     numCombinations,
     labelOf: (values) => names.reduce((label, name, i) => label * sizes[i]! + values[name], 0),
@@ -58,10 +59,13 @@ export function captionTask<Factor extends string>(
     say(label, draw = () => 0) {
       const values = valuesOf(label);
       const choose = (from: Phrases) => from[Math.floor(draw() * from.length)]!;
-      return choose(sentences).replace(PLACE, (_, name: Factor) => choose(phrases[name][values[name]]!));
+      return withArticles(choose(sentences).replace(PLACE, (_, name: Factor) => choose(phrases[name][values[name]]!)));
     },
     isUnseen: (label) => isUnseen(valuesOf(label)),
   };
 }
+
+/** The text with "an" for "a" before a vowel, unless it is not heard as one. */
+export const withArticles = (text: string): string => text.replace(/\ba (?=[aeiou])(?!one\b|ewe\b)/g, 'an ');
 
 const PLACE = /\{(\w+)\}/g;

@@ -130,6 +130,21 @@ describe('moving emoji', () => {
     expect(() => open().clip(-1)).toThrow('clip index');
   });
 
+  it('has a classifier of clips of one size', () => {
+    const of = (more: object) => () =>
+      movingEmoji.checkNameable({
+        kind: 'movingEmoji',
+        combinations: 'seen',
+        numFrames: 8,
+        height: 32,
+        width: 32,
+        ...more,
+      });
+    expect(of({})).not.toThrow();
+    expect(of({ height: 64 })).toThrow('knows clips of 8 frames of 32x32; these are of 8 frames of 64x32');
+    expect(of({ numFrames: 16 })).toThrow('these are of 16 frames');
+  });
+
   it('says what captions say before the emoji are fetched, and how to fetch them where clips are asked for', () => {
     vi.stubEnv('EFLOW_CACHE', join(cache, 'empty'));
     expect(movingEmoji.captions().say(0)).toBe('a rat moves left on a white ground');

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type CaptionTask, captionTask } from '../caption-task.ts';
+import { type CaptionTask, captionTask, withArticles } from '../caption-task.ts';
 import { checkCount, checkIndex, checkSeed } from '../check.ts';
 import type { ClipDataset } from '../clip-dataset.ts';
 import { clipSize } from '../clip-size.ts';
@@ -41,8 +41,6 @@ const GROUNDS = [
 /** The shortest side at which a subject can be told. */
 const LEAST_SIDE = 16;
 
-const withArticle = (name: string) => `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${name}`;
-
 /**
  * What captions say. Any animal is trained on any ground and on any path, and any ground with any path; of all three together a fifth is
  * not.
@@ -56,9 +54,7 @@ export const movingEmojiTask: CaptionTask<'subject' | 'ground' | 'path'> = capti
       '{ground} ground: {subject} {path}',
     ],
     phrases: {
-      subject: ANIMALS.map(([, name, other]) =>
-        other ? [withArticle(name), withArticle(other)] : [withArticle(name)],
-      ),
+      subject: ANIMALS.map(([, ...names]) => names.map((name) => withArticles(`a ${name}`)) as [string, ...string[]]),
       ground: [
         ['white'],
         ['black'],
@@ -175,6 +171,14 @@ function createMovingEmoji(spec: MovingEmojiSpec): ClipDataset {
 
 const HELD_OUT = 0x8000_0000;
 
+/** The classifier's training: what it names in clips of other sizes was not measured. */
+function checkNameable({ numFrames, height, width }: MovingEmojiSection): void {
+  if (numFrames === 8 && height === 32 && width === 32) return;
+  throw new Error(
+    `the classifier of moving emoji knows clips of 8 frames of 32x32; these are of ${numFrames} frames of ${height}x${width}`,
+  );
+}
+
 /** Animated animals with captions; a label is a combination of subject, ground and path. */
 export const movingEmoji = {
   kind: 'movingEmoji',
@@ -192,4 +196,5 @@ export const movingEmoji = {
     };
   },
   captions: () => movingEmojiTask,
+  checkNameable,
 } satisfies DatasetKind<MovingEmojiSection, MovingEmojiSpec>;
