@@ -153,7 +153,10 @@ async function main(given: string | undefined, flags: Flags): Promise<void> {
   const fps = flags.fps ?? fpsOf(readDataRecord(folder), frameStride);
   const classes = names && labels!.map((label) => names[label]!);
   if (flags.export) return exportModel(root, flags.export, spec, clip, flags);
-  if (flags.interactive) return answerPrompts(root, spec, clip, fps, flags);
+  if (flags.interactive) {
+    if (network.words) return answerPrompts(root, spec, clip, fps, flags);
+    throw new Error('this run was trained on classes, and takes no prompts: give --labels in place of --interactive');
+  }
   const out = flags.out ?? join(root, `samples-${flags.steps}-steps`);
   const taken = pictureFiles(out).find((file) => existsSync(file));
   if (taken && !flags.overwrite) {
@@ -342,15 +345,9 @@ async function answerPrompts(
   fps: number,
   flags: Flags,
 ): Promise<void> {
-  const { config } = openRunFolder(root);
-  const network = videoDiTConfig(config);
-  const { words } = network;
-  if (!words) {
-    throw new Error('this run was trained on classes, and takes no prompts: give --labels in place of --interactive');
-  }
   const { out = root } = flags;
   mkdirSync(out, { recursive: true });
-  const { params } = await openNetwork(root, flags);
+  const { config, network, params } = await openNetwork(root, flags);
   const { scale } = planPictures(CLIPS_A_LINE, clip, { scale: flags.scale, fps, canWriteMp4: false });
   const sample = createSample(network, config.objective, spec, flags.eager ? undefined : compile);
   await answerLines({
@@ -359,7 +356,7 @@ async function answerPrompts(
     scale,
     fps,
     draw(prompt, seed) {
-      checkPrompt(words.vocabulary, 'the prompt', prompt);
+      checkPrompt(network.words!.vocabulary, 'the prompt', prompt);
       return sampleClips(sample, params, network, { clip, captions: Array(CLIPS_A_LINE).fill(prompt), seed });
     },
   });
