@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { drawFrames, writeGridWebp } from '@eflow/media';
-import type { Clips } from '@eflow/tensor';
-import { play, showsColours } from './terminal.ts';
+import { type Clips, sliceClips } from '@eflow/tensor';
+import { play, roomFor, showsColours } from './terminal.ts';
 
 /** How long clips move in a terminal. */
 const SECONDS = 3;
@@ -35,7 +35,9 @@ export async function answerLines({ draw, seed, file, scale, fps }: Answers): Pr
         const clips = draw(prompt, seed + number++);
         last = prompt;
         await writeGridWebp(file, clips, { scale, fps });
-        if (inColours) await play(drawFrames(clips, { columns: clips.shape[0] }), fps, SECONDS);
+        const [count, , height, width] = clips.shape;
+        const shown = inColours ? Math.min(count, roomFor({ height, width })) : 0;
+        if (shown > 0) await play(drawFrames(sliceClips(clips, 0, shown), { columns: shown }), fps, SECONDS);
         else console.log(`${file}: ${prompt}`);
       } catch (error) {
         console.error((error as Error).message);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { drawInCharacters } from './terminal.ts';
+import { drawInCharacters, roomFor } from './terminal.ts';
 
 /** What a terminal shows in the place of each character: [upper, lower] colours, or undefined where none is set. */
 function read(text: string) {
@@ -35,3 +35,13 @@ it('leaves the colours of the terminal as they were at the end of every line', (
   const picture = { data: new Uint8Array(8), width: 2, height: 4, channels: 1 } as const;
   for (const line of drawInCharacters(picture).split('\n')) expect(line.endsWith('\x1b[0m')).toBe(true);
 });
+
+it.each([
+  [{ height: 32, width: 32 }, { columns: 80, rows: 24 }, 2],
+  [{ height: 32, width: 32 }, { columns: 131, rows: 24 }, 4],
+  [{ height: 16, width: 16 }, {}, 4],
+  [{ height: 32, width: 32 }, { columns: 31, rows: 24 }, 0],
+  [{ height: 64, width: 64 }, { columns: 200, rows: 32 }, 0], // its last line would push the first out
+])('a clip %j has room in a terminal %j %i times', (clip, terminal, times) =>
+  expect(roomFor(clip, terminal)).toBe(times),
+);

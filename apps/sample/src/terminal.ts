@@ -1,9 +1,19 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Image } from '@eflow/media';
+import type { ClipSize } from '@eflow/video-dit';
 
 /** Whether the terminal says that it shows 24-bit colours. */
 export const showsColours = (): boolean =>
   process.stdout.isTTY === true && /^(truecolor|24bit)$/.test(process.env.COLORTERM ?? '');
+
+/** How many clips of a size a terminal shows side by side, a pixel between them; 0 where it is smaller than one. */
+export function roomFor(
+  { height, width }: Pick<ClipSize, 'height' | 'width'>,
+  { columns = 80, rows = 24 }: { columns?: number; rows?: number } = process.stdout,
+): number {
+  const isTooHigh = Math.ceil(height / 2) >= rows;
+  return isTooHigh ? 0 : Math.floor((columns + 1) / (width + 1));
+}
 
 /** A picture in characters, each of which shows two pixels, one above the other: ceil(height / 2) lines. */
 export function drawInCharacters({ data, width, height, channels }: Image): string {
