@@ -132,7 +132,9 @@ describe('tables', () => {
     const withoutResults = cellOf('B', 0, {});
     const csv = formatCsv([withoutResults, ...records].map((record) => ({ ...record, environment }) as CellRecord));
     const [names, ...lines] = csv.trim().split('\n');
-    expect(names).toMatch(/,frechetDistance,"digit, seen","digit, unseen","all, seen","all, unseen"$/);
+    expect(names).toMatch(
+      /,frechetDistance,classAccuracy,frameConsistency,"digit, seen","digit, unseen","all, seen","all, unseen"$/,
+    );
     expect(lines.map((line) => line.split(',').slice(-4))).toEqual([
       ['', '', '', ''],
       ['0.5', '0.4', '0.25', '0.2'],

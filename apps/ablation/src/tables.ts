@@ -171,9 +171,10 @@ function meanFigures(all: readonly Figures[]): MeanFigures {
 }
 
 /** Shares of clips that show what they were asked for, by the names of their columns. */
-function sharesOf({ classAccuracy, frameConsistency, factors }: Figures): Record<string, number> {
-  if (!factors) return { 'class accuracy': classAccuracy!, 'frame consistency': frameConsistency! };
-  const { swapped, seen, unseen } = factors;
+const sharesOf = ({ classAccuracy, frameConsistency, factors }: Figures): Record<string, number> =>
+  factors ? sharesOfFactors(factors) : { 'class accuracy': classAccuracy!, 'frame consistency': frameConsistency! };
+
+function sharesOfFactors({ swapped, seen, unseen }: NonNullable<Figures['factors']>): Record<string, number> {
   const parts = Object.entries({ seen, unseen }).filter(([, shares]) => shares !== undefined);
   return Object.fromEntries(
     Object.keys(swapped).flatMap((factor) => parts.map(([part, shares]) => [`${factor}, ${part}`, shares![factor]!])),
@@ -214,7 +215,7 @@ export const formatMarkdown = ({ caption, head, rows }: CaptionedTable): string 
 /** One line for each result of each seed, or for the seed's training where nothing was measured; '' without records. */
 export function formatCsv(records: readonly CellRecord[]): string {
   const measured = records.flatMap(({ evaluations }) => evaluations.flatMap(({ results }) => results));
-  const shares = [...new Set(measured.flatMap((result) => Object.keys(sharesOf(result))))];
+  const shares = [...new Set(measured.flatMap(({ factors }) => Object.keys(factors ? sharesOfFactors(factors) : {})))];
   const lines = records.flatMap(({ name, environment, losses, evaluations, ...record }) => {
     const line = (evaluation?: Evaluation, result?: Result) => ({
       base: record.base,
@@ -233,7 +234,9 @@ export function formatCsv(records: readonly CellRecord[]): string {
       nfe: result?.nfe,
       weakNfe: result?.weakNfe,
       frechetDistance: result?.frechetDistance,
-      ...Object.fromEntries(shares.map((name) => [name, result && sharesOf(result)[name]])),
+      classAccuracy: result?.classAccuracy,
+      frameConsistency: result?.frameConsistency,
+      ...Object.fromEntries(shares.map((name) => [name, result?.factors && sharesOfFactors(result.factors)[name]])),
     });
     const results = evaluations.flatMap((evaluation) => evaluation.results.map((result) => line(evaluation, result)));
     return results.length > 0 ? results : [line()];
