@@ -153,6 +153,6 @@ const upload = (batch: Batch): DeviceBatch => ({
 
 program.action((kind: keyof typeof TASKS, flags: Flags) => {
   const run = <Params extends Tree>(task: ClassifierTask<Params>) => main(task, flags);
-  return kind === 'movingDigits' ? run(TASKS[kind]()) : run(TASKS[kind]());
+  return kind === 'movingDigits' ? run(TASKS[kind]) : run(TASKS[kind]);
 });
 await runProgram(program);

@@ -33,7 +33,7 @@ const NOT_WRITTEN = 'not written yet';
 const BATCH_SIZE = 200;
 
 /** One digit of ten. Every frame is judged, so that each learns to name the digit without the rest of the clip. */
-export const movingDigits = (): ClassifierTask<DigitsClassifierParams> => ({
+export const movingDigits: ClassifierTask<DigitsClassifierParams> = {
   data: {
     kind: 'movingDigits',
     numFrames: 8,
@@ -52,7 +52,7 @@ export const movingDigits = (): ClassifierTask<DigitsClassifierParams> => ({
     const { judgement } = await look(extractor, held, { batchSize: BATCH_SIZE, judge: true });
     return { accuracy: judgement!.classAccuracy, frameConsistency: judgement!.frameConsistency };
   },
-});
+};
 
 /** All factors of captions, on all combinations of them. A clip that is right in all is named right. */
 function factorTask(data: DatasetConfig, task: CaptionTask, weights: URL): ClassifierTask<FactorClassifierParams> {
@@ -80,29 +80,27 @@ function factorTask(data: DatasetConfig, task: CaptionTask, weights: URL): Class
 }
 
 /** Digit, colour and direction. */
-export const captionedDigits = () =>
-  factorTask(
-    {
-      kind: 'captionedDigits',
-      numFrames: 8,
-      height: 16,
-      width: 16,
-      digitSize: 11,
-      minSpeed: 0.3,
-      maxSpeed: 0.7,
-      combinations: 'all',
-    },
-    captionedDigitsTask,
-    captionedDigitsClassifierWeights,
-  );
+export const captionedDigits = factorTask(
+  {
+    kind: 'captionedDigits',
+    numFrames: 8,
+    height: 16,
+    width: 16,
+    digitSize: 11,
+    minSpeed: 0.3,
+    maxSpeed: 0.7,
+    combinations: 'all',
+  },
+  captionedDigitsTask,
+  captionedDigitsClassifierWeights,
+);
 
 /** Subject, ground and path. */
-export const movingEmoji = () =>
-  factorTask(
-    { kind: 'movingEmoji', numFrames: 8, height: 32, width: 32, combinations: 'all' },
-    movingEmojiTask,
-    movingEmojiClassifierWeights,
-  );
+export const movingEmoji = factorTask(
+  { kind: 'movingEmoji', numFrames: 8, height: 32, width: 32, combinations: 'all' },
+  movingEmojiTask,
+  movingEmojiClassifierWeights,
+);
 
 /** Mean over all rows of `logits` [..., K]; `labels` int32 [...], or broadcast to it. */
 function crossEntropy(logits: tf.Tensor, labels: tf.Tensor): tf.Scalar {

@@ -9,7 +9,7 @@ const FONT = '@fontsource/roboto/files/roboto-latin-400-normal.woff';
 const FONT_SIZE = 11;
 const LINE_HEIGHT = 13;
 const MARGIN = 2;
-const MOST_LINES = 3;
+const MOST_LINES = Math.floor(CAPTION_HEIGHT / LINE_HEIGHT);
 
 /**
  * Writes the captions of the options below the clips of a grid, into images of `drawFrames`; below the rows of a strip. Without captions

@@ -38,6 +38,7 @@ const EMOJI: NpmPackage = {
   integrity: 'sha512-/4m31vAuZEQ4aUJ5pxcOU5PVkuJya55GRxUZL7+zgLlxZXpzzE8jPqpDyhZICE3n47nS/Y9M5/vLdizi8201QA==',
   bytes: 164_966_217,
 };
+
 /** Room that the download and what is made of it take, on the disk of the cache. */
 const ROOM_MB = 700;
 
